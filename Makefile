@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The one entry point. Each target is one script; each script says at its top what it does.
+#
+# BUILD=dir builds elsewhere than in build/. Downloads and compiler output are kept under ~/.cache/arm-smmuv3-accel.
+
+BUILD ?= build
+export BUILD
+.DEFAULT_GOAL := help
+.PHONY: help packages base tree refresh build build-arm64 check check-series check-fresh export run bench soak lock clean
+.NOTPARALLEL:
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## */\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+
+packages: ## install what is needed from the distribution (or say what is missing, without root)
+	@scripts/packages
+
+base: packages ## fetch, verify and unpack the QEMU source package of base.lock
+	@scripts/base
+
+tree: packages ## compose build/tree, one commit per patch
+	@scripts/compose
+
+refresh: ## take an edited build/tree apart again into patches/ and the new files
+	@scripts/refresh
+
+build: packages ## build QEMU, with your edits in the root and in build/tree
+	@scripts/build native
+
+build-arm64: packages ## build QEMU for an arm64 host, as the lab uses it
+	@scripts/build arm64
+
+run: packages ## see it work: a guest behind a vSMMU on the lab's SMMU (DEVICE=<BDF>: a device of this machine)
+	@scripts/lab run $(if $(DEVICE),--device $(DEVICE))
+
+check: packages ## all tests (PART=scripts|style|unit|qtest|lab: one part)
+	@scripts/check $(PART)
+
+bench: packages ## throughput with and without the vSMMU
+	@scripts/lab bench
+
+soak: packages ## the lab's scenarios again and again
+	@scripts/lab soak
+
+check-series: packages ## build every commit of the series (long)
+	@scripts/check-series
+
+check-fresh: packages ## make run and make check in clean Debian 12 and 13 roots (long, needs root)
+	@scripts/check-fresh
+
+export: packages ## write a series to mail: make export V=1 OUT=dir
+	@scripts/export "$(V)" "$(OUT)"
+
+lock: packages ## write base.lock anew for the newest versions in the archive
+	@scripts/lock
+
+clean: ## remove build/
+	@scripts/clean

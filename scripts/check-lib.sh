@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# The parts of check. Each prints its results, adds "pass|fail|skip [N]" lines to $tally, leaves everything else
+# in $log, and fails if it could not run to its end.
+: "${tally:=}" "${log:=}" "${part:=}"
+
+tap() {    # TAP on standard input
+    awk -v part="$part" -v tally="$tally" -v log_="$log" '
+        /^(not )?ok / {
+            bad = /^not/
+            sub(/^(not )?ok +[0-9]* *(- )?/, "")
+            if (!bad && match($0, /# *[Ss][Kk][Ii][Pp]/)) {
+                reason = substr($0, RSTART + RLENGTH); sub(/ *# *[Ss][Kk][Ii][Pp].*/, "")
+                print "skip     " part ": " $0 ":" reason; print "skip" >>tally
+            } else if (bad) {
+                print "not ok   " part ": " $0 "   (more in " log_ ")"; print "fail" >>tally; tail = 1
+            } else { print "ok       " part ": " $0; print "pass" >>tally; tail = 0 }
+            fflush(); next
+        }
+        /^#/ && tail { print "         " $0 }'
+}
+
+one() {    # NAME command...: a test that is one command
+    local name=$1 out
+    shift
+    if out=$("$@" 2>&1); then echo "ok 1 $name"; else echo "not ok 1 $name"; echo "# ${out//$'\n'/$'\n'# }"; fi
+}
+
+run_tap() {    # LABEL command...: its exit status counts only if it left no result that says so
+    local status=0 label=$1
+    shift
+    # What a part says on standard error is progress, for whoever watches.
+    { "$@" 2> >(tee -a "$log" >&2) || echo $? >"$log.status"; } | tee -a "$log" | part="$part: $label" tap
+    if [ -e "$log.status" ]; then status=$(cat "$log.status"); rm "$log.status"; fi
+    [ "$status" = 0 ] || grep -qE '^fail( [1-9]|$)' "$tally"
+}
+
+part_scripts() {
+    local t f
+    for f in scripts/* tests/scripts/*.sh .ci/run; do
+        grep -qE '^(#!.*bash|# shellcheck shell=bash)' "$ROOT/$f" || continue
+        (cd "$ROOT" && one "shellcheck $f" shellcheck "$f")
+    done | tee -a "$log" | tap
+    for t in "$ROOT"/tests/scripts/test-*.sh; do
+        f=${t##*/test-}
+        run_tap "${f%.sh}" "$t" || return
+    done
+}
+
+part_style() {
+    local c name
+    "$ROOT/scripts/compose" >>"$log" 2>&1 || { cat "$log" >&2; return 1; }
+    for c in $(tgit rev-list --reverse base..refs/compose/tip); do
+        name="checkpatch $(tgit log -1 --format=%B "$c" | trailer Patch-Name)"
+        if tgit show --format= --numstat "$c" | grep -q '^[0-9]'; then
+            one "$name" checkpatch "$c"
+        else
+            echo "ok 1 $name # SKIP it adds binary files only"
+        fi
+    done | tee -a "$log" | tap
+    [ ! -f "$ROOT/ARCHITECTURE.md" ] || one 'ARCHITECTURE.md names every QEMU file that a patch touches' touched_files | tee -a "$log" | tap
+    one 'no host name of a package archive in any file' no_archive_names | tee -a "$log" | tap
+}
+
+checkpatch() { tgit format-patch -1 --stdout "$1" | (cd "$TREE" && scripts/checkpatch.pl --quiet -); }
+
+touched_files() {    # a line of ARCHITECTURE.md names both the file and the patch; no line names a pair that is not so
+    local p f bad=0
+    for p in $(series); do
+        while IFS= read -r f; do
+            grep -F -- "$f" "$ROOT/ARCHITECTURE.md" | grep -qF -- "${p%.patch}" || { echo "missing: $f, ${p%.patch}"; bad=1; }
+        done < <(sed -n 's,^diff --git a/\([^ ]*\) b/.*,\1,p' "$PATCHES/$p")
+    done
+    while read -r f p; do
+        grep -qF -e "diff --git a/$f b/" -e "Headers: ${f#linux-headers/}" "$PATCHES/$p.patch" || { echo "$p.patch does not touch $f"; bad=1; }
+    done < <(awk -F'|' '/^\|/ { gsub(/[` ]/, "", $2); f = $2
+                 while (match($0, /[A-Za-z0-9_+-]+/)) { print f, substr($0, RSTART, RLENGTH); $0 = substr($0, RSTART + RLENGTH) } }' \
+        "$ROOT/ARCHITECTURE.md" | while read -r f p; do if [ -f "$PATCHES/$p.patch" ] && [ -f "$BUILD/base/$f" ]; then echo "$f $p"; fi; done)
+    return $bad
+}
+
+no_archive_names() {
+    ! git -C "$ROOT" grep -InE --untracked '(deb|ftp[.a-z]*|snapshot|security|archive)[.](debian|ubuntu)[.](org|com)' -- .
+}
+
+part_unit() { meson_suite unit; }
+
+part_qtest() {
+    # One expected table holds an address that UEFI chooses, and so differs with its build. All else in it is the same.
+    meson_suite qtest-aarch64 /aarch64/acpi/virt/memhp 'the expected SSDT is of another build of UEFI, which chooses an address in it'
+}
+
+meson_suite() {    # SUITE [CASE REASON]: all of a suite but one case
+    local suite=$1 skip=${2:-} reason=${3:-} status=0
+    "$ROOT/scripts/build" native || return
+    "$ROOT/scripts/firmware" "$BUILD/obj" || return
+    # Timeouts are meant for fast machines.
+    (cd "$BUILD/obj" && pyvenv/bin/meson test --no-rebuild --num-processes "$(nproc)" --timeout-multiplier 5 \
+        --suite "$suite" --logbase "check-$suite" ${skip:+--test-args="-s $skip"}) >>"$log" 2>&1 || status=$?
+    /usr/bin/python3 "$ROOT/scripts/testlog.py" "$part" "$BUILD/obj/meson-logs/check-$suite.json" "$log" "$reason" >"$log.tally" || return
+    grep -v '^@' "$log.tally" || true
+    sed -n 's/^@//p' "$log.tally" >>"$tally"
+    rm "$log.tally"
+    [ "$status" = 0 ] || grep -q '^fail [1-9]' "$tally"
+}
+
+part_lab() { run_tap scenario "$ROOT/scripts/lab" check; }

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Sourced by every script here: where things are, how to complain, and what counts as a new file of ours.
+set -euo pipefail
+shopt -s inherit_errexit
+export LC_ALL=C.UTF-8
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$(realpath -m "${BUILD:-$ROOT/build}")
+CACHE=$(realpath -m "${XDG_CACHE_HOME:-$HOME/.cache}/arm-smmuv3-accel")
+LOCK=$ROOT/base.lock
+PATCHES=$ROOT/patches
+TREE=$BUILD/tree
+export BUILD
+# Used by the scripts that source this file.
+export CACHE LOCK PATCHES TREE
+
+# The one rule for new QEMU files: every file below these directories that git tracks, or would track, is
+# overlaid on QEMU's tree at the same path. Nothing else in the repository is.
+# shellcheck disable=SC2034
+OVERLAY_DIRS=(
+    backends contrib docs/about docs/devel docs/interop docs/specs docs/system gdb-xml hw include
+    migration qapi stubs system target tests/data tests/functional tests/qtest tests/unit tools util
+)
+
+die() { printf '%s: error: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+note() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+sha256() { sha256sum -- "$1" | cut -d' ' -f1; }
+has_hash() { [ -f "$1" ] && [ "$(sha256 "$1")" = "$2" ]; }
+
+# Debian's name for this machine's architecture.
+host_arch() { dpkg --print-architecture; }
+
+# Lines of base.lock are "<kind> <words>..."; prints the words of every line of one kind.
+lock_lines() { sed -n "s/^$1[[:space:]]\\+//p" "$LOCK"; }
+
+# Git without the user's settings: diff.*, apply.whitespace and the like would change patches.
+export GIT_PAGER=cat
+tgit() {
+    GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+        git -c core.hooksPath=/dev/null -c safe.directory='*' -C "$TREE" "$@"
+}
+
+overlay_files() {
+    local f
+    git -c core.quotePath=false -C "$ROOT" ls-files -co --exclude-standard -- "${OVERLAY_DIRS[@]}" | sort -u |
+        while IFS= read -r f; do
+            if [ -L "$ROOT/$f" ]; then die "$f: a symbolic link cannot be a new file"; fi
+            if [ -f "$ROOT/$f" ]; then printf '%s\n' "$f"; fi
+        done
+}
+
+is_overlay_path() {
+    local d
+    for d in "${OVERLAY_DIRS[@]}"; do [[ $1 == "$d"/* ]] && return 0; done
+    return 1
+}
+
+# Names of patches/series in order, without comments.
+series() { sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$PATCHES/series"; }
+
+# trailer KEY < message: the values of our own trailers.
+trailer() { sed -n "s/^$1:[[:space:]]*//p"; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; elif have sudo; then sudo "$@"; else die "needs root, type as root: $*"; fi
+}
+
+# with_trailers TRAILER... < message: our own trailers are replaced by these, at the end of the last paragraph
+# if that holds trailers already.
+with_trailers() {
+    awk -v add="$(printf '%s\n' "$@")" '
+        /^(Adds|Patch-Name): / { next }
+        { line[++n] = $0 }
+        END {
+            while (n && line[n] ~ /^[[:space:]]*$/) n--
+            for (i = n; i > 1 && line[i] ~ /^[A-Za-z][A-Za-z-]*: /; i--) ;
+            for (j = 1; j <= n; j++) print line[j]
+            if (add == "") exit
+            if (i == n || line[i] != "") print ""
+            print add
+        }'
+}

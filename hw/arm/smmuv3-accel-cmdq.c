@@ -1,0 +1,342 @@
+/*
+ * arm-smmuv3-accel: guest commands, and batches of them for the kernel
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bitops.h"
+#include "qemu/bswap.h"
+#include "smmuv3-accel-cmdq.h"
+
+/* What the ID registers must say for a command to be legal (IHI 0070, 4) */
+typedef enum Need {
+    ALWAYS,
+    IF_S1P,
+    IF_S2P,
+    IF_HYP,
+    IF_ATS,
+    IF_PRI,
+    IF_STALL,
+} Need;
+
+typedef struct CmdRule {
+    SMMUv3AccelCmdClass class;  /* ILLEGAL, that is 0, for what is not here */
+    Need need;
+    bool ssec;                  /* has SSec, which only a Secure queue sets */
+} CmdRule;
+
+/*
+ * TLBI_EL3_* are for the Secure queue only. The base takes no notice of
+ * ATC_INV, PRI_RESP, RESUME, STALL_TERM and TLBI_EL2_*, whatever the ID
+ * registers say; the architecture makes them CERROR_ILL where the feature is
+ * missing, and so does this.
+ */
+static const CmdRule cmd_rules[] = {
+    [SMMU_CMD_PREFETCH_CONFIG] = { SMMU_ACCEL_CMD_LOCAL, ALWAYS, true },
+    [SMMU_CMD_PREFETCH_ADDR]   = { SMMU_ACCEL_CMD_LOCAL, ALWAYS, true },
+    [SMMU_CMD_CFGI_STE]        = { SMMU_ACCEL_CMD_LOCAL, ALWAYS, true },
+    [SMMU_CMD_CFGI_STE_RANGE]  = { SMMU_ACCEL_CMD_LOCAL, ALWAYS, true },
+    [SMMU_CMD_CFGI_CD]         = { SMMU_ACCEL_CMD_FORWARD_SID, IF_S1P, true },
+    [SMMU_CMD_CFGI_CD_ALL]     = { SMMU_ACCEL_CMD_FORWARD_SID, IF_S1P, true },
+    [SMMU_CMD_TLBI_NH_ALL]     = { SMMU_ACCEL_CMD_FORWARD, IF_S1P },
+    [SMMU_CMD_TLBI_NH_ASID]    = { SMMU_ACCEL_CMD_FORWARD, IF_S1P },
+    [SMMU_CMD_TLBI_NH_VA]      = { SMMU_ACCEL_CMD_FORWARD, IF_S1P },
+    [SMMU_CMD_TLBI_NH_VAA]     = { SMMU_ACCEL_CMD_FORWARD, IF_S1P },
+    [SMMU_CMD_TLBI_EL2_ALL]    = { SMMU_ACCEL_CMD_LOCAL, IF_HYP },
+    [SMMU_CMD_TLBI_EL2_ASID]   = { SMMU_ACCEL_CMD_LOCAL, IF_HYP },
+    [SMMU_CMD_TLBI_EL2_VA]     = { SMMU_ACCEL_CMD_LOCAL, IF_HYP },
+    [SMMU_CMD_TLBI_EL2_VAA]    = { SMMU_ACCEL_CMD_LOCAL, IF_HYP },
+    [SMMU_CMD_TLBI_S12_VMALL]  = { SMMU_ACCEL_CMD_LOCAL, IF_S2P },
+    [SMMU_CMD_TLBI_S2_IPA]     = { SMMU_ACCEL_CMD_LOCAL, IF_S2P },
+    [SMMU_CMD_TLBI_NSNH_ALL]   = { SMMU_ACCEL_CMD_FORWARD, ALWAYS },
+    [SMMU_CMD_ATC_INV]         = { SMMU_ACCEL_CMD_FORWARD_SID, IF_ATS, true },
+    [SMMU_CMD_PRI_RESP]        = { SMMU_ACCEL_CMD_LOCAL, IF_PRI, true },
+    [SMMU_CMD_RESUME]          = { SMMU_ACCEL_CMD_LOCAL, IF_STALL, true },
+    [SMMU_CMD_STALL_TERM]      = { SMMU_ACCEL_CMD_LOCAL, IF_STALL, true },
+    [SMMU_CMD_SYNC]            = { SMMU_ACCEL_CMD_LOCAL, ALWAYS },
+};
+
+static bool is_met(Need need, const uint32_t *idr)
+{
+    switch (need) {
+    case ALWAYS:
+        return true;
+    case IF_S1P:
+        return FIELD_EX32(idr[0], IDR0, S1P);
+    case IF_S2P:
+        return FIELD_EX32(idr[0], IDR0, S2P);
+    case IF_HYP:
+        return FIELD_EX32(idr[0], IDR0, HYP);
+    case IF_ATS:
+        return FIELD_EX32(idr[0], IDR0, ATS);
+    case IF_PRI:
+        return FIELD_EX32(idr[0], IDR0, PRI);
+    case IF_STALL:
+        return FIELD_EX32(idr[0], IDR0, STALL_MODEL) != 1;
+    }
+    g_assert_not_reached();
+}
+
+SMMUv3AccelCmdClass smmuv3_accel_cmd_classify(const Cmd *cmd,
+                                              const uint32_t *idr)
+{
+    uint32_t type = CMD_TYPE(cmd);
+    const CmdRule *rule;
+
+    if (type >= ARRAY_SIZE(cmd_rules)) {
+        return SMMU_ACCEL_CMD_ILLEGAL;
+    }
+    rule = &cmd_rules[type];
+    if ((rule->ssec && CMD_SSEC(cmd)) || !is_met(rule->need, idr)) {
+        return SMMU_ACCEL_CMD_ILLEGAL;
+    }
+    return rule->class;
+}
+
+/* The fields of a host command, those that do not depend on ID registers */
+#define HOST0_OPCODE        MAKE_64BIT_MASK(0, 8)
+#define HOST0_ATC_GLOBAL    BIT_ULL(9)
+#define HOST0_ATC_SSV       BIT_ULL(11)
+#define HOST0_NUM           MAKE_64BIT_MASK(12, 5)
+#define HOST0_SCALE         MAKE_64BIT_MASK(20, 5)
+#define HOST0_SID           MAKE_64BIT_MASK(32, 32)
+#define HOST1_LEAF          BIT_ULL(0)
+#define HOST1_TTL           MAKE_64BIT_MASK(8, 2)
+#define HOST1_TG            MAKE_64BIT_MASK(10, 2)
+#define HOST1_ADDR          MAKE_64BIT_MASK(12, 52)
+#define HOST1_ATC_SIZE      MAKE_64BIT_MASK(0, 6)
+
+/* 2^52 pages: larger sizes are reserved */
+#define ATC_SIZE_ALL        52
+
+/* An SSID of no more bits than the vSMMU has, in its place */
+static uint64_t ssid_mask(const uint32_t *idr)
+{
+    return (BIT_ULL(MIN(FIELD_EX32(idr[1], IDR1, SSIDSIZE), 20)) - 1) << 12;
+}
+
+static uint64_t asid_mask(const uint32_t *idr)
+{
+    return MAKE_64BIT_MASK(48, FIELD_EX32(idr[0], IDR0, ASID16) ? 16 : 8);
+}
+
+/*
+ * Whether the range in @cmd is one that an SMMU has to understand: a granule
+ * that the vSMMU has, no level 1 block of 16K, and not the encoding of
+ * nothing, which is reserved (IHI 0070, 4.4.1).
+ */
+static bool range_valid(const Cmd *cmd, const uint32_t *idr)
+{
+    switch (CMD_TG(cmd)) {
+    case 1:
+        if (!FIELD_EX32(idr[5], IDR5, GRAN4K)) {
+            return false;
+        }
+        break;
+    case 2:
+        if (!FIELD_EX32(idr[5], IDR5, GRAN16K) || CMD_TTL(cmd) == 1) {
+            return false;
+        }
+        break;
+    case 3:
+        if (!FIELD_EX32(idr[5], IDR5, GRAN64K)) {
+            return false;
+        }
+        break;
+    }
+    return CMD_NUM(cmd) || CMD_SCALE(cmd) || CMD_TTL(cmd);
+}
+
+/*
+ * TLBI_NH_VA and TLBI_NH_VAA. NUM, SCALE, TG and TTL are RES0 without RIL, and
+ * mean nothing with TG=0: then one address is invalidated.
+ */
+static void tlbi_va_to_host(uint64_t *w, const Cmd *cmd, const uint32_t *idr)
+{
+    bool vaa = CMD_TYPE(cmd) == SMMU_CMD_TLBI_NH_VAA;
+    uint64_t mask0 = HOST0_OPCODE | (vaa ? 0 : asid_mask(idr));
+    uint64_t mask1 = HOST1_LEAF | HOST1_ADDR;
+
+    if (FIELD_EX32(idr[3], IDR3, RIL) && CMD_TG(cmd)) {
+        if (!range_valid(cmd, idr)) {
+            /* The host's queue must not stop: do more than was asked for */
+            w[0] = (w[0] & asid_mask(idr)) | SMMU_CMD_TLBI_NH_ASID;
+            if (vaa) {
+                w[0] = SMMU_CMD_TLBI_NH_ALL;
+            }
+            w[1] = 0;
+            return;
+        }
+        mask0 |= HOST0_NUM | HOST0_SCALE;
+        mask1 |= HOST1_TTL | HOST1_TG;
+    }
+    w[0] &= mask0;
+    w[1] &= mask1;
+}
+
+void smmuv3_accel_cmd_to_host(const Cmd *cmd, const uint32_t *idr,
+                              SMMUv3AccelHostCmd *out)
+{
+    uint64_t w[2] = {
+        (uint64_t)cmd->word[1] << 32 | cmd->word[0],
+        (uint64_t)cmd->word[3] << 32 | cmd->word[2],
+    };
+    uint64_t mask[2] = { HOST0_OPCODE, 0 };
+
+    switch (CMD_TYPE(cmd)) {
+    case SMMU_CMD_TLBI_NH_VA:
+    case SMMU_CMD_TLBI_NH_VAA:
+        tlbi_va_to_host(w, cmd, idr);
+        mask[0] = mask[1] = UINT64_MAX;
+        break;
+    case SMMU_CMD_TLBI_NH_ASID:
+        mask[0] |= asid_mask(idr);
+        break;
+    case SMMU_CMD_CFGI_CD:
+        mask[0] |= HOST0_SID | ssid_mask(idr);
+        mask[1] = HOST1_LEAF;
+        break;
+    case SMMU_CMD_CFGI_CD_ALL:
+        mask[0] |= HOST0_SID;
+        break;
+    case SMMU_CMD_ATC_INV:
+        mask[0] |= HOST0_SID;
+        if (FIELD_EX32(idr[1], IDR1, SSIDSIZE)) {
+            mask[0] |= HOST0_ATC_GLOBAL | HOST0_ATC_SSV | ssid_mask(idr);
+        }
+        mask[1] = HOST1_ATC_SIZE | HOST1_ADDR;
+        if ((w[1] & HOST1_ATC_SIZE) > ATC_SIZE_ALL) {
+            w[1] = ATC_SIZE_ALL;
+        }
+        break;
+    }
+    out->cmd[0] = cpu_to_le64(w[0] & mask[0]);
+    out->cmd[1] = cpu_to_le64(w[1] & mask[1]);
+}
+
+SMMUCommandType smmuv3_accel_host_cmd_type(const SMMUv3AccelHostCmd *cmd)
+{
+    return le64_to_cpu(cmd->cmd[0]) & HOST0_OPCODE;
+}
+
+uint32_t smmuv3_accel_host_cmd_sid(const SMMUv3AccelHostCmd *cmd)
+{
+    return le64_to_cpu(cmd->cmd[0]) >> 32;
+}
+
+void smmuv3_accel_batch_push(SMMUv3AccelBatch *batch,
+                             const SMMUv3AccelHostCmd *cmd)
+{
+    assert(!smmuv3_accel_batch_full(batch));
+    batch->cmd[batch->n++] = *cmd;
+}
+
+/*
+ * The kernel gives up on a command queue after a second, in which this thread
+ * waits: do not try a queue that is stuck again and again.
+ */
+#define STUCK_MAX 4
+
+/* Everything that submitting a batch needs */
+typedef struct Submission {
+    const SMMUv3AccelBatch *batch;
+    SMMUv3AccelSubmit *submit;
+    void *opaque;
+    SMMUv3AccelSubmitResult *res;
+    unsigned n_stuck;           /* errors that were not about one command */
+} Submission;
+
+/* One ioctl. @done: how many commands the kernel says it took */
+static int submit_some(Submission *sub, const SMMUv3AccelHostCmd *cmds,
+                       unsigned n, unsigned *done)
+{
+    uint32_t entry_num = n;
+    int ret = sub->submit(sub->opaque, cmds, &entry_num);
+
+    sub->res->ioctls++;
+    if (!ret && entry_num < n) {
+        ret = -EIO;     /* no kernel does that; go on as if it had said so */
+    }
+    if (ret && !sub->res->err) {
+        sub->res->err = ret;
+    }
+    sub->n_stuck += ret && ret != -EIO;
+    *done = MIN(entry_num, n);
+    return ret;
+}
+
+static void note_failure(Submission *sub, unsigned index)
+{
+    if (sub->res->n_failed < SMMU_ACCEL_FAILED_MAX) {
+        sub->res->failed[sub->res->n_failed] = index;
+    }
+    sub->res->n_failed++;
+}
+
+/* Send those of the batch from @pos on with one of two opcodes, one by one */
+static void submit_singly(Submission *sub, unsigned pos,
+                          SMMUCommandType a, SMMUCommandType b)
+{
+    for (unsigned i = pos; i < sub->batch->n; i++) {
+        const SMMUv3AccelHostCmd *cmd = &sub->batch->cmd[i];
+        SMMUCommandType type = smmuv3_accel_host_cmd_type(cmd);
+        unsigned done;
+
+        if ((type == a || type == b) &&
+            (sub->n_stuck >= STUCK_MAX || submit_some(sub, cmd, 1, &done))) {
+            note_failure(sub, i);
+        }
+    }
+}
+
+/*
+ * Commands from @pos on were not issued, or only in part, and nobody knows
+ * which. The TLB is invalidated as a whole in place of all that are for the
+ * TLB; those for a device go one by one, so that one cannot harm another. The
+ * order matters: a TLB may refill from an old CD, an ATC from an old TLB.
+ */
+static void submit_fallback(Submission *sub, unsigned pos)
+{
+    const SMMUv3AccelHostCmd all = {
+        .cmd = { cpu_to_le64(SMMU_CMD_TLBI_NH_ALL), 0 },
+    };
+    unsigned done;
+
+    sub->res->fallback = true;
+    submit_singly(sub, pos, SMMU_CMD_CFGI_CD, SMMU_CMD_CFGI_CD_ALL);
+    sub->res->stale = submit_some(sub, &all, 1, &done) != 0;
+    submit_singly(sub, pos, SMMU_CMD_ATC_INV, SMMU_CMD_ATC_INV);
+}
+
+/*
+ * The kernel converts commands one by one and issues them in blocks. If it
+ * cannot convert one, it says EIO and which; those before it that did not fill
+ * a block are dropped. Which ones is the kernel's business: all of them are
+ * sent again, as every command may be repeated.
+ */
+bool smmuv3_accel_batch_submit(const SMMUv3AccelBatch *batch,
+                               SMMUv3AccelSubmit *submit, void *opaque,
+                               SMMUv3AccelSubmitResult *res)
+{
+    Submission sub = { batch, submit, opaque, res, 0 };
+    unsigned pos = 0;
+
+    memset(res, 0, sizeof(*res));
+    while (pos < batch->n) {
+        unsigned n = batch->n - pos, bad, done;
+        int ret = submit_some(&sub, &batch->cmd[pos], n, &bad);
+
+        if (!ret) {
+            break;
+        }
+        if (ret != -EIO || bad == n ||
+            (bad && submit_some(&sub, &batch->cmd[pos], bad, &done))) {
+            submit_fallback(&sub, pos);
+            break;
+        }
+        note_failure(&sub, pos + bad);
+        pos += bad + 1;
+    }
+    return !res->n_failed && !res->stale;
+}

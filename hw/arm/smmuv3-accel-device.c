@@ -1,0 +1,444 @@
+/*
+ * Accelerated SMMUv3: host devices and what they are attached to
+ *
+ * The attachment of a device is a pure function of CR0.SMMUEN, GBPA and the STE
+ * of its StreamID (smmuv3-accel-ste.c). Nothing here keeps a history: evaluate
+ * computes the target and makes it so, whatever the trigger was.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/pci/pci_bus.h"
+#include "system/iommufd-viommu.h"
+#include "trace.h"
+#include <linux/iommufd.h>
+
+#include "smmuv3-accel-internal.h"
+
+static HostIOMMUDeviceIOMMUFDClass *ops(SMMUv3AccelDevice *dev)
+{
+    return HOST_IOMMU_DEVICE_IOMMUFD_GET_CLASS(dev->hiodi);
+}
+
+/*
+ * A bus behind a bridge has no number until the guest gives it one, and a
+ * device there no StreamID; bus 0 is always a root bus.
+ */
+static bool device_sid(const SMMUv3AccelDevice *dev, uint32_t *sid)
+{
+    int bus_num = pci_bus_num(dev->bus);
+
+    if (!bus_num && !pci_bus_is_root(dev->bus)) {
+        return false;
+    }
+    *sid = PCI_BUILD_BDF(bus_num, dev->devfn);
+    return true;
+}
+
+static SMMUv3AccelTarget device_target(SMMUv3AccelDevice *dev)
+{
+    SMMUv3State *s3 = ARM_SMMUV3(dev->smmu);
+    SMMUEventInfo event = { .inval_ste_allowed = true };
+    bool fetched = false;
+    uint32_t sid;
+    STE ste;
+
+    if (smmu_enabled(s3)) {
+        if (!device_sid(dev, &sid)) {
+            event.type = SMMU_EVT_C_BAD_STREAMID;
+        } else {
+            fetched = !smmu_find_ste(s3, sid, &ste, &event);
+        }
+    }
+    return smmuv3_accel_target(smmu_enabled(s3), s3->gbpa,
+                               fetched ? &ste : NULL, event.type, s3->idr);
+}
+
+/* What a device gets without any STE: abort or bypass, as @gbpa says */
+static SMMUv3AccelTarget fixed_target(SMMUv3AccelDevice *dev, uint32_t gbpa)
+{
+    return smmuv3_accel_target(false, gbpa, NULL, SMMU_EVT_NONE,
+                               ARM_SMMUV3(dev->smmu)->idr);
+}
+
+void smmuv3_accel_put_id(SMMUv3AccelState *s, uint32_t id)
+{
+    Error *err = NULL;
+
+    if (!smmuv3_accel_viommu_put_id(s->viommu, id, &err)) {
+        smmuv3_accel_complain(s, err);
+    }
+}
+
+/* @hwpt_id is what @target stands on, a HWPT of its own if it is NESTED */
+static bool attach(SMMUv3AccelDevice *dev, const SMMUv3AccelTarget *target,
+                   uint32_t hwpt_id, Error **errp)
+{
+    uint32_t old_nested = dev->nested_hwpt_id;
+
+    if (ops(dev)->attach_hwpt(dev->hiodi, hwpt_id, errp)) {
+        return false;
+    }
+    dev->target = *target;
+    dev->nested_hwpt_id = target->kind == SMMU_ACCEL_NESTED ? hwpt_id : 0;
+    smmuv3_accel_put_id(dev->smmu, old_nested);
+    return true;
+}
+
+/* Abort by other means: nothing is attached */
+static bool block(SMMUv3AccelDevice *dev, Error **errp)
+{
+    uint32_t old_nested = dev->nested_hwpt_id;
+
+    if (ops(dev)->detach_hwpt(dev->hiodi, errp)) {
+        return false;
+    }
+    dev->target = fixed_target(dev, R_GBPA_ABORT_MASK);
+    dev->nested_hwpt_id = 0;
+    smmuv3_accel_put_id(dev->smmu, old_nested);
+    return true;
+}
+
+static bool attach_nested(SMMUv3AccelDevice *dev,
+                          const SMMUv3AccelTarget *target, Error **errp)
+{
+    SMMUv3AccelViommu *viommu = dev->smmu->viommu;
+    struct iommu_hwpt_arm_smmuv3 ste = {
+        .ste = { cpu_to_le64(target->ste[0]), cpu_to_le64(target->ste[1]) },
+    };
+    uint32_t hwpt_id;
+
+    if (iommufd_nested_hwpt_alloc(viommu->iommufd, dev->hiodi->devid,
+                                  viommu->id, IOMMU_HWPT_DATA_ARM_SMMUV3,
+                                  &ste, sizeof(ste), &hwpt_id, errp)) {
+        return false;
+    }
+    /* From one stage 1 to another this is a single replace: no abort between */
+    if (!attach(dev, target, hwpt_id, errp)) {
+        smmuv3_accel_put_id(dev->smmu, hwpt_id);
+        return false;
+    }
+    return true;
+}
+
+static bool attach_bypass(SMMUv3AccelDevice *dev,
+                          const SMMUv3AccelTarget *target, Error **errp)
+{
+    /* Stage 2 alone: needs no nested HWPT, and no vDEVICE on any kernel */
+    return attach(dev, target, dev->smmu->viommu->stage2_hwpt_id, errp);
+}
+
+static bool attach_abort(SMMUv3AccelDevice *dev,
+                         const SMMUv3AccelTarget *target, Error **errp)
+{
+    Error *err = NULL;
+
+    if (attach(dev, target, dev->smmu->viommu->abort_hwpt_id, &err)) {
+        return true;
+    }
+    /* Linux 6.15 to 6.18 want a vDEVICE for it, so a StreamID (ENOENT) */
+    trace_smmuv3_accel_abort_by_detach(dev->name, error_get_pretty(err));
+    error_free(err);
+    return block(dev, errp);
+}
+
+static bool attach_target(SMMUv3AccelDevice *dev,
+                          const SMMUv3AccelTarget *target, Error **errp)
+{
+    switch (target->kind) {
+    case SMMU_ACCEL_NESTED:
+        return attach_nested(dev, target, errp);
+    case SMMU_ACCEL_BYPASS:
+        return attach_bypass(dev, target, errp);
+    case SMMU_ACCEL_ABORT:
+    default:
+        return attach_abort(dev, target, errp);
+    }
+}
+
+/*
+ * The kernel's id for the device follows the StreamID; stale ones go first. A
+ * stage 1 that is attached stays, but reports events with the old StreamID
+ * until it is attached anew.
+ */
+static void drop_stale_vdevice(SMMUv3AccelDevice *dev)
+{
+    uint32_t sid;
+
+    if (!dev->vdevice_id || (device_sid(dev, &sid) && sid == dev->vsid)) {
+        return;
+    }
+
+    trace_smmuv3_accel_vdevice_stale(dev->name, dev->vsid);
+    smmuv3_accel_put_id(dev->smmu, dev->vdevice_id);
+    dev->vdevice_id = 0;
+    if (dev->target.kind == SMMU_ACCEL_NESTED) {
+        dev->target.ste[0] = 0;     /* equal to no target: they have V=1 */
+    }
+}
+
+static bool ensure_vdevice(SMMUv3AccelDevice *dev, Error **errp)
+{
+    uint32_t sid;
+
+    if (dev->vdevice_id || !device_sid(dev, &sid)) {
+        return true;
+    }
+    if (iommufd_vdevice_alloc(dev->hiodi->iommufd, dev->smmu->viommu->id,
+                              dev->hiodi->devid, sid, &dev->vdevice_id, errp)) {
+        return false;
+    }
+    dev->vsid = sid;
+    return true;
+}
+
+static bool make_it_so(SMMUv3AccelDevice *dev, Error **errp)
+{
+    SMMUv3AccelTarget target = device_target(dev);
+
+    smmuv3_accel_target_no_stall(&target, dev->host_idr0);
+    if (!ensure_vdevice(dev, errp)) {
+        return false;
+    }
+    if (smmuv3_accel_target_equal(&dev->target, &target)) {
+        dev->target.why = target.why;
+        return true;
+    }
+    if (trace_event_get_state_backends(TRACE_SMMUV3_ACCEL_EVALUATE)) {
+        g_autofree char *from = smmuv3_accel_target_str(&dev->target);
+        g_autofree char *to = smmuv3_accel_target_str(&target);
+
+        trace_smmuv3_accel_evaluate(dev->name, dev->vsid, from, to);
+    }
+    return attach_target(dev, &target, errp);
+}
+
+static void follow_guest(SMMUv3AccelDevice *dev)
+{
+    SMMUv3AccelTarget abort = fixed_target(dev, R_GBPA_ABORT_MASK);
+    uint32_t sid = UINT32_MAX;
+    Error *err = NULL;
+
+    if (make_it_so(dev, &err)) {
+        return;
+    }
+    device_sid(dev, &sid);
+    error_prepend(&err, "arm-smmuv3-accel: host device %s, StreamID 0x%x, "
+                  "cannot follow the guest's configuration, its DMA is "
+                  "blocked: ", dev->name, sid);
+    smmuv3_accel_complain(dev->smmu, err);
+    err = NULL;
+    if (!attach_abort(dev, &abort, &err)) {
+        smmuv3_accel_complain(dev->smmu, err);
+    }
+}
+
+void smmuv3_accel_evaluate(SMMUv3AccelState *s, uint32_t first, uint32_t last)
+{
+    SMMUv3AccelDevice *dev;
+
+    if (!s->viommu) {
+        return;
+    }
+    smmuv3_accel_viommu_reap(s->viommu);
+    /* Ids may have been swapped between devices: free all before taking any */
+    QLIST_FOREACH(dev, &s->devices, next) {
+        drop_stale_vdevice(dev);
+        dev->due = !dev->vdevice_id ||
+                   (dev->vsid >= first && dev->vsid <= last);
+    }
+    QLIST_FOREACH(dev, &s->devices, next) {
+        if (dev->due) {
+            follow_guest(dev);
+        }
+    }
+}
+
+SMMUv3AccelDevice *smmuv3_accel_device_find(SMMUv3AccelState *s, PCIBus *bus,
+                                            int devfn)
+{
+    SMMUv3AccelDevice *dev;
+
+    QLIST_FOREACH(dev, &s->devices, next) {
+        if (dev->bus == bus && dev->devfn == devfn) {
+            return dev;
+        }
+    }
+    return NULL;
+}
+
+SMMUv3AccelDevice *smmuv3_accel_device_by_vsid(SMMUv3AccelState *s,
+                                               uint32_t vsid)
+{
+    SMMUv3AccelDevice *dev;
+
+    QLIST_FOREACH(dev, &s->devices, next) {
+        if (dev->vdevice_id && dev->vsid == vsid) {
+            return dev;
+        }
+    }
+    return NULL;
+}
+
+static void device_free(SMMUv3AccelDevice *dev)
+{
+    object_unref(OBJECT(dev->hiodi));
+    g_free(dev->name);
+    g_free(dev);
+}
+
+/* Back to where VFIO believes it is, or blocked; off our HWPTs at any rate */
+static void detach(SMMUv3AccelDevice *dev)
+{
+    SMMUv3AccelTarget bypass = fixed_target(dev, 0);
+    Error *err = NULL;
+
+    if (block(dev, &err)) {
+        return;
+    }
+    smmuv3_accel_complain(dev->smmu, err);
+    err = NULL;
+    if (!attach_bypass(dev, &bypass, &err)) {
+        smmuv3_accel_complain(dev->smmu, err);
+    }
+}
+
+/* Everything of ours that hangs on the device; leaves its DMA blocked */
+static void release(SMMUv3AccelDevice *dev)
+{
+    SMMUv3AccelState *s = dev->smmu;
+
+    detach(dev);
+    smmuv3_accel_put_id(s, dev->nested_hwpt_id);    /* 0, unless that failed */
+    smmuv3_accel_put_id(s, dev->vdevice_id);
+    QLIST_REMOVE(dev, next);
+    if (QLIST_EMPTY(&s->devices)) {
+        smmuv3_accel_eventq_free(s);
+        g_clear_pointer(&s->viommu, smmuv3_accel_viommu_free);
+    }
+    trace_smmuv3_accel_device_release(dev->name);
+    device_free(dev);
+}
+
+static SMMUv3AccelDevice *device_new(SMMUv3AccelState *s, PCIBus *bus,
+                                     int devfn, HostIOMMUDevice *hiod)
+{
+    SMMUv3AccelDevice *dev = g_new0(SMMUv3AccelDevice, 1);
+
+    dev->smmu = s;
+    dev->bus = bus;
+    dev->devfn = devfn;
+    dev->hiodi = HOST_IOMMU_DEVICE_IOMMUFD(object_ref(OBJECT(hiod)));
+    dev->name = ops(dev)->host_name(dev->hiodi) ?: g_strdup(hiod->name);
+    /* VFIO has put it on stage 2 */
+    dev->target = fixed_target(dev, 0);
+    return dev;
+}
+
+/* The board says so if the guest cannot be told of a device that comes late */
+static bool check_time(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
+                       Error **errp)
+{
+    if (!s->no_hotplug || !phase_check(PHASE_MACHINE_READY)) {
+        return true;
+    }
+    error_setg(errp, "host device %s cannot be hot-plugged: the guest boots "
+               "with a device tree, which reserves the MSI window for devices "
+               "present at boot only. Boot with ACPI, that is with UEFI "
+               "firmware (-bios QEMU_EFI.fd) and without acpi=off", dev->name);
+    return false;
+}
+
+/*
+ * One vSMMU is one physical SMMU, chosen by host-smmu= or by the first device
+ * and kept for good: invalidations of the guest reach no other.
+ */
+static bool check_association(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
+                              const char *smmu, Error **errp)
+{
+    const char *want = s->host_smmu ?: s->associated_smmu;
+    const char *id = DEVICE(s)->id ?: TYPE_ARM_SMMUV3_ACCEL;
+
+    if (s->viommu && s->viommu->iommufd != dev->hiodi->iommufd) {
+        const char *have =
+            object_get_canonical_path_component(OBJECT(s->viommu->iommufd));
+
+        error_setg(errp, "host device %s uses another iommufd object than the "
+                   "devices already behind %s: use iommufd=%s", dev->name, id,
+                   have);
+        return false;
+    }
+    if (want && smmu && strcmp(want, smmu)) {
+        error_setg(errp, "host device %s is behind the physical SMMU %s, but "
+                   "%s %s%s: put the device below a root complex whose vSMMU "
+                   "is for %s", dev->name, smmu, id,
+                   s->host_smmu ? "has host-smmu=" : "already stands for ",
+                   want, smmu);
+        return false;
+    }
+    if (s->host_smmu && !smmu) {
+        error_setg(errp, "the physical SMMU of host device %s cannot be told "
+                   "from sysfs, so that host-smmu=%s of %s cannot be checked: "
+                   "leave host-smmu out", dev->name, s->host_smmu, id);
+        return false;
+    }
+    if (s->viommu &&
+        s->viommu->stage2_hwpt_id != ops(dev)->stage2_hwpt(dev->hiodi)) {
+        error_setg(errp, "host device %s is behind another physical SMMU (%s) "
+                   "than the devices already behind %s (%s)", dev->name,
+                   smmu ?: "unnamed", id, s->associated_smmu ?: "unnamed");
+        return false;
+    }
+    return true;
+}
+
+bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
+                              HostIOMMUDevice *hiod, Error **errp)
+{
+    SMMUv3AccelDevice *dev = device_new(s, bus, devfn, hiod);
+    g_autofree char *smmu = ops(dev)->iommu_name(dev->hiodi);
+
+    if (!check_time(s, dev, errp) ||
+        !check_association(s, dev, smmu, errp) ||
+        !smmuv3_accel_regs_admit(s, dev, errp)) {
+        device_free(dev);
+        return false;
+    }
+
+    if (!s->viommu) {
+        s->viommu = smmuv3_accel_viommu_new(dev->hiodi, errp);
+        if (!s->viommu) {
+            error_prepend(errp, "host device %s, physical SMMU %s: ",
+                          dev->name, smmu ?: "unnamed");
+            device_free(dev);
+            return false;
+        }
+    }
+
+    /* An empty range: for those whose old StreamID this device may have */
+    smmuv3_accel_evaluate(s, 1, 0);
+    QLIST_INSERT_HEAD(&s->devices, dev, next);
+    if (!make_it_so(dev, errp)) {
+        error_prepend(errp, "host device %s: ", dev->name);
+        release(dev);
+        return false;
+    }
+    if (smmu && !s->associated_smmu) {
+        s->associated_smmu = g_steal_pointer(&smmu);
+    }
+    smmuv3_accel_eventq_update(s);
+    trace_smmuv3_accel_device_plug(dev->name, s->associated_smmu ?: "?",
+                                   s->viommu->id);
+    return true;
+}
+
+void smmuv3_accel_device_unplug(SMMUv3AccelState *s, PCIBus *bus, int devfn)
+{
+    SMMUv3AccelDevice *dev = smmuv3_accel_device_find(s, bus, devfn);
+
+    if (dev) {
+        release(dev);
+    }
+}

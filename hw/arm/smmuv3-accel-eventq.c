@@ -1,0 +1,163 @@
+/*
+ * Accelerated SMMUv3: events of the physical SMMU into the guest's queue
+ *
+ * The kernel keeps the events that concern the guest's stage 1 in a vEVENTQ,
+ * with the StreamID already the guest's. It lives as long as the guest's own
+ * queue is enabled and keeps its size.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "system/iommufd-viommu.h"
+#include "trace.h"
+#include <linux/iommufd.h>
+
+#include "smmuv3-accel-internal.h"
+
+/* What the guest may make the kernel keep, whatever size its own queue has */
+#define VEVENTQ_LOG2_MAX 12
+
+#define DESTROY_TRIES 10
+#define DESTROY_WAIT_US 100
+
+typedef struct Record {
+    struct iommufd_vevent_header header;
+    struct iommu_vevent_arm_smmuv3 event;
+} Record;
+
+QEMU_BUILD_BUG_ON(sizeof(Record) != 40);
+QEMU_BUILD_BUG_ON(sizeof(struct iommu_vevent_arm_smmuv3) != sizeof(Evt));
+
+static void deliver(SMMUv3AccelState *s, const Record *record)
+{
+    Evt evt;
+
+    for (int i = 0; i < ARRAY_SIZE(record->event.evt); i++) {
+        uint64_t dword = le64_to_cpu(record->event.evt[i]);
+
+        evt.word[2 * i] = dword;
+        evt.word[2 * i + 1] = dword >> 32;
+    }
+    trace_smmuv3_accel_event(evt.word[0] & 0xff, evt.word[1],
+                             evt.word[4] | (uint64_t)evt.word[5] << 32);
+    smmuv3_deliver_event(ARM_SMMUV3(s), &evt);
+}
+
+/* The sequence number counts lost events too, and wraps after INT_MAX */
+static void check_sequence(SMMUv3AccelState *s,
+                           const struct iommufd_vevent_header *header)
+{
+    if (header->flags & IOMMU_VEVENTQ_FLAG_LOST_EVENTS ||
+        header->sequence != s->eventq.next_sequence) {
+        trace_smmuv3_accel_events_lost(header->sequence,
+                                       s->eventq.next_sequence);
+        smmuv3_eventq_overflow(ARM_SMMUV3(s));
+    }
+    s->eventq.next_sequence = ((uint64_t)header->sequence + 1) & INT_MAX;
+}
+
+static void read_events(void *opaque)
+{
+    SMMUv3AccelState *s = opaque;
+    uint8_t buf[64 * sizeof(Record)];
+    ssize_t len = RETRY_ON_EINTR(read(s->eventq.fd, buf, sizeof(buf)));
+    Record record;
+
+    if (len < 0) {
+        Error *err = NULL;
+
+        error_setg_errno(&err, errno, "arm-smmuv3-accel: cannot read events");
+        smmuv3_accel_complain(s, err);
+        return;
+    }
+
+    /* Whole records only; one that says "lost" has no event behind it */
+    for (uint8_t *p = buf; p < buf + len; ) {
+        memcpy(&record.header, p, sizeof(record.header));
+        p += sizeof(record.header);
+        check_sequence(s, &record.header);
+        if (record.header.flags & IOMMU_VEVENTQ_FLAG_LOST_EVENTS) {
+            continue;
+        }
+        memcpy(&record.event, p, sizeof(record.event));
+        p += sizeof(record.event);
+        deliver(s, &record);
+    }
+}
+
+static void eventq_alloc(SMMUv3AccelState *s, uint32_t log2size)
+{
+    SMMUv3AccelEventq *q = &s->eventq;
+    Error *err = NULL;
+    int ret;
+
+    ret = iommufd_veventq_alloc(s->viommu->iommufd, s->viommu->id,
+                                IOMMU_VEVENTQ_TYPE_ARM_SMMUV3, 1U << log2size,
+                                &q->id, &q->fd, &err);
+    if (ret) {
+        error_prepend(&err, "arm-smmuv3-accel: the guest will not hear of "
+                      "faults of its host devices: ");
+        if (ret == -ENOTTY) {
+            /* It will not get better: say so once, and in any case */
+            q->unsupported = true;
+            warn_report_err(err);
+        } else {
+            smmuv3_accel_complain(s, err);
+        }
+        return;
+    }
+    q->log2size = log2size;
+    q->next_sequence = 0;
+    qemu_set_fd_handler(q->fd, read_events, NULL, s);
+}
+
+/*
+ * The fd holds the queue. From a vCPU's thread it is closed while the main loop
+ * may be polling it still, and holds it until it has woken up (EBUSY).
+ */
+static void destroy_queue(SMMUv3AccelState *s, uint32_t id)
+{
+    for (int i = 0; i < DESTROY_TRIES; i++) {
+        int ret = iommufd_destroy_id(s->viommu->iommufd, id, NULL);
+
+        if (!ret) {
+            return;
+        }
+        if (ret != -EBUSY) {
+            break;
+        }
+        g_usleep(DESTROY_WAIT_US);
+    }
+    smmuv3_accel_put_id(s, id);
+}
+
+void smmuv3_accel_eventq_free(SMMUv3AccelState *s)
+{
+    SMMUv3AccelEventq *q = &s->eventq;
+
+    if (!q->id) {
+        return;
+    }
+    qemu_set_fd_handler(q->fd, NULL, NULL, NULL);
+    close(q->fd);
+    destroy_queue(s, q->id);
+    q->id = 0;
+}
+
+void smmuv3_accel_eventq_update(SMMUv3AccelState *s)
+{
+    SMMUv3State *s3 = ARM_SMMUV3(s);
+    uint32_t log2size = MIN(s3->eventq.log2size, VEVENTQ_LOG2_MAX);
+    bool wanted = s->viommu && smmuv3_eventq_enabled(s3);
+
+    if (s->eventq.id && (!wanted || s->eventq.log2size != log2size)) {
+        smmuv3_accel_eventq_free(s);
+    }
+    if (wanted && !s->eventq.id && !s->eventq.unsupported) {
+        eventq_alloc(s, log2size);
+    }
+}

@@ -1,0 +1,176 @@
+/*
+ * Accelerated SMMUv3: state shared by its modules
+ *
+ * Everything here is used with the BQL held.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_ARM_SMMUV3_ACCEL_INTERNAL_H
+#define HW_ARM_SMMUV3_ACCEL_INTERNAL_H
+
+#include "hw/arm/smmuv3.h"
+#include "hw/arm/smmuv3-accel.h"
+#include "hw/pci/pci.h"
+#include "qemu/notify.h"
+#include "qemu/queue.h"
+
+#include "smmuv3-internal.h"
+#include "smmuv3-accel-cmdq.h"
+#include "smmuv3-accel-idregs.h"
+#include "smmuv3-accel-ste.h"
+#include "smmuv3-accel-viommu.h"
+
+/* A host device (PCI function) behind the vSMMU */
+typedef struct SMMUv3AccelDevice {
+    SMMUv3AccelState *smmu;
+    HostIOMMUDeviceIOMMUFD *hiodi;  /* a reference of ours */
+    char *name;                     /* host's name, for messages */
+    PCIBus *bus;
+    int devfn;
+    uint32_t host_idr0;             /* of its physical SMMU, raw */
+
+    SMMUv3AccelTarget target;       /* what it is attached to right now */
+    uint32_t nested_hwpt_id;        /* of @target if it is NESTED, else 0 */
+
+    uint32_t vdevice_id;            /* 0: none */
+    uint32_t vsid;                  /* the StreamID of vdevice_id */
+
+    bool due;                       /* for evaluate to look at */
+    QLIST_ENTRY(SMMUv3AccelDevice) next;
+} SMMUv3AccelDevice;
+
+/* The kernel's queue of events for the guest; see smmuv3-accel-eventq.c */
+typedef struct SMMUv3AccelEventq {
+    uint32_t id;                    /* 0: none */
+    int fd;
+    uint32_t log2size;              /* of the number of events it holds */
+    uint32_t next_sequence;
+    bool unsupported;               /* kernel has none; the user was told */
+} SMMUv3AccelEventq;
+
+/* At most one message in a while about what a guest can provoke at will */
+typedef struct SMMUv3AccelComplaint {
+    int64_t next_ms;
+    unsigned int suppressed;
+} SMMUv3AccelComplaint;
+
+struct SMMUv3AccelState {
+    SMMUv3State parent_obj;
+
+    /* Properties */
+    SMMUv3AccelSpec spec;           /* what the command line gives */
+    char *host_smmu;                /* wanted; NULL: any */
+    hwaddr msi_doorbell;            /* set by the board; 0: none */
+    bool no_hotplug;                /* set by the board, with a device tree */
+
+    /* ID registers: fixed at the latest when the machine is done */
+    bool regs_fixed;
+    SMMUv3AccelRegs regs;
+    char *inherited_from;           /* host device; NULL: all were specified */
+    Notifier machine_done;
+
+    char *associated_smmu;          /* sysfs name, kept after the last unplug */
+    SMMUv3AccelViommu *viommu;      /* NULL while there is no host device */
+    QLIST_HEAD(, SMMUv3AccelDevice) devices;
+    SMMUv3AccelBatch batch;
+    SMMUv3AccelEventq eventq;
+    SMMUv3AccelComplaint complaint;
+
+    uint32_t migrated_reg[SMMU_ACCEL_NR_REGS];
+};
+
+/*
+ * smmuv3-accel-regs.c: when the ID registers are decided
+ */
+
+/**
+ * smmuv3_accel_regs_from_spec - fix the registers if the command line has all
+ *
+ * Called by realize. Returns: false with @errp set if a given value is wrong;
+ * true with regs_fixed unset if registers are to be inherited.
+ */
+bool smmuv3_accel_regs_from_spec(SMMUv3AccelState *s, Error **errp);
+
+/**
+ * smmuv3_accel_regs_admit - may this host device serve the vSMMU?
+ * @dev: host device that is being plugged
+ *
+ * Inherits from it what is still missing, then compares. Returns: false with
+ * every difference in @errp.
+ */
+bool smmuv3_accel_regs_admit(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
+                             Error **errp);
+
+/* smmuv3-accel-props.c: called by class_init */
+void smmuv3_accel_class_add_props(ObjectClass *oc);
+
+/* smmuv3-accel-pci.c: SMMUBaseClass::setup_pci_iommu */
+bool smmuv3_accel_setup_pci_iommu(SMMUState *bs, Error **errp);
+
+/*
+ * smmuv3-accel-device.c
+ */
+
+/**
+ * smmuv3_accel_device_plug - take over a host device from VFIO
+ * @hiod: the device, attached by VFIO to its nesting parent HWPT
+ *
+ * On success the device's attachment is what the registers and the STE of its
+ * StreamID ask for, and remains so until smmuv3_accel_device_unplug().
+ */
+bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
+                              HostIOMMUDevice *hiod, Error **errp);
+
+/* Give the device back to VFIO, with its DMA blocked; none there: no effect */
+void smmuv3_accel_device_unplug(SMMUv3AccelState *s, PCIBus *bus, int devfn);
+
+/* The host device at this place, or NULL */
+SMMUv3AccelDevice *smmuv3_accel_device_find(SMMUv3AccelState *s, PCIBus *bus,
+                                            int devfn);
+
+/* The host device that the kernel knows by this StreamID, or NULL */
+SMMUv3AccelDevice *smmuv3_accel_device_by_vsid(SMMUv3AccelState *s,
+                                               uint32_t vsid);
+
+/**
+ * smmuv3_accel_evaluate - make attachments what the guest configured
+ * @first: first StreamID concerned
+ * @last: last one; 0 to UINT32_MAX for all devices
+ *
+ * Idempotent. Called by whatever may have changed the outcome: a control
+ * register, a configuration command, reset. A device whose StreamID is found
+ * to have changed is always concerned. One that the host refuses to attach as
+ * wanted ends with its DMA blocked, and a message.
+ */
+void smmuv3_accel_evaluate(SMMUv3AccelState *s, uint32_t first, uint32_t last);
+
+/**
+ * smmuv3_accel_put_id - destroy a kernel object that stands on the vIOMMU
+ *
+ * Complains if the kernel refuses, and tries again later.
+ */
+void smmuv3_accel_put_id(SMMUv3AccelState *s, uint32_t id);
+
+/* smmuv3-accel-invalidate.c: SMMUv3Class::command and cmdq_drained */
+int smmuv3_accel_command(SMMUv3State *s, const Cmd *cmd);
+void smmuv3_accel_cmdq_drained(SMMUv3State *s);
+
+/*
+ * smmuv3-accel-eventq.c
+ */
+
+/* Make the kernel's event queue exist when, and as large as, the guest's */
+void smmuv3_accel_eventq_update(SMMUv3AccelState *s);
+/* Before the vIOMMU is freed */
+void smmuv3_accel_eventq_free(SMMUv3AccelState *s);
+
+/**
+ * smmuv3_accel_complain - report what went wrong on behalf of the guest
+ * @err: consumed
+ *
+ * Rate limited, as the guest may be able to repeat the cause.
+ */
+void smmuv3_accel_complain(SMMUv3AccelState *s, Error *err);
+
+#endif /* HW_ARM_SMMUV3_ACCEL_INTERNAL_H */

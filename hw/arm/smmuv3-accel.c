@@ -1,0 +1,197 @@
+/*
+ * Accelerated SMMUv3: stage 1 of the guest walked by the host's SMMUv3
+ *
+ * An arm-smmuv3 whose host devices (VFIO on iommufd) are translated by the
+ * physical SMMU: stream table entries become nested HWPTs, invalidations are
+ * forwarded, events come back. Emulated devices below the same root complex use
+ * the software walk of arm-smmuv3. See ARCHITECTURE.md for the modules.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "hw/qdev-core.h"
+#include "migration/vmstate.h"
+#include "system/runstate.h"
+#include "system/system.h"
+#include "trace.h"
+
+#include "smmuv3-accel-internal.h"
+
+static void init_idregs(SMMUv3State *s3)
+{
+    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(s3);
+
+    memcpy(s3->idr, s->regs.reg, sizeof(s3->idr));
+    s3->iidr = s->regs.reg[SMMU_ACCEL_IIDR];
+    s3->aidr = s->regs.reg[SMMU_ACCEL_AIDR];
+}
+
+static void control_changed(SMMUv3State *s3)
+{
+    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(s3);
+
+    if (s->viommu) {
+        smmuv3_accel_evaluate(s, 0, UINT32_MAX);
+        smmuv3_accel_eventq_update(s);
+    }
+}
+
+/*
+ * After a migration everything that decides attachments has been loaded: bus
+ * numbers, hence StreamIDs, come later than the SMMU's own state.
+ */
+static void vm_state_changed(void *opaque, bool running, RunState state)
+{
+    if (running) {
+        control_changed(opaque);
+    }
+}
+
+static void machine_done(Notifier *notifier, void *data)
+{
+    SMMUv3AccelState *s = container_of(notifier, SMMUv3AccelState,
+                                       machine_done);
+    g_autofree char *missing = NULL;
+
+    if (s->regs_fixed) {
+        return;
+    }
+    missing = smmuv3_accel_spec_missing(&s->spec);
+    error_report("arm-smmuv3-accel %s on %s: ID registers missing: %s",
+                 DEVICE(s)->id ?: "(no id)",
+                 BUS(ARM_SMMU(s)->primary_bus)->name, missing);
+    error_printf("Give them on the command line (property \"spec\" of a vSMMU "
+                 "that has them is an option string to paste), or put a "
+                 "vfio-pci device on that root complex at start, to inherit "
+                 "them from its host SMMU.\n");
+    exit(EXIT_FAILURE);
+}
+
+static void smmuv3_accel_realize(DeviceState *d, Error **errp)
+{
+    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(d);
+    DeviceClass *parent =
+        DEVICE_CLASS(object_class_by_name(TYPE_ARM_SMMUV3));
+    ERRP_GUARD();
+
+    if (!ARM_SMMU(s)->primary_bus) {
+        error_setg(errp, "arm-smmuv3-accel needs the root complex it serves: "
+                   "bus=pcie.0, or bus= with the id of a pxb-pcie");
+        return;
+    }
+    if (ARM_SMMUV3(s)->stage) {
+        error_setg(errp, "stage= has no meaning for arm-smmuv3-accel: S1P and "
+                   "S2P of idr0= say what it translates");
+        return;
+    }
+    if (!smmuv3_accel_regs_from_spec(s, errp)) {
+        return;
+    }
+    parent->realize(d, errp);
+    if (*errp) {
+        return;
+    }
+
+    s->machine_done.notify = machine_done;
+    qemu_add_machine_init_done_notifier(&s->machine_done);
+    qemu_add_vm_change_state_handler(vm_state_changed, s);
+}
+
+static void smmuv3_accel_instance_init(Object *obj)
+{
+    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(obj);
+
+    smmuv3_accel_spec_init(&s->spec);
+    QLIST_INIT(&s->devices);
+}
+
+static void smmuv3_accel_instance_finalize(Object *obj)
+{
+    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(obj);
+
+    g_free(s->associated_smmu);
+    g_free(s->inherited_from);
+}
+
+static int pre_save(void *opaque)
+{
+    SMMUv3AccelState *s = opaque;
+
+    memcpy(s->migrated_reg, s->regs.reg, sizeof(s->migrated_reg));
+    return 0;
+}
+
+static int post_load(void *opaque, int version_id)
+{
+    SMMUv3AccelState *s = opaque;
+    bool same = true;
+
+    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+        if (s->migrated_reg[reg] != s->regs.reg[reg]) {
+            error_report("arm-smmuv3-accel: %s is 0x%x here and 0x%x on the "
+                         "source: start this side with %s=0x%x",
+                         smmuv3_accel_reg_name(reg), s->regs.reg[reg],
+                         s->migrated_reg[reg], smmuv3_accel_reg_name(reg),
+                         s->migrated_reg[reg]);
+            same = false;
+        }
+    }
+    return same ? 0 : -EINVAL;
+}
+
+static const VMStateDescription vmstate_smmuv3_accel = {
+    .name = "arm-smmuv3-accel",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .priority = MIG_PRI_IOMMU,
+    .pre_save = pre_save,
+    .post_load = post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT32_ARRAY(migrated_reg, SMMUv3AccelState,
+                             SMMU_ACCEL_NR_REGS),
+        VMSTATE_STRUCT(parent_obj, SMMUv3AccelState, 1, vmstate_smmuv3,
+                       SMMUv3State),
+        VMSTATE_END_OF_LIST(),
+    },
+};
+
+static void smmuv3_accel_class_init(ObjectClass *oc, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    SMMUBaseClass *sbc = ARM_SMMU_CLASS(oc);
+    SMMUv3Class *c = ARM_SMMUV3_CLASS(oc);
+
+    dc->desc = "SMMUv3 with stage 1 in hardware, for VFIO devices on iommufd";
+    dc->realize = smmuv3_accel_realize;
+    dc->vmsd = &vmstate_smmuv3_accel;
+    dc->user_creatable = true;
+    dc->hotpluggable = false;
+    dc->bus_property = "primary-bus";
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    smmuv3_accel_class_add_props(oc);
+
+    sbc->setup_pci_iommu = smmuv3_accel_setup_pci_iommu;
+    c->init_idregs = init_idregs;
+    c->control_changed = control_changed;
+    c->command = smmuv3_accel_command;
+    c->cmdq_drained = smmuv3_accel_cmdq_drained;
+}
+
+static const TypeInfo smmuv3_accel_type_info = {
+    .name              = TYPE_ARM_SMMUV3_ACCEL,
+    .parent            = TYPE_ARM_SMMUV3,
+    .instance_size     = sizeof(SMMUv3AccelState),
+    .instance_init     = smmuv3_accel_instance_init,
+    .instance_finalize = smmuv3_accel_instance_finalize,
+    .class_init        = smmuv3_accel_class_init,
+};
+
+static void smmuv3_accel_register_types(void)
+{
+    type_register_static(&smmuv3_accel_type_info);
+}
+
+type_init(smmuv3_accel_register_types)

@@ -1,0 +1,113 @@
+/*
+ * Accelerated SMMUv3 on the virt board: plugging
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/arm/smmuv3.h"
+#include "hw/arm/smmuv3-accel.h"
+#include "hw/arm/virt-smmuv3-accel.h"
+#include "hw/platform-bus.h"
+
+#define NUM_IRQS 4
+
+static int by_address(gconstpointer a, gconstpointer b)
+{
+    PlatformBusDevice *pbus = PLATFORM_BUS_DEVICE(
+        qdev_find_recursive(sysbus_get_default(), TYPE_PLATFORM_BUS_DEVICE));
+
+    return platform_bus_get_mmio_addr(pbus, SYS_BUS_DEVICE(a), 0) <
+           platform_bus_get_mmio_addr(pbus, SYS_BUS_DEVICE(b), 0) ? -1 : 1;
+}
+
+static int collect(Object *obj, void *opaque)
+{
+    GSList **list = opaque;
+
+    if (object_dynamic_cast(obj, TYPE_ARM_SMMUV3_ACCEL) &&
+        DEVICE(obj)->realized) {
+        *list = g_slist_insert_sorted(*list, obj, by_address);
+    }
+    return 0;
+}
+
+GSList *virt_smmuv3_accel_list(VirtMachineState *vms)
+{
+    GSList *list = NULL;
+
+    object_child_foreach_recursive(OBJECT(vms), collect, &list);
+    return list;
+}
+
+bool virt_smmuv3_accel_present(VirtMachineState *vms)
+{
+    g_autoptr(GSList) list = virt_smmuv3_accel_list(vms);
+
+    return list;
+}
+
+bool virt_smmuv3_accel_serves(PCIBus *root)
+{
+    g_autoptr(GSList) list =
+        virt_smmuv3_accel_list(VIRT_MACHINE(qdev_get_machine()));
+
+    for (GSList *l = list; l; l = l->next) {
+        if (ARM_SMMU(l->data)->primary_bus == root) {
+            return true;
+        }
+    }
+    return false;
+}
+
+hwaddr virt_smmuv3_accel_base(VirtMachineState *vms, SMMUState *smmu)
+{
+    return vms->memmap[VIRT_PLATFORM_BUS].base +
+        platform_bus_get_mmio_addr(PLATFORM_BUS_DEVICE(vms->platform_bus_dev),
+                                   SYS_BUS_DEVICE(smmu), 0);
+}
+
+int virt_smmuv3_accel_spi(VirtMachineState *vms, SMMUState *smmu, SMMUIrq irq)
+{
+    return vms->irqmap[VIRT_PLATFORM_BUS] +
+        platform_bus_get_irqn(PLATFORM_BUS_DEVICE(vms->platform_bus_dev),
+                              SYS_BUS_DEVICE(smmu), irq);
+}
+
+static hwaddr msi_doorbell(VirtMachineState *vms)
+{
+    switch (vms->msi_controller) {
+    case VIRT_MSI_CTRL_ITS:
+        /* GITS_TRANSLATER, in the second 64 KiB frame */
+        return vms->memmap[VIRT_GIC_ITS].base + 0x10000 + 0x40;
+    case VIRT_MSI_CTRL_GICV2M:
+        /* MSI_SETSPI_NS */
+        return vms->memmap[VIRT_GIC_V2M].base + 0x40;
+    default:
+        return 0;
+    }
+}
+
+void virt_smmuv3_accel_pre_plug(VirtMachineState *vms, DeviceState *dev,
+                                Error **errp)
+{
+    PlatformBusDevice *pbus = PLATFORM_BUS_DEVICE(vms->platform_bus_dev);
+
+    if (vms->iommu != VIRT_IOMMU_NONE) {
+        error_setg(errp, "the machine has an IOMMU already (%s): an "
+                   "arm-smmuv3-accel cannot be added to it",
+                   vms->iommu == VIRT_IOMMU_SMMUV3 ?
+                   "remove iommu=smmuv3 from -machine" :
+                   "remove virtio-iommu-pci");
+        return;
+    }
+    if (bitmap_count_one(pbus->used_irqs, pbus->num_irqs) + NUM_IRQS >
+        pbus->num_irqs) {
+        error_setg(errp, "no interrupts left on the platform bus: a machine "
+                   "has room for %u arm-smmuv3-accel",
+                   pbus->num_irqs / NUM_IRQS);
+        return;
+    }
+    smmuv3_accel_set_msi_doorbell(ARM_SMMUV3_ACCEL(dev), msi_doorbell(vms));
+}

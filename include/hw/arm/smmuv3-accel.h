@@ -1,0 +1,35 @@
+/*
+ * Accelerated SMMUv3: stage 1 of the guest walked by the host's SMMUv3
+ *
+ * What the board may know of it; the rest is in hw/arm/smmuv3-accel-internal.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_ARM_SMMUV3_ACCEL_H
+#define HW_ARM_SMMUV3_ACCEL_H
+
+#include "exec/hwaddr.h"
+#include "qapi/error.h"
+#include "qom/object.h"
+
+#define TYPE_ARM_SMMUV3_ACCEL "arm-smmuv3-accel"
+OBJECT_DECLARE_SIMPLE_TYPE(SMMUv3AccelState, ARM_SMMUV3_ACCEL)
+
+/**
+ * smmuv3_accel_set_msi_doorbell - tell where the guest's MSI controller listens
+ * @s: the vSMMU
+ * @gpa: guest physical address of the doorbell register (GITS_TRANSLATER, or
+ *       SETSPI_NS of a GICv2m frame); 0: there is none
+ *
+ * Called by the board when it plugs the vSMMU. MSIs of host devices are routed
+ * to @gpa whatever address the guest's stage 1 gives to the doorbell.
+ */
+static inline void smmuv3_accel_set_msi_doorbell(SMMUv3AccelState *s,
+                                                 hwaddr gpa)
+{
+    /* by property, so that a board links without the device */
+    object_property_set_uint(OBJECT(s), "x-msi-doorbell", gpa, &error_abort);
+}
+
+#endif /* HW_ARM_SMMUV3_ACCEL_H */

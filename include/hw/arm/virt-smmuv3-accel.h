@@ -1,0 +1,64 @@
+/*
+ * Accelerated SMMUv3 on the virt board
+ *
+ * The device is on the platform bus, as many as there are PCIe root complexes
+ * to serve. Here is what the board has to do for them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_ARM_VIRT_SMMUV3_ACCEL_H
+#define HW_ARM_VIRT_SMMUV3_ACCEL_H
+
+#include "hw/acpi/bios-linker-loader.h"
+#include "hw/arm/smmu-common.h"
+#include "hw/arm/smmuv3.h"
+#include "hw/arm/virt.h"
+
+/*
+ * IOVAs at which Linux's SMMUv3 driver puts the doorbells of the host's MSI
+ * controllers. The guest's stage 1 must map them one to one for host devices.
+ */
+#define VIRT_SMMUV3_ACCEL_MSI_IOVA_BASE 0x8000000
+#define VIRT_SMMUV3_ACCEL_MSI_IOVA_SIZE 0x100000
+
+/**
+ * virt_smmuv3_accel_list - the vSMMUs of a machine
+ *
+ * Returns: list of SMMUState *, in order of their MMIO address; to be freed
+ * with g_slist_free(). Called when tables for the guest are built.
+ */
+GSList *virt_smmuv3_accel_list(VirtMachineState *vms);
+
+/* Whether there is any; other IOMMUs are refused then */
+bool virt_smmuv3_accel_present(VirtMachineState *vms);
+
+/* Whether the root complex of bus @root has one; for gpex-acpi.c */
+bool virt_smmuv3_accel_serves(PCIBus *root);
+
+/* Where the board put a vSMMU: guest physical address, SPI of an interrupt */
+hwaddr virt_smmuv3_accel_base(VirtMachineState *vms, SMMUState *smmu);
+int virt_smmuv3_accel_spi(VirtMachineState *vms, SMMUState *smmu, SMMUIrq irq);
+
+/* Hotplug handler, before realize: can the board take one (more)? */
+void virt_smmuv3_accel_pre_plug(VirtMachineState *vms, DeviceState *dev,
+                                Error **errp);
+
+/**
+ * virt_smmuv3_accel_build_iort - the whole IORT of a machine with vSMMUs
+ *
+ * Called instead of what builds the IORT of other machines, when the guest's
+ * firmware asks, that is with bus numbers assigned.
+ */
+void virt_smmuv3_accel_build_iort(GArray *table_data, BIOSLinker *linker,
+                                  VirtMachineState *vms);
+
+/**
+ * virt_smmuv3_accel_add_fdt - describe the vSMMUs in the device tree
+ *
+ * Called when the machine is done. Returns: false with @errp set if there is
+ * neither firmware nor ACPI and the device tree cannot say what is needed.
+ */
+bool virt_smmuv3_accel_add_fdt(VirtMachineState *vms, Error **errp);
+
+#endif /* HW_ARM_VIRT_SMMUV3_ACCEL_H */

@@ -1,0 +1,96 @@
+/*
+ * An iommufd in memory, for unit tests of vIOMMU models
+ *
+ * Stands in for backends/iommufd.c, backends/iommufd-viommu.c and the part of
+ * hw/vfio/iommufd.c that owns a host device. It follows Linux 6.12 to 6.19 on
+ * hosts with SMMUv3: ids, who pins whom, and which errno comes first.
+ *
+ * Not as in the kernel: an event queue that is empty says EAGAIN instead of 0,
+ * and gives at most one packet, that is what fake_iommufd_deliver() put there,
+ * per read(); IOVAs are not checked; a device is an IOMMU group of its own.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TESTS_UNIT_FAKE_IOMMUFD_H
+#define TESTS_UNIT_FAKE_IOMMUFD_H
+
+#include "system/iommufd.h"
+#include <linux/iommufd.h>
+
+typedef enum FakeKernel {
+    LINUX_6_12,         /* no SMMUv3 nesting */
+    LINUX_6_13,         /* vIOMMU, vDEVICE */
+    LINUX_6_15,         /* vEVENTQ; nested HWPTs only with a vDEVICE */
+    LINUX_6_17,         /* a vDEVICE dies with its device; tombstones */
+    LINUX_6_19,         /* abort and bypass without a vDEVICE */
+    LINUX_END
+} FakeKernel;
+
+/* A physical SMMU */
+typedef struct FakeSMMU {
+    const char *name;   /* in sysfs; NULL: cannot be told */
+    struct iommu_hw_info_arm_smmuv3 info;
+    bool cannot_nest;   /* neither CANWBS nor FWB */
+} FakeSMMU;
+
+typedef struct FakeIOMMUFD FakeIOMMUFD;
+typedef struct FakeDevice FakeDevice;
+
+/* An iommufd object with this QOM id; assert on free that nothing is left */
+FakeIOMMUFD *fake_iommufd_new(FakeKernel kernel, const char *id);
+void fake_iommufd_free(FakeIOMMUFD *f);
+
+/*
+ * What VFIO does around [un]set_iommu_device: bind a device and attach it to
+ * a stage 2 that devices with the same @owner on the same SMMU share; and back.
+ * An unbind when the vIOMMU still has objects is what leaks.
+ */
+FakeDevice *fake_vfio_bind(FakeIOMMUFD *f, const FakeSMMU *smmu,
+                           const char *name, const void *owner);
+void fake_vfio_unbind(FakeDevice *dev);
+HostIOMMUDevice *fake_vfio_hiod(FakeDevice *dev);
+
+/*
+ * What the physical SMMU does with the DMA of @dev: "blocked" (detached),
+ * "stage2", "abort", "bypass" or "s1 <S1ContextPtr>", the last three by a
+ * nested HWPT, and "s1 <S1ContextPtr> sid <vSID>" if it also reports faults.
+ */
+char *fake_vfio_dma(FakeDevice *dev);
+/* The words of the nested HWPT behind that */
+const uint64_t *fake_vfio_ste(FakeDevice *dev);
+
+/* The calls since the last one of this, "attach detach! ...": ! for refused */
+char *fake_iommufd_calls(FakeIOMMUFD *f);
+
+/*
+ * Let the @nth call from now on, counted from 1, fail with the @variant-th of
+ * the errnos that the kernel has for it; 0 to stop. The calls of VFIO itself
+ * do not count.
+ */
+void fake_iommufd_fail_nth(FakeIOMMUFD *f, unsigned nth, unsigned variant);
+/* The same for that call and all later ones */
+void fake_iommufd_fail_from(FakeIOMMUFD *f, unsigned nth, unsigned variant);
+#define FAKE_VARIANTS 4
+
+/* Calls since one of these, and whether any was made to fail */
+unsigned fake_iommufd_n_calls(FakeIOMMUFD *f);
+bool fake_iommufd_has_failed(FakeIOMMUFD *f);
+
+/* Commands that reached the SMMU's queue, with SID and VMID rewritten */
+typedef struct FakeCommand {
+    uint64_t cmd[2];
+} FakeCommand;
+const GArray *fake_iommufd_commands(FakeIOMMUFD *f);
+uint32_t fake_vfio_psid(FakeDevice *dev);
+
+/* Stage 1 of @dev faults. Returns false if the event went to nobody */
+bool fake_vfio_fault(FakeDevice *dev, uint8_t event, uint64_t addr);
+/* Make what is queued readable, and an empty read if nothing is */
+void fake_iommufd_deliver(FakeIOMMUFD *f);
+/* Depth of the only event queue, or 0 */
+uint32_t fake_iommufd_veventq_depth(FakeIOMMUFD *f);
+/* As if so many events had been before */
+void fake_iommufd_set_sequence(FakeIOMMUFD *f, uint32_t sequence);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * arm-smmuv3-accel in a unit test: vSMMUs without a machine
+ *
+ * Everything of hw/arm/smmuv3-accel* that calls the kernel, on fake-iommufd.c,
+ * below stubs of the PCI bus and of arm-smmuv3.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TESTS_UNIT_SMMUV3_ACCEL_RIG_H
+#define TESTS_UNIT_SMMUV3_ACCEL_RIG_H
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/arm/smmuv3-accel-internal.h"
+#include "hw/pci/pci_bus.h"
+#include "fake-iommufd.h"
+
+/* An SMMU that any guest can live with, and another one that is the same */
+extern const FakeSMMU host_smmu, other_smmu;
+
+typedef struct RigBus {
+    PCIBus bus;
+    int num;            /* as the guest has set it; 0: not yet */
+} RigBus;
+
+/* A vSMMU, an iommufd, and buses 1 to 9 to put a device on each */
+#define RIG_BUSES 9
+typedef struct Rig {
+    FakeIOMMUFD *iommufd;
+    SMMUv3AccelState *s;
+    SMMUv3State *s3;
+    RigBus bus[RIG_BUSES + 1];
+    FakeDevice *dev[RIG_BUSES + 1];     /* one at function 0 of each bus */
+} Rig;
+
+#define SID(bus) PCI_BUILD_BDF(bus, 0)
+
+void rig_init(int *argc, char ***argv);
+Rig *rig_new(FakeKernel kernel);
+/* Unplug what is there; the iommufd must be empty then */
+void rig_free(Rig *rig);
+
+SMMUv3AccelState *rig_vsmmu_new(const char *id);
+void rig_vsmmu_free(SMMUv3AccelState *s);
+
+/* VFIO realizes a device of @host_smmu on bus @bus, and back */
+bool rig_plug(Rig *rig, int bus, Error **errp);
+void rig_unplug(Rig *rig, int bus);
+
+/* The guest's stream table; NULL: no such entry, which is so at first */
+STE *rig_ste(uint32_t sid);
+void rig_set_ste(uint32_t sid, const STE *ste);
+void rig_set_s1(uint32_t sid, uint64_t ctxptr);
+void rig_set_config(uint32_t sid, int config);
+
+/* The guest writes a register, all that follows included */
+void rig_write_cr0(Rig *rig, uint32_t value);
+void rig_write_gbpa(Rig *rig, uint32_t value);
+void rig_write_eventq_size(Rig *rig, uint8_t log2size);
+void rig_reset(Rig *rig);
+#define CR0_SMMUEN      R_CR0_SMMU_ENABLE_MASK
+#define CR0_EVENTQEN    R_CR0_EVENTQEN_MASK
+
+/* ... sends a command, or several and says that is all */
+void rig_command(Rig *rig, uint8_t opcode, uint32_t sid, uint32_t word2);
+void rig_drained(Rig *rig);
+void rig_cfgi_ste(Rig *rig, uint32_t sid);
+void rig_cfgi_all(Rig *rig);
+
+/* What the guest got by its event queue since the last call */
+typedef struct RigEvents {
+    unsigned n, overflows;
+    Evt last;
+} RigEvents;
+RigEvents rig_events(void);
+
+/* Messages since the last call */
+char *rig_messages(void);
+
+/* assert what DMA of the device on @bus does, and the calls since the last */
+void rig_assert_dma(Rig *rig, int bus, const char *want);
+void rig_assert_calls(Rig *rig, const char *want);
+
+#endif

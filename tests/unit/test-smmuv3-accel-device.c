@@ -1,0 +1,310 @@
+/*
+ * arm-smmuv3-accel: unit tests of what devices are attached to, on a fake host
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "smmuv3-accel-rig.h"
+
+#define ABORT       R_GBPA_ABORT_MASK
+#define STE_S1CDMAX1 (1U << 27)     /* of word 1; the hosts have SSIDSIZE 0 */
+
+static const STE ste_invalid = { .word = { 5 << 1 | 0x3000 } };
+static const STE ste_abort = { .word = { 1 } };
+static const STE ste_reserved = { .word = { 1 | 3 << 1 } };
+static const STE ste_bypass = { .word = { 1 | 4 << 1 } };
+static const STE ste_s1 = { .word = { 1 | 5 << 1 | 0x1000 } };
+static const STE ste_s1_other = { .word = { 1 | 5 << 1 | 0x2000 } };
+/* SHCFG and the VMID are nothing that the kernel takes */
+static const STE ste_s1_dirty = { .word = { 1 | 5 << 1 | 0x2000, 0, 0,
+                                            1 << 12, 0xffff } };
+static const STE ste_s2 = { .word = { 1 | 6 << 1 } };
+static const STE ste_s1_illegal = { .word = { 1 | 5 << 1 | 0x1000,
+                                              STE_S1CDMAX1 } };
+
+/* All that decides on an attachment, and what it decides */
+static const struct {
+    uint32_t cr0, gbpa;
+    const STE *ste;
+    const char *dma;
+} states[] = {
+    { 0,          0,     &ste_s1,         "stage2" },
+    { 0,          ABORT, &ste_s1,         "abort" },
+    { 0,          0,     &ste_abort,      "stage2" },
+    { 0,          ABORT, NULL,            "abort" },
+    { CR0_SMMUEN, 0,     NULL,            "abort" },
+    { CR0_SMMUEN, 0,     &ste_invalid,    "abort" },
+    { CR0_SMMUEN, 0,     &ste_abort,      "abort" },
+    { CR0_SMMUEN, 0,     &ste_reserved,   "abort" },
+    { CR0_SMMUEN, 0,     &ste_s2,         "abort" },
+    { CR0_SMMUEN, 0,     &ste_s1_illegal, "abort" },
+    { CR0_SMMUEN, 0,     &ste_bypass,     "stage2" },
+    { CR0_SMMUEN, ABORT, &ste_bypass,     "stage2" },
+    { CR0_SMMUEN, 0,     &ste_s1,         "s1 1000 sid 100" },
+    { CR0_SMMUEN, ABORT, &ste_s1,         "s1 1000 sid 100" },
+    { CR0_SMMUEN, 0,     &ste_s1_other,   "s1 2000 sid 100" },
+    { CR0_SMMUEN, ABORT, &ste_s1_dirty,   "s1 2000 sid 100" },
+};
+
+typedef enum Trigger {
+    CFGI_STE,
+    CFGI_STE_RANGE,
+    CFGI_ALL,
+    REGISTER,       /* any: STRTAB_BASE for one */
+    NR_TRIGGERS
+} Trigger;
+
+static void enter_state(Rig *rig, int state, Trigger trigger)
+{
+    rig_set_ste(SID(1), states[state].ste);
+    if (rig->s3->gbpa != states[state].gbpa || trigger == REGISTER) {
+        rig_write_gbpa(rig, states[state].gbpa);
+    }
+    if (rig->s3->cr[0] != states[state].cr0) {
+        rig_write_cr0(rig, states[state].cr0);
+    }
+    switch (trigger) {
+    case CFGI_STE:
+        rig_cfgi_ste(rig, SID(1));
+        break;
+    case CFGI_STE_RANGE:
+        /* 2^5 entries, of which the SID given need not be the first */
+        rig_command(rig, SMMU_CMD_CFGI_STE_RANGE, SID(1) + 7, 4);
+        break;
+    case CFGI_ALL:
+        rig_cfgi_all(rig);
+        break;
+    default:
+        break;
+    }
+}
+
+/* From every state to every other, by every trigger; and again: nothing */
+static void test_state_table(void)
+{
+    const int n = ARRAY_SIZE(states);
+
+    for (int i = 0; i < n * n * NR_TRIGGERS; i++) {
+        int from = i % n, to = i / n % n;
+        Trigger trigger = i / n / n;
+        g_autofree char *before = NULL;
+        Rig *rig = rig_new(LINUX_6_19);
+
+        g_assert(rig_plug(rig, 1, &error_abort));
+        enter_state(rig, from, REGISTER);
+        rig_assert_dma(rig, 1, states[from].dma);
+        enter_state(rig, to, trigger);
+        rig_assert_dma(rig, 1, states[to].dma);
+
+        before = fake_iommufd_calls(rig->iommufd);
+        g_assert(!strchr(before, '!'));
+        enter_state(rig, to, REGISTER);
+        rig_cfgi_all(rig);
+        rig_assert_calls(rig, "");
+        rig_free(rig);
+    }
+}
+
+/* A command reaches the StreamIDs that it names, and no other */
+static void test_range(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+
+    for (int bus = 1; bus <= 4; bus++) {
+        g_assert(rig_plug(rig, bus, &error_abort));
+    }
+    rig_write_cr0(rig, CR0_SMMUEN);
+    for (int bus = 1; bus <= 4; bus++) {
+        rig_set_s1(SID(bus), 0x1000 * bus);
+    }
+    rig_cfgi_ste(rig, SID(1) + 1);
+    rig_command(rig, SMMU_CMD_CFGI_STE_RANGE, SID(3), 8);   /* 2 and 3 */
+    rig_drained(rig);
+    rig_assert_dma(rig, 1, "abort");
+    rig_assert_dma(rig, 2, "s1 2000 sid 200");
+    rig_assert_dma(rig, 3, "s1 3000 sid 300");
+    rig_assert_dma(rig, 4, "abort");
+    rig_free(rig);
+}
+
+/* From one stage 1 to another in one step, without a moment of abort */
+static void test_replace(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+
+    rig_set_s1(SID(1), 0x1000);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_free(fake_iommufd_calls(rig->iommufd));
+    rig_write_cr0(rig, CR0_SMMUEN);
+    rig_assert_calls(rig, "nested-alloc attach");
+    rig_set_s1(SID(1), 0x2000);
+    rig_cfgi_ste(rig, SID(1));
+    rig_assert_calls(rig, "nested-alloc attach destroy");
+    rig_assert_dma(rig, 1, "s1 2000 sid 100");
+    rig_set_config(SID(1), 0);
+    rig_cfgi_ste(rig, SID(1));
+    rig_assert_calls(rig, "attach destroy");
+    rig_free(rig);
+}
+
+static void test_many_devices(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+    FakeDevice *dev[32];
+
+    rig_write_cr0(rig, CR0_SMMUEN);
+    for (int i = 0; i < ARRAY_SIZE(dev); i++) {
+        rig_set_s1(SID(1) + i * 8, 0x1000 * i);
+        dev[i] = fake_vfio_bind(rig->iommufd, &host_smmu, "dev", rig->s);
+        g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[1].bus, i * 8,
+                                          fake_vfio_hiod(dev[i]),
+                                          &error_abort));
+    }
+    g_free(fake_iommufd_calls(rig->iommufd));
+    rig_cfgi_all(rig);
+    rig_assert_calls(rig, "");
+    rig_set_s1(SID(1) + 8 * 8, 0x99000);
+    rig_cfgi_all(rig);
+    rig_assert_calls(rig, "nested-alloc attach destroy");
+    for (int i = 0; i < ARRAY_SIZE(dev); i++) {
+        smmuv3_accel_device_unplug(rig->s, &rig->bus[1].bus, i * 8);
+        fake_vfio_unbind(dev[i]);
+    }
+    rig_free(rig);
+}
+
+static void renumber(Rig *rig, int bus, int num)
+{
+    rig->bus[bus].num = num;
+}
+
+/* The vDEVICE is that of the current StreamID, and so is what is reported */
+static void test_renumber(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+
+    for (int sid = 1; sid <= 9; sid++) {
+        rig_set_s1(SID(sid), 0x1000);
+    }
+    rig_set_s1(SID(6), 0x6000);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(rig_plug(rig, 2, &error_abort));
+    rig_write_cr0(rig, CR0_SMMUEN);
+
+    renumber(rig, 1, 5);        /* to an STE with the same contents */
+    rig_cfgi_ste(rig, SID(5));
+    rig_assert_dma(rig, 1, "s1 1000 sid 500");
+    renumber(rig, 1, 6);        /* seen with a command for another */
+    rig_cfgi_ste(rig, SID(2));
+    rig_assert_dma(rig, 1, "s1 6000 sid 600");
+    renumber(rig, 1, 2);        /* swapped */
+    renumber(rig, 2, 6);
+    rig_cfgi_all(rig);
+    rig_assert_dma(rig, 1, "s1 1000 sid 200");
+    rig_assert_dma(rig, 2, "s1 6000 sid 600");
+    renumber(rig, 1, 0);        /* no StreamID, and a command for another */
+    rig_cfgi_ste(rig, SID(6));
+    rig_assert_dma(rig, 1, "abort");
+    renumber(rig, 1, 7);
+    rig_cfgi_ste(rig, SID(6));
+    rig_assert_dma(rig, 1, "s1 1000 sid 700");
+    renumber(rig, 3, 7);        /* a new device where one was */
+    renumber(rig, 1, 8);
+    g_assert(rig_plug(rig, 3, &error_abort));
+    rig_assert_dma(rig, 3, "s1 1000 sid 700");
+    rig_assert_dma(rig, 1, "s1 1000 sid 800");
+    g_assert(smmuv3_accel_device_by_vsid(rig->s, SID(8)));
+    g_assert(!smmuv3_accel_device_by_vsid(rig->s, SID(2)));
+    rig_free(rig);
+}
+
+static void test_renumber_bypass(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+
+    rig_set_config(SID(1), 4);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    rig_write_cr0(rig, CR0_SMMUEN);
+    rig_assert_dma(rig, 1, "stage2");
+    renumber(rig, 1, 2);
+    rig_cfgi_ste(rig, SID(9));
+    rig_assert_dma(rig, 1, "abort");
+    rig_reset(rig);
+    rig_assert_dma(rig, 1, "stage2");
+    rig_free(rig);
+}
+
+/* A root bus has the number 0 for good; others have it before they have one */
+static void test_root_bus(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+
+    renumber(rig, 1, 0);
+    renumber(rig, 2, 0);
+    rig->bus[1].bus.flags |= PCI_BUS_IS_ROOT;
+    rig_set_s1(0, 0x1000);
+    rig_write_cr0(rig, CR0_SMMUEN);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(rig_plug(rig, 2, &error_abort));
+    rig_assert_dma(rig, 1, "s1 1000 sid 0");
+    rig_assert_dma(rig, 2, "abort");
+    rig_free(rig);
+}
+
+/* What each kernel does with a device that has no StreamID yet, and later */
+static void test_kernels(void)
+{
+    static const struct {
+        FakeKernel kernel;
+        const char *abort, *s1;
+    } cases[] = {
+        { LINUX_6_13, "abort",   "s1 1000" },
+        { LINUX_6_15, "blocked", "s1 1000 sid 100" },
+        { LINUX_6_17, "blocked", "s1 1000 sid 100" },
+        { LINUX_6_19, "abort",   "s1 1000 sid 100" },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        Rig *rig = rig_new(cases[i].kernel);
+        g_autofree char *messages = NULL;
+
+        renumber(rig, 1, 0);
+        g_assert(rig_plug(rig, 1, &error_abort));
+        rig_assert_dma(rig, 1, "stage2");
+        rig_write_gbpa(rig, ABORT);
+        rig_assert_dma(rig, 1, cases[i].abort);
+        g_free(fake_iommufd_calls(rig->iommufd));
+        rig_write_gbpa(rig, ABORT);
+        rig_assert_calls(rig, "");
+        rig_set_s1(SID(1), 0x1000);
+        rig_write_cr0(rig, CR0_SMMUEN);
+        rig_assert_dma(rig, 1, cases[i].abort);
+        renumber(rig, 1, 1);
+        rig_cfgi_ste(rig, SID(1));
+        rig_assert_dma(rig, 1, cases[i].s1);
+        rig_set_config(SID(1), 0);
+        rig_cfgi_ste(rig, SID(1));
+        rig_assert_dma(rig, 1, "abort");
+        rig_write_cr0(rig, 0);
+        rig_write_gbpa(rig, 0);
+        rig_assert_dma(rig, 1, "stage2");
+        messages = rig_messages();
+        g_assert_cmpstr(messages, ==, "");
+        rig_free(rig);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    rig_init(&argc, &argv);
+    g_test_add_func("/smmuv3-accel/device/state-table", test_state_table);
+    g_test_add_func("/smmuv3-accel/device/range", test_range);
+    g_test_add_func("/smmuv3-accel/device/replace", test_replace);
+    g_test_add_func("/smmuv3-accel/device/many", test_many_devices);
+    g_test_add_func("/smmuv3-accel/device/renumber", test_renumber);
+    g_test_add_func("/smmuv3-accel/device/renumber-bypass",
+                    test_renumber_bypass);
+    g_test_add_func("/smmuv3-accel/device/root-bus", test_root_bus);
+    g_test_add_func("/smmuv3-accel/device/kernels", test_kernels);
+    return g_test_run();
+}

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Hardware of the guest without a driver: registers by way of devmem."""
+
+import re
+
+from . import util
+
+# Guests started with this leave memory from SCRATCH on to nobody.
+SMALL = "mem=480M"
+SCRATCH = 0x5f000000
+
+
+def read(l2, address, width=32):
+    return int(l2.guest(f"devmem {address:#x} {width}").out, 16)
+
+
+def write(l2, address, value, width=32):
+    l2.guest(f"devmem {address:#x} {width} {value:#x}")
+
+
+def rid(bdf):
+    """Requester id of a PCI address: the StreamID, too."""
+    bus, rest = bdf.split(":")[-2:]
+    slot, function = rest.split(".")
+    return int(bus, 16) << 8 | int(slot, 16) << 3 | int(function)
+
+
+class Smmu:
+    """Registers of a vSMMU, found by its name in the guest's sysfs."""
+
+    CR0, CR0ACK, GBPA, GERROR, GERRORN = 0x20, 0x24, 0x44, 0x60, 0x64
+    STRTAB_BASE_CFG = 0x88
+    EVENTQ_BASE, EVENTQ_PROD, EVENTQ_CONS = 0xa0, 0x100a8, 0x100ac
+    SMMUEN, EVENTQEN = 1, 4
+    UPDATE, ABORT = 1 << 31, 1 << 20
+    OVERFLOW = 1 << 31
+
+    def __init__(self, l2, name):
+        self.l2 = l2
+        self.base = int(name.split(".")[-1], 16)
+
+    def read(self, register, width=32):
+        return read(self.l2, self.base + register, width)
+
+    def write(self, register, value):
+        write(self.l2, self.base + register, value)
+
+    def cr0(self, clear=0, set=0):
+        """Change CR0 and see it acknowledged."""
+        value = self.read(self.CR0) & ~clear | set
+        self.write(self.CR0, value)
+        ack = self.read(self.CR0ACK)
+        if ack != value:
+            raise util.LabError(f"CR0 is {value:#x}, CR0ACK {ack:#x}")
+
+    def gbpa(self, abort):
+        self.write(self.GBPA, self.UPDATE | (self.ABORT if abort else 0))
+        value = self.read(self.GBPA)
+        if value & self.UPDATE or bool(value & self.ABORT) != abort:
+            raise util.LabError(f"GBPA reads {value:#x} after an update")
+
+    def global_errors(self):
+        return self.read(self.GERROR) ^ self.read(self.GERRORN)
+
+
+class Nvme:
+    """An NVMe taken from its driver: DMA where and when a scenario wants it."""
+
+    CC, CSTS, AQA, ASQ, ACQ, DOORBELL = 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000
+
+    def __init__(self, l2, bdf):
+        self.l2 = l2
+        self.bdf = bdf
+        # MEM, MASTER, no INTx: as a driver would leave it
+        self.bar = int(l2.guest(f"""
+            cd /sys/bus/pci/devices/{bdf} || exit
+            [ -e driver ] && echo {bdf} > driver/unbind
+            echo 1 > enable
+            printf '\\006\\004' | dd of=config bs=1 seek=4 conv=notrunc 2>/dev/null
+            cut -d' ' -f1 resource | head -n 1""").out, 16)
+
+    def rebind(self):
+        self.l2.guest(f"devmem {self.bar + self.CC:#x} 32 0\n"
+                      f"echo 0 > /sys/bus/pci/devices/{self.bdf}/enable\n"
+                      f"echo {self.bdf} > /sys/bus/pci/drivers/nvme/bind")
+
+    def ring(self, queue=SCRATCH):
+        """Enable the controller, its admin queue at an address, and ring.
+
+        The controller reads its first command from there.  "fatal": it
+        could not; "ok": it could.
+        """
+        regs = self.bar
+        out = self.l2.guest(f"""
+            wait_for() {{   # mask value
+                for i in $(seq 50); do
+                    [ $(($(devmem {regs + self.CSTS:#x}) & $1)) = $2 ] && return
+                    sleep 0.05
+                done
+                echo stuck; exit 1
+            }}
+            devmem {regs + self.CC:#x} 32 0
+            wait_for 1 0
+            devmem {regs + self.AQA:#x} 32 0x10001
+            devmem {regs + self.ASQ:#x} 64 {queue:#x}
+            devmem {regs + self.ACQ:#x} 64 {queue + 0x1000:#x}
+            devmem {regs + self.CC:#x} 32 0x460001
+            wait_for 1 1
+            devmem {regs + self.DOORBELL:#x} 32 1
+            sleep 0.3
+            devmem {regs + self.CSTS:#x}""").out
+        return "fatal" if int(out, 16) & 2 else "ok"
+
+    def identify(self):
+        """Serial number by DMA to SCRATCH, or None if the DMA was blocked."""
+        queue, done, data = SCRATCH, SCRATCH + 0x1000, SCRATCH + 0x2000
+        words = {queue: 0x00010006, queue + 24: data, queue + 40: 1,
+                 done: 0, done + 8: 0, data: 0, data + 8: 0}
+        self.l2.guest("\n".join(f"devmem {a:#x} 64 {v:#x}" for a, v in words.items()))
+        if self.ring(queue) == "fatal":
+            return None
+        raw = b"".join(read(self.l2, data + n, 64).to_bytes(8, "little") for n in (0, 8, 16))
+        return re.sub(rb"[\0 ]+$", b"", raw[4:24]).decode(errors="replace")

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every scenario proves: the data is right, and it came through stage 1."""
+
+import time
+
+from . import images
+from .util import LabError
+
+READ_MB = 4     # TCG below TCG hashes about 2 MB/s
+
+
+def expect(condition, message):
+    if not condition:
+        raise LabError(message)
+
+
+def nvme(l2, serial, timeout=20):
+    """(block device, PCI address) of an NVMe in the guest, waiting for it."""
+    found = l2.guest(f"""
+        for i in $(seq {timeout * 5}); do
+            for c in /sys/class/nvme/nvme*; do
+                [ "$(cat $c/serial 2>/dev/null | tr -d ' ')" = {serial} ] || continue
+                [ -b /dev/${{c##*/}}n1 ] || continue
+                echo /dev/${{c##*/}}n1 $(basename $(readlink -f $c/device))
+                exit
+            done
+            sleep 0.2
+        done
+        echo "no NVMe {serial}"; ls /sys/class/nvme; exit 1""", timeout + 60)
+    return found.out.split()
+
+
+def read_sha256(l2, device, offset_mb=0, length_mb=READ_MB):
+    # O_DIRECT: the page cache must not answer for the device.
+    out = l2.guest(f"dd if={device} bs=1M skip={offset_mb} count={length_mb} iflag=direct "
+                   f"2>/run/dd | sha256sum && ! grep -q rror /run/dd", 120).out
+    return out.split()[0]
+
+
+def data_is_right(l2, serial, seed=None, offset_mb=0):
+    """The guest reads what L0 put on the disk; returns its PCI address."""
+    device, bdf = nvme(l2, serial)
+    want = images.disk_sha256(seed or serial, offset_mb, READ_MB)
+    have = read_sha256(l2, device, offset_mb)
+    expect(have == want, f"{serial}: sha256 of the guest's read is {have}, not {want}")
+    return bdf
+
+
+def guest_translates(l2, bdf):
+    """The guest put the device behind its SMMU, in a translating domain."""
+    group, iommu = l2.guest(f"cd /sys/bus/pci/devices/{bdf} && cat iommu_group/type && "
+                            "basename $(readlink -f iommu)").out.split()
+    expect(iommu.startswith("smmu3") or "smmu" in iommu, f"{bdf}: its IOMMU is {iommu}")
+    expect(group.startswith("DMA"), f"{bdf}: the guest's domain type is {group}, not DMA")
+    return iommu
+
+
+def nested(trace, device=None, viommus=None):
+    """The trace says that the device hangs on a nested HWPT below a vIOMMU,
+    whose STE is one of stage 1: bypass and abort are nested HWPTs as well."""
+    made = trace.viommus()
+    who = device or "the device"
+    expect(made, "no vIOMMU was made")
+    if viommus is not None:
+        expect(len(made) == viommus, f"{len(made)} vIOMMUs were made, not {viommus}")
+    now = trace.attachment(device)
+    expect(now is not None, f"{who} is attached to no HWPT at the end")
+    expect(now.kind == "nested", f"{who} is on HWPT {now.id}, which is {now.kind}")
+    expect(now.parent in made, f"HWPT {now.id} hangs on object {now.parent}, which is no vIOMMU")
+    expect(now.ste == "stage 1", f"{who} is on HWPT {now.id}, whose STE is {now.ste}, not stage 1")
+    expect(trace.vdevices(), "no vDEVICE was made")
+    return now
+
+
+def state(trace, device=None):
+    """"stage 1", "bypass" or "abort": what the attachment of a device means."""
+    now = trace.attachment(device)
+    if now is None:
+        return "abort" if trace.moves(device) else "nothing"
+    return "bypass" if now.kind == "stage 2 parent" else now.ste
+
+
+def expect_state(l2, device, want, why):
+    have = state(l2.trace(), device)
+    expect(have == want, f"{why}: {device} is on {have}, not {want}")
+
+
+def proven(l2, serial, device=None, viommus=None, seed=None):
+    """All three at once; returns (guest's PCI address, its nested HWPT)."""
+    bdf = data_is_right(l2, serial, seed)
+    guest_translates(l2, bdf)
+    return bdf, nested(l2.trace(), device, viommus)
+
+
+def gone(l2, serial, timeout=20):
+    """The guest has seen a device leave."""
+    l2.guest(f"""
+        for i in $(seq {timeout * 5}); do
+            cat /sys/class/nvme/nvme*/serial 2>/dev/null | grep -q {serial} || exit 0
+            sleep 0.2
+        done; exit 1""", timeout + 60)
+
+
+def throughput(l2, device, count=2000, size="4k"):
+    """Seconds for so many direct reads, by the guest's clock."""
+    out = l2.guest(f"""
+        t() {{ cut -d' ' -f1 /proc/uptime; }}
+        dd if={device} of=/dev/null bs={size} count=64 iflag=direct 2>/dev/null
+        a=$(t); dd if={device} of=/dev/null bs={size} count={count} iflag=direct 2>/dev/null
+        echo $a $(t)""", 180).out.split()
+    return float(out[1]) - float(out[0])
+
+
+def eventually(what, test, timeout=10):
+    deadline = time.monotonic() + timeout
+    while True:
+        if test():
+            return
+        if time.monotonic() > deadline:
+            raise LabError(f"{what}: not within {timeout} s")
+        time.sleep(0.2)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands of run.py."""
+
+import argparse
+import os
+import time
+
+from . import bench, host, kernel, mainjob, roots, scenario, util
+
+
+def check(args):
+    return 0 if scenario.run_all(args.names, args.rival) else 1
+
+
+def listing(_args):
+    for name, func in scenario.load().items():
+        print(f"{name:28} {scenario.summary(func)}")
+    return 0
+
+
+def prepare(_args):
+    """Everything that can be made beforehand, so that runs are quick."""
+    print(kernel.image())
+    print(roots.l1_root())
+    return 0
+
+
+def soak(args):
+    """The scenarios, until one fails or the time is over."""
+    begin = time.monotonic()
+    rounds = 0
+    while True:
+        if not scenario.run_all(args.names):
+            return 1
+        rounds += 1
+        minutes = (time.monotonic() - begin) / 60
+        util.say(f"soak: {rounds} rounds in {minutes:.0f} minutes, no failure")
+        if minutes >= args.minutes:
+            return 0
+
+
+def shell(args):
+    """L1's console on this terminal; Ctrl-A X ends it."""
+    image = kernel.image()
+    qemu = scenario.under_test() if scenario.under_test().exists() else None
+    rival = roots.rival_root() / "image" if args.rival else None
+    util.say("L1's shell; Ctrl-A X ends it.  /lab holds the guest's files and the QEMU under test")
+    l1 = host.L1(image, util.LOGS / "shell", qemu=qemu, rival=rival, shell=True)
+    try:
+        return l1.l0.proc.wait()
+    finally:
+        l1.stop()
+
+
+def main(parser):
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more")
+    sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    add = sub.add_parser("run", help="the main job, with a report")
+    add.add_argument("--device", metavar="BDF",
+                     help="on an Arm host with SMMUv3: use this real PCI device, no emulation")
+    add.add_argument("--yes", action="store_true", help="with --device: do not ask before unbinding")
+    add.add_argument("--rival", action="store_true", help=argparse.SUPPRESS)
+    add.set_defaults(func=mainjob.main)
+
+    add = sub.add_parser("check", help="run scenarios (all, or those named); prints TAP")
+    add.add_argument("names", nargs="*", metavar="NAME")
+    add.add_argument("--rival", action="store_true",
+                     help="only those for Debian's newer QEMU with upstream's device")
+    add.set_defaults(func=check)
+
+    sub.add_parser("bench", help="reads with this vSMMU, with upstream's, with none"
+                   ).set_defaults(func=bench.main)
+    add = sub.add_parser("soak", help="scenarios again and again")
+    add.add_argument("--minutes", type=float, default=60, help="for how long (60)")
+    add.add_argument("names", nargs="*", metavar="NAME")
+    add.set_defaults(func=soak)
+    sub.add_parser("list", help="the scenarios and what each shows").set_defaults(func=listing)
+    sub.add_parser("prepare", help="build and fetch what runs need").set_defaults(func=prepare)
+    add = sub.add_parser("shell", help="an interactive L1")
+    add.add_argument("--rival", action="store_true", help="with Debian's newer QEMU below /lab/rival")
+    add.set_defaults(func=shell)
+
+    args = parser.parse_args()
+    util.verbose = args.verbose or bool(os.environ.get("V"))
+    return args.func(args)

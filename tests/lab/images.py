@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the levels boot and read: initrds, payload disks, known content."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from . import roots, util
+from .util import HERE
+
+
+# ------------------------------------------------------------------ initrd
+
+class Cpio:
+    """A newc archive; only what an initrd needs."""
+
+    def __init__(self):
+        self.data = bytearray()
+        self.ino = 0
+
+    def _entry(self, name, mode, body=b"", rdev=(0, 0)):
+        self.ino += 1
+        raw = name.encode() + b"\0"
+        fields = (self.ino, mode, 0, 0, 1, 0, len(body), 0, 0, *rdev, len(raw), 0)
+        self.data += b"070701" + b"".join(b"%08X" % field for field in fields) + raw
+        self._pad()
+        self.data += body
+        self._pad()
+
+    def _pad(self):
+        self.data += b"\0" * (-len(self.data) % 4)
+
+    def dir(self, name):
+        self._entry(name, 0o040755)
+
+    def file(self, name, body, mode=0o644):
+        self._entry(name, 0o100000 | mode, body)
+
+    def link(self, name, target):
+        self._entry(name, 0o120777, target.encode())
+
+    def char(self, name, major, minor):
+        self._entry(name, 0o020600, rdev=(major, minor))
+
+    def finish(self):
+        self._entry("TRAILER!!!", 0)
+        self.data += b"\0" * (-len(self.data) % 512)
+        return bytes(self.data)
+
+
+def initrd():
+    """The same small world for L1 and L2: busybox, init, the agent."""
+    cpio = Cpio()
+    for name in ("bin", "dev", "proc", "sys", "run", "tmp", "newroot"):
+        cpio.dir(name)
+    cpio.char("dev/console", 5, 1)
+    cpio.file("bin/busybox", (roots.l1_root() / "busybox").read_bytes(), 0o755)
+    cpio.link("bin/sh", "busybox")
+    for name in ("init", "agent"):
+        cpio.file(name, (HERE / "guest" / name).read_bytes(), 0o755)
+    return cpio.finish()
+
+
+def acpi_override(name, table):
+    """Must come first in the initrd and be uncompressed."""
+    cpio = Cpio()
+    for path in ("kernel", "kernel/firmware", "kernel/firmware/acpi"):
+        cpio.dir(path)
+    cpio.file(f"kernel/firmware/acpi/{name}.aml", table)
+    return cpio.finish()
+
+
+# ------------------------------------------------------------ known content
+
+DISK_MB = 64
+
+
+def disk(seed):
+    """A raw disk whose every byte follows from its seed."""
+    path = util.LAB_CACHE / f"disk-{seed}-{DISK_MB}.raw"
+    if not path.exists():
+        util.LAB_CACHE.mkdir(parents=True, exist_ok=True)
+        data = hashlib.shake_256(f"lab disk {seed}".encode()).digest(DISK_MB << 20)
+        new = path.with_suffix(f".{os.getpid()}")
+        new.write_bytes(data)
+        new.rename(path)
+    return path
+
+
+def disk_sha256(seed, offset_mb=0, length_mb=16):
+    """sha256 of a range of a disk, as L0 knows it."""
+    with open(disk(seed), "rb") as file:
+        file.seek(offset_mb << 20)
+        return hashlib.sha256(file.read(length_mb << 20)).hexdigest()
+
+
+# ----------------------------------------------------------- payload disks
+
+def guest_disk(kernel):
+    """For L1: what its guests boot."""
+    small = initrd()
+    key = util.key_of(util.file_key(kernel), small)
+    with util.cached("guest", key) as (final, work):
+        if work:
+            tree = work / "tree"
+            tree.mkdir()
+            shutil.copy(kernel, tree / "Image")
+            (tree / "initrd").write_bytes(small)
+            shutil.copy(roots.efi(), tree / "QEMU_EFI.fd")
+            roots.ext4(tree, work / "image", roots.tree_mb(tree) + 16)
+            util.remove_tree(tree)
+    return final / "image"
+
+
+def qemu_disk(binary):
+    """The QEMU under test alone: it changes with every build, L1's root does not."""
+    binary = Path(binary)
+    if not binary.exists():
+        raise util.LabError(f"{binary} does not exist: build it first (make build-arm64)")
+    key = util.file_key(binary)
+    with util.cached("qemu", key) as (final, work):
+        if work:
+            tree = work / "tree"
+            tree.mkdir()
+            target = tree / "qemu-system-aarch64"
+            strip = shutil.which(f"{util.CROSS}strip")
+            if strip:
+                # Names stay for backtraces, debug information goes.
+                util.run([strip, "-g", "-o", target, binary])
+            else:
+                shutil.copy(binary, target)
+            roots.ext4(tree, work / "image", roots.tree_mb(tree) + 16)
+            util.remove_tree(tree)
+    return final / "image"

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel of L1 and L2: Debian's linux-source, a small configuration.
+
+No Debian kernel has CONFIG_IOMMUFD on arm64, hence a build of our own.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+
+from . import util
+from .util import CROSS, HERE, LabError
+
+FRAGMENT = HERE / "kernel.config"
+OLDEST = (7, 2)     # nested attach, vEVENTQ, and attach before a vDEVICE exists
+
+
+def locked_package():
+    """The linux-source package that base.lock names, as (name, version)."""
+    lock = util.ROOT / "base.lock"
+    text = lock.read_text() if lock.exists() else ""
+    found = re.search(r"\b(linux-source-[\d.]+)[ =]+(\S+)", text)
+    return found.groups() if found else (None, None)
+
+
+def fetch():
+    """Path of the linux-source .deb (verified by apt and by base.lock)."""
+    name, version = locked_package()
+    if not name:
+        raise LabError("base.lock names no linux-source package")
+    found = tuple(int(n) for n in re.findall(r"\d+", name)[:2])
+    if found < OLDEST:
+        raise LabError(f"{name} is too old: the lab needs {'.'.join(map(str, OLDEST))} or newer")
+    return util.output([util.ROOT / "scripts/apt-private", "download", f"{name}={version}"]
+                       ).splitlines()[-1]
+
+
+def compiler():
+    return util.output([util.need(f"{CROSS}gcc", "gcc" if util.NATIVE else "gcc-aarch64-linux-gnu"),
+                        "--version"]).splitlines()[0]
+
+
+def read_fragment():
+    """{symbol: line as it stands in .config}"""
+    wanted = {}
+    for line in FRAGMENT.read_text().splitlines():
+        if not line.startswith("CONFIG_"):
+            continue
+        symbol, value = line.split("=", 1)
+        wanted[symbol] = f"# {symbol} is not set" if value == "n" else line
+    return wanted
+
+
+def check_config(config, wanted):
+    """Every symbol of the fragment must be in .config as it was asked for."""
+    lines = set(config.splitlines())
+    names = {line.split("=", 1)[0] for line in lines if line.startswith("CONFIG_")}
+    lost = []
+    for symbol, line in wanted.items():
+        off = line.startswith("#")
+        if (off and symbol in names) or (not off and line not in lines):
+            lost.append(line)
+    if lost:
+        raise LabError("kernel configuration: these did not survive olddefconfig "
+                       "(renamed, or a dependency is missing in tests/lab/kernel.config):\n  "
+                       + "\n  ".join(lost))
+
+
+def make(tree, *targets, log):
+    cc = f"{CROSS}gcc"
+    env = {"ARCH": "arm64", "CROSS_COMPILE": CROSS, "KBUILD_BUILD_TIMESTAMP": "@0",
+           "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab"}
+    if shutil.which("ccache"):
+        cc = f"ccache {cc}"
+        env.setdefault("CCACHE_DIR", os.environ.get("CCACHE_DIR") or str(util.CACHE / "ccache"))
+    with open(log, "ab") as file:
+        proc = subprocess.Popen(["nice", "make", "-C", tree, f"-j{util.jobs()}", f"CC={cc}", *targets],
+                                env=dict(os.environ, LC_ALL="C", **env), text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file)
+        stop = threading.Event()
+        count = 0
+
+        def ticker():
+            while not stop.wait(30):
+                util.say(f"  kernel: {count} files built")
+        threading.Thread(target=ticker, daemon=True).start()
+        for line in proc.stdout:
+            count += 1
+            file.write(line.encode())
+        stop.set()
+        return proc.wait()
+
+
+def build(tree, work):
+    log = util.LOGS / "kernel-build.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    wanted = read_fragment()
+    (tree / "lab.config").write_text("\n".join(wanted.values()) + "\n")
+    for targets in (("allnoconfig", "KCONFIG_ALLCONFIG=lab.config"), ("olddefconfig",), ("Image",)):
+        if make(tree, *targets, log=log):
+            lines = [x for x in log.read_text(errors="replace").splitlines() if "rror" in x][-10:]
+            raise LabError("the kernel build failed\n    " + "\n    ".join(lines)
+                           + f"\n  whole log: {log}")
+        if targets[0] == "olddefconfig":
+            check_config((tree / ".config").read_text(), wanted)
+    shutil.copy(tree / "arch/arm64/boot/Image", work / "Image")
+    shutil.copy(tree / ".config", work / "config")
+
+
+def image():
+    """Path of the Image, built when the cache does not have it."""
+    deb = fetch()
+    package = os.path.basename(deb).split("_")
+    key = util.key_of(package[0], package[1], FRAGMENT.read_bytes(), compiler())
+    with util.cached("kernel", key) as (final, work):
+        if work:
+            with util.stage(f"kernel {package[1]}: unpacking and building (about 7 min on 2 cores)"):
+                for tool, owner in (("flex", "flex"), ("bison", "bison"), ("bc", "bc")):
+                    util.need(tool, owner)
+                src = work / "src"
+                src.mkdir()
+                unpack(deb, src)
+                trees = [p for p in src.iterdir() if p.is_dir()]
+                build(trees[0], work)
+                util.remove_tree(src)
+    return final / "Image"
+
+
+def unpack(deb, target):
+    """The tarball inside the .deb, without a copy of it on disk."""
+    member = "./usr/src/" + os.path.basename(deb).split("_")[0] + ".tar.xz"
+    fsys = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
+    inner = subprocess.Popen(["tar", "-xO", member], stdin=fsys.stdout, stdout=subprocess.PIPE)
+    outer = subprocess.run(["tar", "-xJ", "-C", target], stdin=inner.stdout, check=False)
+    if outer.returncode:
+        raise LabError(f"{deb}: cannot unpack {member}")
+    fsys.stdout.close()
+    inner.wait()
+    fsys.wait()

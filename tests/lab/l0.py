@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""L0: an emulated Arm server with an SMMUv3, and the devices to assign."""
+
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import images, iort, roots, util
+from .channel import Agent, Channel, Dead, LabError
+
+SLOTS = ("a", "b")      # so many L2 at a time
+L2_PORTS = ("qmp", "agent", "console")
+
+
+@dataclass(frozen=True)
+class Assignable:
+    """A device of L0 below a root port of its own."""
+    name: str           # also its serial number, and the seed of its content
+    kind: str           # "nvme" or a network device
+    slot: int           # of the root port
+    bus: str = "pcie.0"
+    bus_nr: int = 0     # of that root bus
+
+    def args(self):
+        port = f"pcie-root-port,id=rp-{self.name},bus={self.bus},addr={self.slot:#x},chassis={self.slot}"
+        device = f"{self.kind},bus=rp-{self.name}"
+        args = ["-device", port]
+        if self.kind == "nvme":
+            disk = images.disk(self.name)
+            args += ["-drive", f"if=none,id=d-{self.name},file={disk},format=raw,snapshot=on"]
+            device += f",drive=d-{self.name},serial={self.name}"
+        else:
+            args += ["-netdev", f"user,id=n-{self.name},restrict=on"]
+            device += f",netdev=n-{self.name}"
+        return args + ["-device", device]
+
+
+DEVICES = (Assignable("nvme0", "nvme", 1), Assignable("nvme1", "nvme", 2),
+           Assignable("igb0", "igb", 3))
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One kind of server.  Others can differ in machine, SMMUs and devices."""
+    name: str = "emulated"
+    machine: tuple = ("-M", "virt,virtualization=on,gic-version=3,iommu=smmuv3",
+                      "-global", "arm-smmuv3.stage=nested",
+                      "-cpu", "cortex-a76", "-smp", "2", "-m", "4G")
+    devices: tuple = DEVICES
+    # What to do to its IORT; None: leave it.  The emulated SMMU has no FWB,
+    # so the table has to say CANWBS.
+    mend: Callable = iort.with_canwbs
+
+    def args(self):
+        args = list(self.machine)
+        for device in self.devices:
+            args += device.args()
+        return args
+
+
+EMULATED = Platform()
+
+# The device under test, emulating, as two physical SMMUs: as arm-smmuv3 with
+# stage=nested, and with FWB.
+TWO = "idr0=0xd44301b,idr1=0x2730010,idr3=0x1514,idr5=0x74,iidr=0x0,aidr=0x1"
+TWO_SMMUS = Platform(
+    name="two-smmus",
+    machine=("-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a76", "-smp", "2",
+             "-m", "4G", "-device", f"arm-smmuv3-accel,bus=pcie.0,{TWO}",
+             "-device", "pxb-pcie,id=pcie.1,bus_nr=32,bus=pcie.0,addr=0x10",
+             "-device", f"arm-smmuv3-accel,bus=pcie.1,{TWO}"),
+    devices=(Assignable("nvme0", "nvme", 1), Assignable("nvme1", "nvme", 2, "pcie.1", 32)),
+    mend=iort.without_rmr)
+
+
+def binary():
+    """The L0 QEMU: the native build, or what the user names."""
+    path = os.environ.get("LAB_L0_QEMU") or util.BUILD / "obj/qemu-system-aarch64"
+    if not Path(path).exists():
+        raise LabError(f"{path} does not exist: build it first (make build)")
+    return Path(path)
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+class L0:
+    """A running emulated server, with its kernel's agent connected."""
+
+    def __init__(self, platform, kernel, log_dir, extra_disks=(), table=None, shell=False):
+        self.platform = platform
+        self.nonce = secrets.token_hex(4)
+        self.dir = Path(tempfile.mkdtemp(prefix="lab-"))
+        log_dir = Path(log_dir)
+        log_dir.mkdir(parents=True, exist_ok=True)
+        self.console_path = log_dir / "l1-console.log"
+        self.stderr_path = log_dir / "l0-stderr.log"
+        initrd = images.initrd()
+        if table:
+            initrd = images.acpi_override("iort", table) + initrd
+        (self.dir / "initrd").write_bytes(initrd)
+
+        append = ["console=ttyAMA0", "iommu.passthrough=1", "panic=-1", "mitigations=off",
+                  "lab.role=l1", f"lab.nonce={self.nonce}", f"lab.shell={int(shell)}"]
+        args = [binary(), *platform.args(), "-nodefaults", "-display", "none", "-no-reboot",
+                "-accel", "tcg,thread=multi", "-bios", roots.efi(),
+                "-kernel", kernel, "-initrd", self.dir / "initrd", "-append", " ".join(append),
+                "-serial", "mon:stdio" if shell else f"file:{self.console_path}",
+                "-device", "virtio-serial-device,max_ports=16"]
+        for port in self.ports():
+            args += ["-chardev", f"socket,id={port},path={self.dir / port},server=on,wait=off",
+                     "-device", f"virtserialport,chardev={port},name=lab.{port}"]
+        for name, image in (("root", roots.l1_root() / "image"), *extra_disks):
+            args += ["-drive", f"if=none,id={name},file={image},format=raw,snapshot=on",
+                     "-device", f"virtio-blk-device,drive={name},serial={name}"]
+        self.args = [str(a) for a in args]
+        (log_dir / "l0-command.txt").write_text(" \\\n  ".join(self.args) + "\n")
+        with open(self.stderr_path, "wb") as err:
+            self.proc = subprocess.Popen(
+                self.args, stdin=None if shell else subprocess.DEVNULL,
+                stdout=None if shell else err, stderr=err, preexec_fn=_die_with_parent)
+        self.channels = {}
+        try:
+            for port in self.ports():
+                self.channels[port] = Channel(self.dir / port, self.check)
+            self.agent = Agent(self.channels["agent"], self.nonce, "L1")
+            self.agent.hello(120)
+        except BaseException:
+            self.stop()
+            raise
+
+    @staticmethod
+    def ports():
+        return ["agent"] + [f"{slot}.{port}" for slot in SLOTS for port in L2_PORTS]
+
+    def check(self):
+        if self.proc.poll() is not None:
+            raise Dead(f"L0's QEMU or L1's kernel ended (status {self.proc.returncode}): "
+                       + self.stderr_path.read_text(errors="replace")[-500:].strip())
+
+    def stop(self):
+        if self.proc.poll() is None:
+            self.proc.kill()
+            self.proc.wait()
+        for channel in self.channels.values():
+            channel.close()
+        shutil.rmtree(self.dir, ignore_errors=True)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`run`: a guest's DMA through its own stage 1, and a report of it."""
+
+import errno
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from . import bench, checks, host, images, kernel, options, report, roots, scenario, util
+from .l2 import L2
+from .util import LabError
+
+
+def with_vsmmu(guest, qemu, bdf, expected, serial):
+    """Start a guest with a vSMMU and prove it; everything the report needs."""
+    with util.stage("L2 boots, its device behind the vSMMU"):
+        guest.start(options.iommufd() + options.root_complex(qemu) + options.vfio(bdf))
+        guest.boot()
+    facts = {"registers": report.registers(guest), "device": bdf}
+    if serial:
+        with util.stage("L2 reads its disk"):
+            device, inside = checks.nvme(guest, serial)
+            facts["sha256"] = checks.read_sha256(guest, device)
+            facts["expected"] = expected
+            facts["times"] = bench.timed(guest, device, report.READS)
+    else:
+        inside = guest.guest("cd /sys/bus/pci/devices && for d in *; do "
+                             "[ -e $d/iommu_group ] && [ ! -e $d/pci_bus ] && echo $d; done"
+                             " | tail -1").out
+    facts["inside"] = inside
+    facts["guest_smmu"] = checks.guest_translates(guest, inside)
+    facts["trace"] = guest.trace()
+    facts["hwpt"] = checks.nested(facts["trace"], bdf)
+    guest.stop()
+    return facts
+
+
+def without_vsmmu(guest, bdf, serial):
+    with util.stage("the same without a vSMMU"):
+        guest.start(options.iommufd() + options.port(1, bus="pcie.0") + options.vfio(bdf))
+        guest.boot()
+        device, _ = checks.nvme(guest, serial)
+        times = bench.timed(guest, device, report.READS)
+        guest.stop()
+    return times
+
+
+def emulated(args):
+    lab = scenario.Lab(args.rival)
+    lab.begin("run")
+    try:
+        bdf, _ = lab.vfio("nvme0")
+        expected = images.disk_sha256("nvme0", 0, checks.READ_MB)
+        facts = with_vsmmu(lab.guest(), lab.qemu, bdf, expected, "nvme0")
+        facts["host"] = "L1, an emulated Arm server: " + lab.l1.sh("uname -sr").out
+        facts["host_smmu"] = lab.l1.smmu_of(bdf)
+        facts["plain"] = without_vsmmu(lab.guest(), bdf, "nvme0")
+    except LabError as error:
+        scenario.report_failure(lab, "run", str(error))
+        raise LabError("the main job failed; see above") from None
+    except scenario.Skip as skip:
+        raise LabError(f"{skip}: make build-arm64") from None
+    finally:
+        lab.end(False)
+        lab.drop_l1()
+    return facts, lab.dir
+
+
+# ------------------------------------------------------------- a real device
+
+def disks_of(path):
+    """Names of the block devices of a PCI device."""
+    names = [p.name for p in path.glob("**/block/*")] + [p.name for p in path.glob("nvme/*/nvme*n*")]
+    # with NVMe multipath, nvme0c0n1 here is nvme0n1 in /dev
+    return sorted({re.sub(r"^(nvme\d+)c\d+n", r"\1n", name) for name in names})
+
+
+def in_use(bdf):
+    """Why a device must not be taken away from this machine, or None."""
+    path = Path(f"/sys/bus/pci/devices/{bdf}")
+    if not path.exists():
+        return f"there is no PCI device {bdf}"
+    if not (path / "iommu").exists():
+        return "no IOMMU serves it"
+    others = [p.name for p in (path / "iommu_group/devices").iterdir()
+              if p.name != bdf and not (p / "pci_bus").exists()]
+    if others:
+        return f"its IOMMU group has other devices as well: {' '.join(sorted(others))}"
+    for disk in disks_of(path):
+        # The kernel refuses this open to whoever comes second: a mount, swap,
+        # LVM, RAID, ZFS on the disk or on one of its partitions.
+        try:
+            os.close(os.open(f"/dev/{disk}", os.O_RDONLY | os.O_EXCL))
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                return f"its disk {disk} is in use"
+    nets = [p.name for p in path.glob("net/*")]
+    for net in nets:
+        if Path(f"/sys/class/net/{net}/operstate").read_text().strip() == "up":
+            return f"its network interface {net} is up"
+    return None
+
+
+def known_content(machine, bdf):
+    """(serial, sha256) of an NVMe as this machine's own driver reads it."""
+    found = sorted(Path(f"/sys/bus/pci/devices/{bdf}/nvme").glob("nvme*"))
+    if not found:
+        return None, None
+    serial = (found[0] / "serial").read_text().strip()
+    disk = f"/dev/{found[0].name}n1"
+    if not os.path.exists(disk) or not re.fullmatch(r"[\w.-]+", serial):
+        return None, None
+    out = machine.sh(f"dd if={disk} bs=1M count={checks.READ_MB} iflag=direct 2>/dev/null"
+                     " | sha256sum", 60).out
+    return serial, out.split()[0]
+
+
+def real(args):
+    bdf = args.device if args.device.count(":") == 2 else f"0000:{args.device}"
+    if not util.NATIVE:
+        raise LabError("--device needs an Arm machine with an SMMUv3; "
+                       "without --device the lab emulates one")
+    if os.geteuid():
+        raise LabError("--device needs root: it binds the device to vfio-pci")
+    for node, cure in (("/dev/kvm", "KVM"), ("/dev/iommu", "CONFIG_IOMMUFD and modprobe iommufd")):
+        if not os.path.exists(node):
+            raise LabError(f"{node} is missing: the kernel needs {cure}")
+    machine = host.Local(kernel.image())
+    why = in_use(bdf)
+    if why:
+        machine.stop()
+        raise LabError(f"{bdf}: {why}")
+    driver = machine.driver_of(bdf)
+    print(f"{bdf} (driver {driver or 'none'}) is bound to vfio-pci, read from by a guest, "
+          "never\nwritten to by the lab, and given back.")
+    if not args.yes:
+        if not sys.stdin.isatty() or input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+            machine.stop()
+            raise LabError("nothing was done (--yes goes on without asking)")
+    logs = util.LOGS / "run"
+    shutil.rmtree(logs, ignore_errors=True)
+    qemu = options.Qemu(options.OURS.name, str(util.BUILD / "obj/qemu-system-aarch64"))
+    guests = [L2(machine, qemu, logs), L2(machine, qemu, logs / "plain")]
+    serial, expected = known_content(machine, bdf)
+    try:
+        machine.sh("modprobe vfio-pci", check=False)
+        machine.bind_vfio(bdf)
+        facts = with_vsmmu(guests[0], qemu, bdf, expected, serial)
+        facts["host"] = "this machine: " + machine.sh("uname -sr").out
+        facts["host_smmu"] = machine.smmu_of(bdf)
+        facts["plain"] = without_vsmmu(guests[1], bdf, serial) if serial else None
+    finally:
+        for guest in guests:
+            guest.stop()
+        if driver != "vfio-pci":
+            machine.unbind_vfio(bdf)
+        util.say(f"{bdf} is back with {machine.driver_of(bdf) or 'no driver'}")
+        machine.stop()
+    return facts, logs
+
+
+def main(args):
+    roots.l1_root()     # firmware and busybox, for either kind
+    facts, logs = real(args) if args.device else emulated(args)
+    text = report.text(facts, logs)
+    (logs / "report.txt").write_text(text)
+    print(text, end="")
+    good = facts.get("sha256") == facts.get("expected")
+    return 0 if good else 1

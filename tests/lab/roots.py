@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Directory trees of arm64 packages: the cross sysroot, L1's root, a rival.
+
+mmdebstrap's extract variant unpacks packages and runs nothing of them, so
+no emulation and no foreign architecture on this machine are needed.
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from . import util
+from .util import LabError
+
+SYSROOT_PACKAGES = ["libc6-dev", "linux-libc-dev", "libglib2.0-dev", "libfdt-dev",
+                    "libpixman-1-dev", "libslirp-dev", "zlib1g-dev"]
+
+# Raised when what is done with the packages changes.
+FORMAT = 2
+
+# L1 is always trixie: its libraries also run what was linked on bookworm.
+L1_SUITE = "trixie"
+L1_PACKAGES = ["busybox-static", "strace", "qemu-efi-aarch64", "libc6", "libgcc-s1",
+               "libglib2.0-0t64", "libfdt1", "libpixman-1-0", "libslirp0", "zlib1g",
+               # carried on into a guest
+               "kexec-tools",
+               # the lab itself, which is tried in L1 as if that were an Arm host
+               "python3-minimal", "libpython3-stdlib"]
+
+RIVAL_SUITES = ["trixie", "trixie-backports"]
+RIVAL_PACKAGES = ["qemu-system-arm/trixie-backports"]
+
+
+def sources(suites):
+    return util.output([util.ROOT / "scripts/apt-private", "sources", *suites]) + "\n"
+
+
+def extract(target, suites, packages, log):
+    tool = util.need("mmdebstrap", "mmdebstrap")
+    # name/suite: this one is wanted from that suite.
+    plain, pins = [], []
+    for package in packages:
+        name, _, suite = package.partition("/")
+        plain.append(name)
+        if suite:
+            pins += ["--setup-hook=" + pin_hook(suite)]
+    # By way of a tar: in a user namespace (no root), a directory would get
+    # owners that this user could neither read nor remove.
+    target.mkdir(exist_ok=True)
+    tar = target.with_name(target.name + ".tar")
+    args = [tool, "--variant=extract", "--arch=arm64", "--include=" + ",".join(plain), *pins,
+            suites[0], tar, "-"]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "wb") as file:
+        proc = subprocess.run([str(a) for a in args], input=sources(suites).encode(),
+                              stdout=file, stderr=subprocess.STDOUT,
+                              env=dict(os.environ, LC_ALL="C.UTF-8"), check=False)
+    if proc.returncode:
+        tail = "\n    ".join(log.read_text(errors="replace").splitlines()[-12:])
+        hint = ("" if os.geteuid() == 0 else
+                "\n  (without root, mmdebstrap needs user namespaces and lines for "
+                "this user in /etc/subuid and /etc/subgid)")
+        tar.unlink(missing_ok=True)
+        raise LabError(f"mmdebstrap failed\n    {tail}\n  whole log: {log}{hint}")
+    util.run(["tar", "-xf", tar, "-C", target, "--no-same-owner", "--exclude=./dev/*"])
+    tar.unlink()
+
+
+def pin_hook(suite):
+    """A backport of QEMU, with all that comes from the same source."""
+    text = f"Package: src:qemu:any\\nPin: release n={suite}\\nPin-Priority: 900\\n"
+    return f'mkdir -p "$1/etc/apt/preferences.d" && printf \'{text}\' > "$1/etc/apt/preferences.d/lab"'
+
+
+def relative_links(root):
+    """Absolute symlinks would lead out of the tree, into this machine."""
+    for base, dirs, files in os.walk(root):
+        for name in dirs + files:
+            path = Path(base, name)
+            if path.is_symlink() and os.readlink(path).startswith("/"):
+                goal = str(root) + os.readlink(path)
+                path.unlink()
+                path.symlink_to(os.path.relpath(goal, path.parent))
+
+
+def merge_usr(root):
+    """The links that base-files would make at configuration time."""
+    for name in ("bin", "sbin", "lib"):
+        if not (root / name).exists() and (root / "usr" / name).exists():
+            (root / name).symlink_to(f"usr/{name}")
+    # merged-usr systems of arm64 have their loader below /usr/lib
+    if not (root / "lib").exists() and not (root / "lib").is_symlink():
+        (root / "lib").symlink_to("usr/lib")
+
+
+def host_suite():
+    """The release whose C library the cross compiler of this machine links."""
+    if Path("/etc/os-release").exists():
+        text = Path("/etc/os-release").read_text()
+        found = re.search(r'^VERSION_CODENAME="?(\w+)', text, re.M)
+        if found and found.group(1) in ("bookworm", "trixie"):
+            return found.group(1)
+    return "trixie"
+
+
+def sysroot():
+    suite = host_suite()
+    key = util.key_of(suite, *SYSROOT_PACKAGES, FORMAT)
+    with util.cached("sysroot", key) as (final, work):
+        if work:
+            with util.stage(f"arm64 sysroot ({suite})"):
+                extract(work, [suite], SYSROOT_PACKAGES, util.LOGS / "sysroot.log")
+                merge_usr(work)
+                relative_links(work)
+    return final
+
+
+def ext4(tree, image, size_mb):
+    """An ext4 image of a directory; no root, no loop device."""
+    tool = util.need("mke2fs", "e2fsprogs")
+    util.run([tool, "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E",
+              "root_owner=0:0,lazy_itable_init=1", "-d", tree, image, f"{size_mb}M"])
+
+
+def tree_mb(tree):
+    total = sum(os.lstat(os.path.join(base, name)).st_size
+                for base, _, files in os.walk(tree) for name in files)
+    return total // (1 << 20)
+
+
+def root_image(name, suites, packages, drop=()):
+    """An ext4 image of packages; (image, directory with files kept beside it)."""
+    key = util.key_of(name, suites, packages, drop, FORMAT)
+    with util.cached(name, key) as (final, work):
+        if work:
+            with util.stage(f"{name} image ({suites[-1]}, arm64 packages)"):
+                tree = work / "tree"
+                extract(tree, suites, packages, util.LOGS / f"{name}.log")
+                merge_usr(tree)
+                for pattern in drop:
+                    for path in tree.glob(pattern):
+                        util.remove_tree(path) if path.is_dir() else path.unlink()
+                for sub in ("proc", "sys", "dev", "run", "tmp", "lab", "root", "mnt", "rival"):
+                    (tree / sub).mkdir(exist_ok=True)
+                for keep in ("usr/bin/busybox", "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"):
+                    if (tree / keep).exists():
+                        os.link(tree / keep, work / Path(keep).name)
+                ext4(tree, work / "image", tree_mb(tree) * 5 // 4 + 64)
+                util.remove_tree(tree)
+    return final
+
+
+BULK = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/AAVMF",
+        "var/lib/apt", "var/cache", "var/lib/dpkg/info", "usr/share/bash-completion")
+
+
+def l1_root():
+    return root_image("l1-root", [L1_SUITE], L1_PACKAGES, BULK)
+
+
+def rival_root():
+    return root_image("rival", RIVAL_SUITES, RIVAL_PACKAGES, BULK)
+
+
+def efi():
+    return l1_root() / "QEMU_EFI.fd"

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Scenarios: registering, running, and what a failure prints."""
+
+import importlib
+import os
+import pkgutil
+import re
+import shutil
+import time
+import traceback
+from pathlib import Path
+
+from . import host, kernel, l0, roots, scenarios, util
+from .channel import Dead
+from .l2 import L2
+from .options import OURS, RIVAL
+from .util import LabError
+
+REGISTRY = {}
+
+
+class Skip(Exception):
+    """A scenario that cannot be run here, and why."""
+
+
+def scenario(func=None, *, rival=False, platform=l0.EMULATED):
+    """Register a function of the Lab.  Its docstring says what it shows."""
+    def register(f):
+        if not (f.__doc__ or "").strip():
+            raise LabError(f"scenario {f.__name__}: say in its docstring what it shows")
+        f.rival = rival
+        f.platform = platform
+        REGISTRY[f.__name__] = f
+        return f
+    return register(func) if func else register
+
+
+def load():
+    for module in pkgutil.iter_modules(scenarios.__path__):
+        importlib.import_module(f"{scenarios.__name__}.{module.name}")
+    return REGISTRY
+
+
+def summary(func):
+    return " ".join(func.__doc__.split("\n\n")[0].split())
+
+
+def under_test():
+    """The arm64 build of the QEMU under test, or what the user names."""
+    return Path(os.environ.get("LAB_QEMU") or util.BUILD / "obj-arm64/qemu-system-aarch64")
+
+
+class Lab:
+    """What a scenario gets: L1, guests, a log directory."""
+
+    def __init__(self, rival=False):
+        self.rival = rival
+        self.qemu = RIVAL if rival else OURS
+        self.l1_ = None
+        self.platform = l0.EMULATED
+        self.guests = []
+        self.dir = None
+
+    @property
+    def l1(self):
+        """L1, booted when the first scenario asks."""
+        if not self.l1_:
+            image = kernel.image()
+            rival = roots.rival_root() / "image" if self.rival else None
+            qemu = under_test() if under_test().exists() else None
+            if not qemu and not self.rival:
+                raise Skip(f"{under_test()} is not built")
+            self.l1_ = host.L1(image, util.LOGS / "l1", self.platform, qemu, rival)
+        return self.l1_
+
+    def guest(self, slot=None, qemu=None):
+        """A guest that is not started yet; it is stopped with the scenario."""
+        slot = slot or "ab"[len([g for g in self.guests if g.pid])]
+        guest = L2(self.l1, qemu or self.qemu, self.dir / slot if slot != "a" else self.dir, slot)
+        self.guests.append(guest)
+        return guest
+
+    def start(self, args, **kw):
+        """A guest, started and booted."""
+        guest = self.guest()
+        guest.start(args, **kw)
+        return guest.boot()
+
+    def vfio(self, name):
+        """Bind one of the platform's devices; (PCI address, cdev)."""
+        bdf = self.l1.bdf(name)
+        return bdf, self.l1.bind_vfio(bdf)
+
+    # ---------------------------------------------------------- one run
+
+    def begin(self, name, platform=l0.EMULATED):
+        self.dir = util.LOGS / name
+        shutil.rmtree(self.dir, ignore_errors=True)
+        self.dir.mkdir(parents=True)
+        if platform != self.platform:
+            self.drop_l1()
+            self.platform = platform
+
+    def end(self, failed):
+        for guest in self.guests:
+            try:
+                guest.stop()
+            except LabError as error:
+                util.say(f"L2 does not stop: {error}")
+                failed = True
+        self.guests.clear()
+        if self.l1_ and (failed or not self.l1_.healthy()):
+            self.drop_l1()
+
+    def drop_l1(self):
+        if self.l1_:
+            shutil.copy(self.l1_.l0.console_path, self.dir / "l1-console.log")
+            self.l1_.stop()
+            self.l1_ = None
+
+    def evidence(self):
+        """The lines that matter, of every log there is."""
+        for guest in self.guests:
+            try:
+                guest.keep_logs()
+            except LabError:
+                pass
+        if self.l1_:
+            try:
+                (self.dir / "l1-dmesg.log").write_text(self.l1_.sh("dmesg").out)
+            except LabError:
+                shutil.copy(self.l1_.l0.console_path, self.dir / "l1-dmesg.log")
+        for path in sorted(self.dir.rglob("*.log")):
+            lines = path.read_text(errors="replace").splitlines()
+            picked = pick(lines, path.name)
+            if picked:
+                yield path, picked
+
+
+MATTERS = re.compile(r"(?i:error|fail|warn|refus|invalid|smmu.*(?:event|timeout)|timed out|abort)"
+                     r"|Oops|panic|\bBUG\b|Unable to handle|CERROR|GERROR|\b[FC]_[A-Z]")
+CHATTER = re.compile(r"(?i)no error|EFI stub|RAS:|HEST|GHES|ECAM|mitigations|smccc|debugfs"
+                     r"|vfio_container_dma_map|PCI BAR|peer-to-peer|bridge window")
+
+
+def pick(lines, name, count=8):
+    if "trace" in name:
+        return [x for x in lines if re.search(r"\(-\d+\)\s*$", x)][-count:]
+    picked = [x for x in lines if MATTERS.search(x) and not CHATTER.search(x)][-count:]
+    if "qemu" in name:
+        return lines[-count:]
+    if "l2-console" in name:
+        return picked + [x for x in lines[-4:] if x not in picked]
+    return picked
+
+
+def run_one(lab, name, func):
+    """("ok" | "not ok" | "skip", text)"""
+    lab.begin(name, func.platform)
+    begin = time.monotonic()
+    failed, state, text = True, "not ok", ""
+    try:
+        func(lab)
+        bad = lab.l1_.oopses() if lab.l1_ else []
+        if bad:
+            raise LabError("L1's kernel complains: " + " | ".join(bad[:3]))
+        failed, state = False, "ok"
+    except Skip as skip:
+        failed, state, text = False, "skip", str(skip)
+    except LabError as error:
+        text = str(error)
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError):
+        # a mistake of the scenario itself: its own lines are the message
+        text = traceback.format_exc(limit=-3)
+    try:
+        if state == "not ok":
+            report_failure(lab, name, text)
+    finally:
+        lab.end(failed)
+    util.say(f"{name}: {state}, {time.monotonic() - begin:.1f} s")
+    return state, text
+
+
+def report_failure(lab, name, text):
+    util.say(f"{name} FAILED")
+    for line in text.splitlines():
+        util.say(f"    {line}")
+    try:
+        for path, lines in lab.evidence():
+            util.say(f"  {path.relative_to(lab.dir)}:")
+            for line in lines:
+                util.say(f"    {line[:200]}")
+    except (OSError, Dead) as error:
+        util.say(f"  (no more evidence: {error})")
+    util.say(f"  all logs: {lab.dir}{Path('/')}")
+
+
+def run_all(names, rival=False):
+    """TAP on stdout; True if nothing failed."""
+    known = load()
+    for name in names:
+        if name not in known:
+            raise LabError(f"no scenario {name}; there are: {' '.join(sorted(known))}")
+    names = names or [n for n, f in known.items() if f.rival == rival]
+    rival = any(known[name].rival for name in names)
+    lab = Lab(rival)
+    good = True
+    try:
+        for number, name in enumerate(names, 1):
+            util.say(f"scenario {number}/{len(names)}: {name}")
+            state, text = run_one(lab, name, known[name])
+            good &= state != "not ok"
+            if state == "skip":
+                print(f"ok {number} {name} # SKIP {text}", flush=True)
+            else:
+                print(f"{state} {number} {name}", flush=True)
+        print(f"1..{len(names)}", flush=True)
+    finally:
+        lab.drop_l1()
+    return good

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which host devices a vSMMU takes: those of one physical SMMU, one iommufd."""
+
+from lab import checks, l0, options
+from lab.checks import expect
+from lab.qmp import QmpError
+from lab.scenario import scenario
+
+SMMU1 = "/machine/peripheral/smmu1"
+
+
+def refused(guest, bdf, *words, iommufd="iommufd0", **place):
+    """device_add fails, with these words in its message and no trace left."""
+    live = guest.trace().live()
+    try:
+        guest.device_add("vfio-pci", id="wrong", host=bdf, iommufd=iommufd,
+                         **(place or {"bus": "rp2"}))
+    except QmpError as error:
+        text = str(error)
+    else:
+        raise checks.LabError(f"device_add took {bdf}")
+    for word in words:
+        expect(word in text, f"{word} is not in the message: {text}")
+    expect(bdf not in guest.qom(SMMU1, "attached"), "the refused device is attached")
+    expect(guest.trace().live() == live,
+           f"kernel objects: {live} before the refusal, {guest.trace().live()} after")
+
+
+def two_smmus(lab):
+    """The devices behind either physical SMMU, and the names of these."""
+    one, _ = lab.vfio("nvme0")
+    two, _ = lab.vfio("nvme1")
+    names = lab.l1.smmu_of(one), lab.l1.smmu_of(two)
+    expect(names[0] != names[1], f"L1 has one SMMU: {names}")
+    return one, two, *names
+
+
+@scenario(platform=l0.TWO_SMMUS)
+def two_physical_smmus(lab):
+    """Two vSMMUs, each on a physical SMMU of its own: both do DMA, one IOAS for the VM."""
+    one, two, smmu1, smmu2 = two_smmus(lab)
+    guest = lab.start(options.iommufd()
+                      + options.root_complex(lab.qemu, 1, ports=(1,))
+                      + options.root_complex(lab.qemu, 2, ports=(2,))
+                      + options.vfio(one) + options.vfio(two, bus="rp2", id="dev2"))
+    _, first = checks.proven(guest, "nvme0", one, viommus=2)
+    _, second = checks.proven(guest, "nvme1", two, viommus=2)
+    expect(first.parent != second.parent, "both devices hang on one vIOMMU")
+    trace = guest.trace()
+    expect(len(trace.ioass()) == 1, "there is more than one IOAS")
+    parents = trace.stage2_parents()
+    expect(len(set(parents)) == 2, f"stage 2 parents are {parents}: one for each SMMU expected")
+    for number, smmu in (1, smmu1), (2, smmu2):
+        have = guest.qom(f"/machine/peripheral/smmu{number}", "associated-smmu")
+        expect(have == smmu, f"smmu{number} stands for {have}, not {smmu}")
+
+
+@scenario(platform=l0.TWO_SMMUS)
+def wrong_smmu_refused(lab):
+    """A device of another physical SMMU: refused at device_add with both names, also later."""
+    one, two, smmu1, smmu2 = two_smmus(lab)
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2))
+                      + options.vfio(one))
+    checks.proven(guest, "nvme0", one, viommus=1)
+    refused(guest, two, two, smmu1, smmu2)
+    checks.proven(guest, "nvme0", one, viommus=1)
+    # The guest may have state that only that SMMU can serve: it is kept.
+    guest.device_del("dev1")
+    checks.gone(guest, "nvme0")
+    refused(guest, two, two, smmu1, smmu2)
+    guest.device_add("vfio-pci", id="dev1", bus="rp1", host=one, iommufd="iommufd0")
+    checks.proven(guest, "nvme0", one, viommus=2)
+
+
+@scenario(platform=l0.TWO_SMMUS)
+def host_smmu_option(lab):
+    """host-smmu=: a device of that SMMU is taken, one of another is refused, cold and hot."""
+    one, two, smmu1, smmu2 = two_smmus(lab)
+    vsmmu = options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2), host_smmu=smmu2)
+    said = lab.guest().start_fails(vsmmu + options.vfio(one), boot="none")
+    for word in (one, smmu1, f"host-smmu={smmu2}"):
+        expect(word in said, f"{word} is not in the message: {said}")
+    guest = lab.start(vsmmu + options.vfio(two))
+    checks.proven(guest, "nvme1", two, viommus=1)
+    refused(guest, one, one, smmu1, f"host-smmu={smmu2}")
+    checks.proven(guest, "nvme1", two, viommus=1)
+
+
+@scenario
+def other_iommufd_refused(lab):
+    """A second device with another iommufd object, or behind a PCI bridge: refused, with the reason."""
+    one, _ = lab.vfio("nvme0")
+    two, _ = lab.vfio("nvme1")
+    guest = lab.guest()
+    guest.start(options.iommufd() + options.iommufd(id="iommufd1")
+                + options.root_complex(lab.qemu, ports=(1, 2, 3)) + options.vfio(one)
+                + ["-device", "pcie-pci-bridge,id=bridge,bus=rp3"], boot="none", stopped=True)
+    refused(guest, two, two, "iommufd=iommufd0", iommufd="iommufd1")
+    refused(guest, two, two, "PCIe-to-PCI bridge", bus="bridge", addr="1")

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One vSMMU and its devices, cold and hot."""
+
+from lab import checks, options
+from lab.checks import expect
+from lab.scenario import scenario
+
+REGISTERS = ("idr0", "idr1", "idr3", "idr5", "iidr", "aidr")
+SMMU1 = "/machine/peripheral/smmu1"
+
+
+def host_registers(lab):
+    """A full option set that fits L1's SMMU: what a vSMMU there inherits."""
+    bdf, _ = lab.vfio("nvme0")
+    guest = lab.guest()
+    guest.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf),
+                stopped=True)
+    values = {name: guest.qom(SMMU1, name) for name in REGISTERS}
+    guest.stop()
+    return values
+
+
+def hexed(values):
+    return {name: hex(value) for name, value in values.items()}
+
+
+@scenario
+def cold_inherit(lab):
+    """A cold-plugged NVMe gives the vSMMU its registers; DMA goes through stage 1."""
+    bdf, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    mode = guest.qom(SMMU1, "mode")
+    expect(mode == "inherited", f"mode is {mode}")
+    smmu = guest.qom(SMMU1, "associated-smmu")
+    expect(smmu == lab.l1.smmu_of(bdf), f"associated-smmu is {smmu}")
+
+
+@scenario
+def specified_hotplug(lab):
+    """All registers given: boots with no device and no /dev/iommu in use; device_add works."""
+    registers = host_registers(lab)
+    bdf, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd()
+                      + options.root_complex(lab.qemu, **hexed(registers)))
+    expect(not guest.trace().viommus(), "a vIOMMU was made without a device")
+    expect(guest.qom(SMMU1, "mode") == "specified", "mode is not specified")
+    guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    after = {name: guest.qom(SMMU1, name) for name in REGISTERS}
+    expect(after == registers, f"registers changed: {registers} to {after}")
+
+
+@scenario
+def unplug_replug(lab):
+    """Unplugged and plugged again: kernel objects go with the device and come again."""
+    bdf, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
+    checks.proven(guest, "nvme0", bdf)
+    guest.device_del("dev1")
+    checks.gone(guest, "nvme0")
+    expect(not guest.qom(SMMU1, "attached"), "the vSMMU still lists the device")
+    expect(guest.qom(SMMU1, "associated-smmu") == lab.l1.smmu_of(bdf),
+           "the physical SMMU was forgotten")
+    first = guest.trace()
+    freed = {e.num("id") for e in first.made(("iommufd_destroy_id", "iommufd_backend_free_id"))}
+    left = [n for n in first.viommus() if n not in freed]
+    expect(not left, f"vIOMMU {left} was not destroyed")
+    guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    checks.proven(guest, "nvme0", bdf, viommus=2)
+
+
+@scenario
+def two_devices_one_vsmmu(lab):
+    """Two NVMe below one vSMMU share its vIOMMU, each with its own stage 1."""
+    one, _ = lab.vfio("nvme0")
+    two, _ = lab.vfio("nvme1")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2))
+                      + options.vfio(one) + options.vfio(two, bus="rp2", id="dev2"))
+    _, first = checks.proven(guest, "nvme0", one, viommus=1)
+    _, second = checks.proven(guest, "nvme1", two, viommus=1)
+    expect(first.id != second.id, "both devices are on one nested HWPT")
+    expect(len(guest.trace().ioass()) == 1, "there is more than one IOAS")
+
+
+@scenario
+def second_hotplugged_while_on(lab):
+    """A second device plugged while the guest's SMMU is on gets its own stage 1."""
+    one, _ = lab.vfio("nvme0")
+    two, _ = lab.vfio("nvme1")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2))
+                      + options.vfio(one))
+    checks.proven(guest, "nvme0", one)
+    guest.device_add("vfio-pci", id="dev2", bus="rp2", host=two, iommufd="iommufd0")
+    checks.proven(guest, "nvme1", two, viommus=1)
+    checks.proven(guest, "nvme0", one)
+
+
+@scenario
+def two_pxb_two_vsmmu(lab):
+    """Two root complexes, a vSMMU each: two vIOMMUs, one IOAS for the VM."""
+    one, _ = lab.vfio("nvme0")
+    two, _ = lab.vfio("nvme1")
+    guest = lab.start(options.iommufd()
+                      + options.root_complex(lab.qemu, 1, ports=(1,))
+                      + options.root_complex(lab.qemu, 2, ports=(2,))
+                      + options.vfio(one) + options.vfio(two, bus="rp2", id="dev2"))
+    bdf1, first = checks.proven(guest, "nvme0", one, viommus=2)
+    bdf2, second = checks.proven(guest, "nvme1", two, viommus=2)
+    expect(first.parent != second.parent, "both devices hang on one vIOMMU")
+    expect(checks.guest_translates(guest, bdf1) != checks.guest_translates(guest, bdf2),
+           "the guest sees one SMMU for both")
+    trace = guest.trace()
+    expect(len(trace.ioass()) == 1, "there is more than one IOAS")
+    # A stage 2 has one VMID: shared, the ASIDs of the two would collide.
+    parents = trace.stage2_parents()
+    expect(len(set(parents)) == 2, f"stage 2 parents are {parents}: one for each vSMMU expected")
+
+
+@scenario
+def emulated_beside_assigned(lab):
+    """An emulated NVMe and an assigned one below the same vSMMU; both translate."""
+    bdf, _ = lab.vfio("nvme0")
+    guest = lab.start(
+        options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2)) + options.vfio(bdf)
+        + ["-drive", "if=none,id=d0,format=raw,readonly=on,file=/lab/guest/Image",
+           "-device", "nvme,id=dev2,bus=rp2,serial=soft,drive=d0"])
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    device, soft = checks.nvme(guest, "soft")
+    checks.guest_translates(guest, soft)
+    # The emulated disk holds L1's copy of the kernel.
+    want = lab.l1.sh("dd if=/lab/guest/Image bs=1M count=2 2>/dev/null | sha256sum").out.split()[0]
+    have = checks.read_sha256(guest, device, 0, 2)
+    expect(have == want, f"emulated NVMe: sha256 is {have}, not {want}")
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+
+
+@scenario
+def fds_passed(lab):
+    """/dev/iommu and the VFIO device come as open files; nothing else is opened."""
+    bdf, cdev = lab.vfio("nvme0")
+    guest = lab.guest()
+    guest.start(options.iommufd(fd=5) + options.root_complex(lab.qemu) + options.vfio(fd=6),
+                fds={5: "/dev/iommu", 6: cdev})
+    guest.boot()
+    checks.proven(guest, "nvme0", viommus=1)
+    smmu = guest.qom(SMMU1, "associated-smmu")
+    expect(smmu == lab.l1.smmu_of(bdf), f"associated-smmu is {smmu}")
+
+
+@scenario
+def mismatch_refused(lab):
+    """A device whose SMMU cannot do what was specified: one message with every field."""
+    registers = host_registers(lab)
+    bdf, _ = lab.vfio("nvme0")
+    # L1's emulated SMMU has none of these: two-level CD tables, SubstreamIDs,
+    # 48 bits of output address.
+    wrong = dict(registers)
+    wrong["idr0"] |= 1 << 19
+    wrong["idr1"] |= 5 << 6
+    wrong["idr5"] = (registers["idr5"] & ~7) | 5
+    guest = lab.guest()
+    guest.start(options.iommufd() + options.root_complex(lab.qemu, **hexed(wrong)), boot="none",
+                stopped=True)
+    try:
+        guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    except checks.LabError as refused:
+        text = str(refused)
+    else:
+        raise checks.LabError("device_add took a device that cannot back this vSMMU")
+    for word in ("IDR0.CD2L", "IDR1.SSIDSIZE", "IDR5.OAS", hex(registers["idr1"]),
+                 lab.l1.smmu_of(bdf)):
+        expect(word in text, f"{word} is not in the message: {text}")
+    expect(guest.running(), "QEMU ended")
+    # It still takes nothing for the refused device.
+    expect(not guest.qom(SMMU1, "attached"), "the refused device is attached")
+
+
+@scenario
+def dt_cold(lab):
+    """No firmware, no ACPI: -kernel with a device tree, the device cold-plugged on pcie.0."""
+    bdf, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
+                      + options.vfio(bdf, bus="pcie.0"), boot="dt")
+    expect(guest.guest("[ -e /proc/device-tree/compatible ] && ! [ -d /sys/firmware/acpi ] "
+                       "&& echo dt", check=False).out == "dt", "the guest has ACPI")
+    checks.proven(guest, "nvme0", bdf, viommus=1)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Faults of host devices, as the guest hears of them."""
+
+import re
+
+from lab import bare, checks, options
+from lab.bare import Smmu
+from lab.checks import expect
+from lab.scenario import scenario
+
+F_TRANSLATION = 0x10
+
+
+def told(guest, bdf, sid, address):
+    """The guest's log has a fault of this device, StreamID and address."""
+    def logged():
+        lines = guest.guest("dmesg | grep F_TRANSLATION", check=False).out.splitlines()
+        return any(f"client: {bdf}" in line and f"sid: {sid:#x} " in line
+                   and f"iova: {address:#x} " in line for line in lines)
+    return logged
+
+
+def events(guest):
+    """[(type, StreamID, address)] that QEMU took from the kernel."""
+    found = re.findall(r"smmuv3_accel_event type (\S+) sid (\S+) addr (\S+)", guest.trace().raw)
+    return [tuple(int(word, 16) for word in event) for event in found]
+
+
+@scenario
+def fault_in_guest_log(lab):
+    """Two devices fault in stage 1: each in the guest's log with its StreamID and address."""
+    one, _ = lab.vfio("nvme0")
+    two, _ = lab.vfio("nvme1")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2))
+                      + options.vfio(one) + options.vfio(two, bus="rp2", id="dev2"))
+    for serial, host, address in (("nvme0", one, 0x66660000), ("nvme1", two, 0x77770000)):
+        bdf, _ = checks.proven(guest, serial, host, viommus=1)
+        disk = bare.Nvme(guest, bdf)
+        expect(disk.ring(address) == "fatal", "DMA to an address without a mapping goes through")
+        checks.eventually(f"{serial}: a fault at {address:#x} in the guest's log",
+                          told(guest, bdf, bare.rid(bdf), address))
+        expect((F_TRANSLATION, bare.rid(bdf), address) in events(guest), f"{serial}: {events(guest)}")
+        disk.rebind()
+        checks.proven(guest, serial, host, viommus=1)
+        # Linux logs ten events in five seconds; one read of a command has more.
+        guest.guest("sleep 5")
+
+
+@scenario
+def event_queue_off_full_on(lab):
+    """Event queue off: faults are dropped; full: overflow, no GERROR; on: delivered again."""
+    host, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(host))
+    bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
+    smmu = Smmu(guest, checks.guest_translates(guest, bdf))
+    disk = bare.Nvme(guest, bdf)
+    queues = len(guest.trace().veventqs())
+
+    smmu.cr0(clear=smmu.EVENTQEN)
+    prod = smmu.read(smmu.EVENTQ_PROD)
+    disk.ring(0x10000000)
+    # Without a vEVENTQ the host's kernel logs the fault: that is no complaint.
+    lab.l1.sh("dmesg -c")
+    expect(smmu.read(smmu.EVENTQ_PROD) == prod, "an event came into a queue that is off")
+    expect(not smmu.global_errors(), f"queue off: GERROR {smmu.global_errors():#x}")
+
+    # As if nobody had read one whole queue of events.
+    entries = 1 << (smmu.read(smmu.EVENTQ_BASE) & 31)
+    cons = smmu.read(smmu.EVENTQ_CONS)
+    smmu.write(smmu.EVENTQ_PROD, prod ^ entries)
+    smmu.cr0(set=smmu.EVENTQEN)
+    expect(len(guest.trace().veventqs()) == queues + 1, "no new vEVENTQ")
+    expect(guest.trace().live()["vEVENTQ"] == 1, "the old vEVENTQ is still there")
+    disk.ring(0x20000000)
+    checks.eventually("overflow of a full queue", lambda: (
+        smmu.read(smmu.EVENTQ_PROD) == prod ^ entries ^ smmu.OVERFLOW))
+    expect(not smmu.global_errors(), f"queue full: GERROR {smmu.global_errors():#x}")
+
+    # Room again; the driver believes that PROD has not moved.
+    smmu.cr0(clear=smmu.EVENTQEN)
+    smmu.write(smmu.EVENTQ_PROD, prod ^ smmu.OVERFLOW)
+    smmu.cr0(set=smmu.EVENTQEN)
+    expect(smmu.read(smmu.EVENTQ_CONS) == cons, "the driver read a queue without an interrupt")
+    disk.ring(0x30000000)
+    checks.eventually("a fault in the guest's log", told(guest, bdf, bare.rid(bdf), 0x30000000))
+    for lost in (0x10000000, 0x20000000):
+        expect(not told(guest, bdf, bare.rid(bdf), lost)(), f"the lost fault at {lost:#x} is in the log")
+    expect("overflow" in guest.guest("dmesg | grep -i evtq", check=False).out,
+           "the guest was not told of the overflow")
+    disk.rebind()
+    checks.proven(guest, "nvme0", host, viommus=1)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest turns its SMMU off and on, moves its tables, reboots."""
+
+from lab import bare, checks, options
+from lab.bare import Smmu
+from lab.checks import expect, expect_state
+from lab.scenario import scenario
+from lab.trace import ALLOC_VDEVICE
+
+SMMU1 = "/machine/peripheral/smmu1"
+REGISTERS = ("idr0", "idr1", "idr3", "idr5", "iidr", "aidr")
+
+
+def moves(guest, bdf):
+    return len(guest.trace().moves(bdf))
+
+
+@scenario
+def gbpa_while_on(lab):
+    """GBPA written while SMMUEN=1 has no effect: no attach, DMA goes on."""
+    bdf, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
+    seen, _ = checks.proven(guest, "nvme0", bdf, viommus=1)
+    smmu = Smmu(guest, checks.guest_translates(guest, seen))
+    expect(smmu.read(smmu.CR0) & smmu.SMMUEN, "the guest's SMMU is off")
+    before = moves(guest, bdf)
+    for abort in (True, False, True):
+        smmu.gbpa(abort)
+        checks.data_is_right(guest, "nvme0")
+    expect(moves(guest, bdf) == before, "GBPA moved the device while SMMUEN=1")
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+
+
+@scenario
+def smmuen_off_on(lab):
+    """SMMUEN cleared: GBPA decides, bypass or abort; set again: stage 1 again."""
+    host, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
+                      + options.vfio(host, bus="pcie.0"), boot="dt", append=bare.SMALL)
+    bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
+    smmu = Smmu(guest, checks.guest_translates(guest, bdf))
+    disk = bare.Nvme(guest, bdf)
+    expect(disk.identify() is None, "stage 1 lets DMA through to an address without a mapping")
+
+    smmu.cr0(clear=smmu.SMMUEN)
+    expect_state(guest, host, "bypass", "SMMUEN=0, GBPA.ABORT=0")
+    expect(disk.identify() == "nvme0", "SMMUEN=0, GBPA.ABORT=0: no DMA")
+    smmu.gbpa(abort=True)
+    expect_state(guest, host, "abort", "SMMUEN=0, GBPA.ABORT=1")
+    expect(disk.identify() is None, "SMMUEN=0, GBPA.ABORT=1: DMA goes through")
+    smmu.gbpa(abort=False)
+    expect_state(guest, host, "bypass", "SMMUEN=0, GBPA.ABORT=0 again")
+    expect(disk.identify() == "nvme0", "SMMUEN=0, GBPA.ABORT=0 again: no DMA")
+
+    smmu.gbpa(abort=True)
+    smmu.cr0(set=smmu.SMMUEN)
+    expect_state(guest, host, "stage 1", "SMMUEN=1")
+    disk.rebind()
+    checks.proven(guest, "nvme0", host, viommus=1)
+
+    # straight from stage 1 to what GBPA says now
+    disk = bare.Nvme(guest, bdf)
+    smmu.cr0(clear=smmu.SMMUEN)
+    expect_state(guest, host, "abort", "SMMUEN=0, GBPA.ABORT=1")
+    smmu.cr0(set=smmu.SMMUEN)
+    disk.rebind()
+    checks.proven(guest, "nvme0", host, viommus=1)
+
+
+@scenario
+def stream_table_too_small(lab):
+    """A stream table without the device's StreamID: abort; with it again: stage 1."""
+    host, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
+                      + options.vfio(host, bus="pcie.0"), boot="dt", append=bare.SMALL)
+    bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
+    smmu = Smmu(guest, checks.guest_translates(guest, bdf))
+    disk = bare.Nvme(guest, bdf)
+    config = smmu.read(smmu.STRTAB_BASE_CFG)
+
+    smmu.cr0(clear=smmu.SMMUEN)
+    smmu.write(smmu.STRTAB_BASE_CFG, config & ~0x3003f)     # linear, one entry: StreamID 0
+    smmu.cr0(set=smmu.SMMUEN)
+    expect_state(guest, host, "abort", "no STE for its StreamID")
+    expect(disk.identify() is None, "no STE for its StreamID: DMA goes through")
+
+    smmu.cr0(clear=smmu.SMMUEN)
+    smmu.write(smmu.STRTAB_BASE_CFG, config)
+    smmu.cr0(set=smmu.SMMUEN)
+    disk.rebind()
+    checks.proven(guest, "nvme0", host, viommus=1)
+
+
+def three_resets(guest, bdf, reset):
+    """Reset so often; the registers and the number of kernel objects stay."""
+    registers = {name: guest.qom(SMMU1, name) for name in REGISTERS}
+    live = guest.trace().live()
+    for _ in range(3):
+        reset()
+        guest.booted_again()
+        checks.proven(guest, "nvme0", bdf, viommus=1)
+        now = {name: guest.qom(SMMU1, name) for name in REGISTERS}
+        expect(now == registers, f"registers changed: {registers} to {now}")
+        expect(guest.trace().live() == live, f"kernel objects: {live}, then {guest.trace().live()}")
+
+
+@scenario
+def system_reset(lab):
+    """QMP system_reset, three times: registers stay, nested again, no kernel object left over."""
+    bdf, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    three_resets(guest, bdf, lambda: guest.qmp.cmd("system_reset"))
+
+
+@scenario
+def guest_reboot(lab):
+    """The guest reboots by itself, three times: as after system_reset."""
+    bdf, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    # later, so that the agent can answer
+    three_resets(guest, bdf, lambda: guest.guest("(sleep 0.2; reboot -f) >/dev/null 2>&1 &"))
+
+
+# kexec-tools of L1, with its libraries, and what it shall boot
+CARRY = """
+    rm -rf /tmp/kexec && mkdir -p /tmp/kexec/kexec && cd /tmp/kexec/kexec || exit
+    loader=/lib/ld-linux-aarch64.so.1
+    cp $(LD_TRACE_LOADED_OBJECTS=1 $loader /usr/sbin/kexec | grep -o '/[^ ]*') . && cp $loader ld.so
+    cp /usr/sbin/kexec /lab/guest/Image . && cp /lab/guest/initrd initrd || exit
+    cd .. && (cat /lab/guest/initrd; find kexec | cpio -o -H newc 2>/dev/null) > /tmp/kexec.initrd
+    rm -r /tmp/kexec"""
+
+
+@scenario
+def kexec(lab):
+    """The guest's kernel boots another by kexec: SMMU off on the way, then nested again."""
+    bdf, _ = lab.vfio("nvme0")
+    lab.l1.sh(CARRY)
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf)
+                      + ["-initrd", "/tmp/kexec.initrd"])
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    before = guest.trace()
+    guest.guest("""
+        cd /kexec && run="./ld.so --library-path . ./kexec"
+        $run -l Image --initrd=initrd --reuse-cmdline || exit
+        (sleep 0.2; $run -e) >/dev/null 2>&1 &""")
+    guest.booted_again()
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    expect(guest.guest("[ -e /kexec ]", check=False).status == 1, "it is the old guest still")
+    trace = guest.trace()
+    on_the_way = [trace.hwpt_at(to, index) for index, to in trace.moves(bdf)[len(before.moves(bdf)):]]
+    expect(on_the_way[0] and on_the_way[0].kind == "stage 2 parent",
+           f"SMMUEN=0 did not end stage 1: {on_the_way}")
+    expect(trace.live() == before.live(), f"kernel objects: {before.live()}, then {trace.live()}")
+
+
+@scenario
+def bus_numbers_swapped(lab):
+    """The guest swaps the bus numbers of two ports: each vDEVICE follows its StreamID."""
+    one, _ = lab.vfio("nvme0")
+    two, _ = lab.vfio("nvme1")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2))
+                      + options.vfio(one) + options.vfio(two, bus="rp2", id="dev2"))
+    old = [checks.proven(guest, serial, host, viommus=1)[0]
+           for serial, host in (("nvme0", one), ("nvme1", two))]
+    live = guest.trace().live()
+
+    ports = guest.guest("cd /sys/bus/pci/devices && for d in %s %s; do "
+                        "basename $(dirname $(readlink -f $d)); done" % tuple(old)).out.split()
+    ecam = int(guest.guest("grep ECAM /proc/iomem").out.split("-")[0], 16) & ~0xfffffff
+    # PRIMARY, SECONDARY and SUBORDINATE BUS of both, while nobody looks
+    registers = [ecam + (bare.rid(port) << 12) + 0x18 for port in ports]
+    values = [bare.read(guest, register) for register in registers]
+    guest.guest("\n".join(f"echo 1 > /sys/bus/pci/devices/{port}/remove" for port in ports))
+    for register, value in zip(registers, reversed(values)):
+        bare.write(guest, register, value)
+    guest.guest("echo 1 > /sys/bus/pci/rescan")
+
+    new = [checks.proven(guest, serial, host, viommus=1)[0]
+           for serial, host in (("nvme0", one), ("nvme1", two))]
+    expect(new == old[::-1], f"the guest has {new}, before it was {old}")
+    trace = guest.trace()
+    devices = {name: number for number, name in trace.devices().items()}
+    for host, bdf in zip((one, two), new):
+        last = [e for e in trace.made(ALLOC_VDEVICE) if e.num("dev_id") == devices[host]][-1]
+        expect(last.num("virt_id") == bare.rid(bdf),
+               f"{host}: its vDEVICE has StreamID {last.num('virt_id'):#x}, not {bare.rid(bdf):#x}")
+    expect(trace.live() == live, f"kernel objects: {live}, then {trace.live()}")

@@ -33,10 +33,8 @@ static void control_changed(SMMUv3State *s3)
 {
     SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(s3);
 
-    if (s->viommu) {
-        smmuv3_accel_evaluate(s, 0, UINT32_MAX);
-        smmuv3_accel_eventq_update(s);
-    }
+    smmuv3_accel_evaluate(s, 0, UINT32_MAX);
+    smmuv3_accel_eventq_update(s);
 }
 
 /*

@@ -37,23 +37,59 @@ static bool device_sid(const SMMUv3AccelDevice *dev, uint32_t *sid)
     return true;
 }
 
-static SMMUv3AccelTarget device_target(SMMUv3AccelDevice *dev)
+/*
+ * While a guest renumbers its buses, two devices may have one StreamID. It is
+ * that of the first; the other has none until the guest is done.
+ */
+static bool device_own_sid(const SMMUv3AccelDevice *dev, uint32_t *sid)
+{
+    const SMMUv3AccelDevice *owner;
+
+    if (!device_sid(dev, sid)) {
+        return false;
+    }
+    owner = smmuv3_accel_device_by_vsid(dev->smmu, *sid);
+    return !owner || owner == dev;
+}
+
+static bool beyond_stream_table(const SMMUv3State *s3, uint32_t sid)
+{
+    return sid >> MIN(FIELD_EX32(s3->strtab_base_cfg, STRTAB_BASE_CFG,
+                                 LOG2SIZE), 31);
+}
+
+/* @event: filled in, but for the type, which is that of the target */
+static SMMUv3AccelTarget device_target(SMMUv3AccelDevice *dev,
+                                       SMMUEventInfo *event)
 {
     SMMUv3State *s3 = ARM_SMMUV3(dev->smmu);
-    SMMUEventInfo event = { .inval_ste_allowed = true };
     bool fetched = false;
-    uint32_t sid;
     STE ste;
 
-    if (smmu_enabled(s3)) {
-        if (!device_sid(dev, &sid)) {
-            event.type = SMMU_EVT_C_BAD_STREAMID;
-        } else {
-            fetched = !smmu_find_ste(s3, sid, &ste, &event);
+    *event = (SMMUEventInfo) { .inval_ste_allowed = true };
+    if (smmu_enabled(s3) && device_own_sid(dev, &event->sid)) {
+        fetched = !smmu_find_ste(s3, event->sid, &ste, event);
+        /* A level 1 descriptor of no STEs: a stream that is not in use */
+        if (event->type == SMMU_EVT_C_BAD_STREAMID &&
+            !beyond_stream_table(s3, event->sid)) {
+            event->type = SMMU_EVT_NONE;
         }
     }
     return smmuv3_accel_target(smmu_enabled(s3), s3->gbpa,
-                               fetched ? &ste : NULL, event.type, s3->idr);
+                               fetched ? &ste : NULL, event->type, s3->idr);
+}
+
+/*
+ * QEMU sees no transaction that would report a configuration as wrong (IHI
+ * 0070, 7.3): it is reported when it comes to be, once.
+ */
+static void report(SMMUv3AccelDevice *dev, SMMUEventType type,
+                   SMMUEventInfo *event)
+{
+    if (type != dev->target.event) {
+        event->type = type;
+        smmuv3_record_event(ARM_SMMUV3(dev->smmu), event);
+    }
 }
 
 /* What a device gets without any STE: abort or bypass, as @gbpa says */
@@ -88,14 +124,15 @@ static bool attach(SMMUv3AccelDevice *dev, const SMMUv3AccelTarget *target,
 }
 
 /* Abort by other means: nothing is attached */
-static bool block(SMMUv3AccelDevice *dev, Error **errp)
+static bool block(SMMUv3AccelDevice *dev, const SMMUv3AccelTarget *target,
+                  Error **errp)
 {
     uint32_t old_nested = dev->nested_hwpt_id;
 
     if (ops(dev)->detach_hwpt(dev->hiodi, errp)) {
         return false;
     }
-    dev->target = fixed_target(dev, R_GBPA_ABORT_MASK);
+    dev->target = *target;
     dev->nested_hwpt_id = 0;
     smmuv3_accel_put_id(dev->smmu, old_nested);
     return true;
@@ -141,7 +178,7 @@ static bool attach_abort(SMMUv3AccelDevice *dev,
     /* Linux 6.15 to 6.18 want a vDEVICE for it, so a StreamID (ENOENT) */
     trace_smmuv3_accel_abort_by_detach(dev->name, error_get_pretty(err));
     error_free(err);
-    return block(dev, errp);
+    return block(dev, target, errp);
 }
 
 static bool attach_target(SMMUv3AccelDevice *dev,
@@ -183,7 +220,7 @@ static bool ensure_vdevice(SMMUv3AccelDevice *dev, Error **errp)
 {
     uint32_t sid;
 
-    if (dev->vdevice_id || !device_sid(dev, &sid)) {
+    if (dev->vdevice_id || !device_own_sid(dev, &sid)) {
         return true;
     }
     if (iommufd_vdevice_alloc(dev->hiodi->iommufd, dev->smmu->viommu->id,
@@ -196,14 +233,16 @@ static bool ensure_vdevice(SMMUv3AccelDevice *dev, Error **errp)
 
 static bool make_it_so(SMMUv3AccelDevice *dev, Error **errp)
 {
-    SMMUv3AccelTarget target = device_target(dev);
+    SMMUEventInfo event;
+    SMMUv3AccelTarget target = device_target(dev, &event);
 
     smmuv3_accel_target_no_stall(&target, dev->host_idr0);
+    report(dev, target.event, &event);
     if (!ensure_vdevice(dev, errp)) {
         return false;
     }
     if (smmuv3_accel_target_equal(&dev->target, &target)) {
-        dev->target.why = target.why;
+        dev->target = target;
         return true;
     }
     if (trace_event_get_state_backends(TRACE_SMMUV3_ACCEL_EVALUATE)) {
@@ -292,10 +331,11 @@ static void device_free(SMMUv3AccelDevice *dev)
 /* Back to where VFIO believes it is, or blocked; off our HWPTs at any rate */
 static void detach(SMMUv3AccelDevice *dev)
 {
+    SMMUv3AccelTarget abort = fixed_target(dev, R_GBPA_ABORT_MASK);
     SMMUv3AccelTarget bypass = fixed_target(dev, 0);
     Error *err = NULL;
 
-    if (block(dev, &err)) {
+    if (block(dev, &abort, &err)) {
         return;
     }
     smmuv3_accel_complain(dev->smmu, err);
@@ -386,8 +426,10 @@ static bool check_association(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
     }
     if (s->viommu &&
         s->viommu->stage2_hwpt_id != ops(dev)->stage2_hwpt(dev->hiodi)) {
-        error_setg(errp, "host device %s is behind another physical SMMU (%s) "
-                   "than the devices already behind %s (%s)", dev->name,
+        error_setg(errp, "host device %s (physical SMMU %s) has another stage 2 "
+                   "than the devices already behind %s (physical SMMU %s), as "
+                   "devices of two physical SMMUs do: put it below a root "
+                   "complex with a vSMMU of its own", dev->name,
                    smmu ?: "unnamed", id, s->associated_smmu ?: "unnamed");
         return false;
     }

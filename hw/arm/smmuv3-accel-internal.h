@@ -139,9 +139,10 @@ SMMUv3AccelDevice *smmuv3_accel_device_by_vsid(SMMUv3AccelState *s,
  * @last: last one; 0 to UINT32_MAX for all devices
  *
  * Idempotent. Called by whatever may have changed the outcome: a control
- * register, a configuration command, reset. A device whose StreamID is found
- * to have changed is always concerned. One that the host refuses to attach as
- * wanted ends with its DMA blocked, and a message.
+ * register, a configuration command, reset, a bridge that gets another bus
+ * number. A device whose StreamID is found to have changed is always concerned.
+ * One that the host refuses to attach as wanted ends with its DMA blocked, and
+ * a message. What the guest got wrong is recorded in its event queue.
  */
 void smmuv3_accel_evaluate(SMMUv3AccelState *s, uint32_t first, uint32_t last);
 

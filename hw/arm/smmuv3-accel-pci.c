@@ -58,12 +58,19 @@ static void unset_iommu_device(PCIBus *bus, void *opaque, int devfn)
     smmuv3_accel_device_unplug(opaque, bus, devfn);
 }
 
+/* An empty range: it is for those whose StreamID is another now */
+static void bus_renumbered(PCIBus *bus, void *opaque)
+{
+    smmuv3_accel_evaluate(opaque, 1, 0);
+}
+
 static const PCIIOMMUOps smmuv3_accel_ops = {
     .get_address_space = smmu_find_add_as,
     .get_host_address_space = get_host_address_space,
     .get_msi_doorbell = get_msi_doorbell,
     .set_iommu_device = set_iommu_device,
     .unset_iommu_device = unset_iommu_device,
+    .bus_renumbered = bus_renumbered,
 };
 
 /* A VFIO device chooses its container, and asks for a vIOMMU, when realized */

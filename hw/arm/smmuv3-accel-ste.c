@@ -125,7 +125,7 @@ static SMMUv3AccelTarget target_ste(const STE *ste, const uint32_t *idr)
     uint32_t config = STE_CONFIG(ste);
 
     if (!STE_VALID(ste)) {
-        return target_abort(SMMU_EVT_C_BAD_STE, "STE is not valid");
+        return target_abort(SMMU_EVT_NONE, "STE is not valid");
     }
     /* 1 to 3 are reserved and behave as 0 */
     if (STE_CFG_ABORT(config)) {

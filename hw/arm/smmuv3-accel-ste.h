@@ -26,7 +26,7 @@ typedef struct SMMUv3AccelTarget {
      * takes. In host order: cpu_to_le64() before the ioctl.
      */
     uint64_t ste[2];
-    SMMUEventType event;        /* for the guest's queue, SMMU_EVT_NONE: none */
+    SMMUEventType event;        /* what is wrong with an abort, or NONE */
     const char *why;            /* for traces; a literal */
 } SMMUv3AccelTarget;
 
@@ -38,8 +38,9 @@ typedef struct SMMUv3AccelTarget {
  * @fetch_event: with a NULL @ste, why not (C_BAD_STREAMID, F_STE_FETCH...)
  * @idr: the vSMMU's IDR0..IDR5
  *
- * A @target.event says what a transaction would report. It is not for every
- * evaluation to record it: Linux has V=0 in the STEs of idle streams.
+ * A target's event is for the caller to record when it is new. V=0 has none,
+ * although a transaction would report it: no transaction is seen here, and
+ * Linux passes through V=0 whenever it cannot change an STE in one write.
  */
 SMMUv3AccelTarget smmuv3_accel_target(bool smmuen, uint32_t gbpa,
                                       const STE *ste,

@@ -29,7 +29,7 @@ class Smmu:
     """Registers of a vSMMU, found by its name in the guest's sysfs."""
 
     CR0, CR0ACK, GBPA, GERROR, GERRORN = 0x20, 0x24, 0x44, 0x60, 0x64
-    STRTAB_BASE_CFG = 0x88
+    STRTAB_BASE, STRTAB_BASE_CFG = 0x80, 0x88
     EVENTQ_BASE, EVENTQ_PROD, EVENTQ_CONS = 0xa0, 0x100a8, 0x100ac
     SMMUEN, EVENTQEN = 1, 4
     UPDATE, ABORT = 1 << 31, 1 << 20
@@ -42,8 +42,8 @@ class Smmu:
     def read(self, register, width=32):
         return read(self.l2, self.base + register, width)
 
-    def write(self, register, value):
-        write(self.l2, self.base + register, value)
+    def write(self, register, value, width=32):
+        write(self.l2, self.base + register, value, width)
 
     def cr0(self, clear=0, set=0):
         """Change CR0 and see it acknowledged."""

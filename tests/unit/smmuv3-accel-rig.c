@@ -53,6 +53,16 @@ void smmuv3_deliver_event(SMMUv3State *s, Evt *evt)
     events.last = *evt;
 }
 
+void smmuv3_record_event(SMMUv3State *s, SMMUEventInfo *info)
+{
+    Evt evt = { .word = { info->type, info->sid } };
+
+    if (smmuv3_eventq_enabled(s) && info->type != SMMU_EVT_NONE) {
+        evt.word[6] = info->u.f_ste_fetch.addr;
+        smmuv3_deliver_event(s, &evt);
+    }
+}
+
 void smmuv3_eventq_overflow(SMMUv3State *s)
 {
     events.overflows++;
@@ -257,6 +267,7 @@ Rig *rig_new(FakeKernel kernel)
     rig->iommufd = fake_iommufd_new(kernel, "iommufd0");
     rig->s = rig_vsmmu_new("smmu1");
     rig->s3 = ARM_SMMUV3(rig->s);
+    rig->s3->strtab_base_cfg = 16;      /* LOG2SIZE: all that PCI has */
     for (int i = 1; i <= RIG_BUSES; i++) {
         rig->bus[i].num = i;
     }

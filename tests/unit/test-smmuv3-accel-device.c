@@ -51,13 +51,38 @@ typedef enum Trigger {
     CFGI_STE_RANGE,
     CFGI_ALL,
     REGISTER,       /* any: STRTAB_BASE for one */
+    LOAD,           /* everything at once, as after a migration */
+    PLUG,
+    RENUMBER,
     NR_TRIGGERS
 } Trigger;
 
+static void renumber(Rig *rig, int bus, int num)
+{
+    rig->bus[bus].num = num;
+}
+
+/* What a bridge does when its bus number is written */
+static void renumber_seen(Rig *rig, int bus, int num)
+{
+    renumber(rig, bus, num);
+    smmuv3_accel_evaluate(rig->s, 1, 0);
+}
+
 static void enter_state(Rig *rig, int state, Trigger trigger)
 {
+    if (trigger == PLUG) {
+        rig_unplug(rig, 1);
+    } else if (trigger == RENUMBER) {
+        renumber_seen(rig, 1, 9);
+    } else if (trigger == LOAD) {
+        rig->s3->gbpa = states[state].gbpa;
+        rig->s3->cr[0] = states[state].cr0;
+    }
+
     rig_set_ste(SID(1), states[state].ste);
-    if (rig->s3->gbpa != states[state].gbpa || trigger == REGISTER) {
+    if (rig->s3->gbpa != states[state].gbpa || trigger == REGISTER ||
+        trigger == LOAD) {
         rig_write_gbpa(rig, states[state].gbpa);
     }
     if (rig->s3->cr[0] != states[state].cr0) {
@@ -73,6 +98,12 @@ static void enter_state(Rig *rig, int state, Trigger trigger)
         break;
     case CFGI_ALL:
         rig_cfgi_all(rig);
+        break;
+    case PLUG:
+        g_assert(rig_plug(rig, 1, &error_abort));
+        break;
+    case RENUMBER:
+        renumber_seen(rig, 1, 1);
         break;
     default:
         break;
@@ -101,6 +132,8 @@ static void test_state_table(void)
         enter_state(rig, to, REGISTER);
         rig_cfgi_all(rig);
         rig_assert_calls(rig, "");
+        rig_reset(rig);
+        rig_assert_dma(rig, 1, "stage2");
         rig_free(rig);
     }
 }
@@ -173,11 +206,6 @@ static void test_many_devices(void)
     rig_free(rig);
 }
 
-static void renumber(Rig *rig, int bus, int num)
-{
-    rig->bus[bus].num = num;
-}
-
 /* The vDEVICE is that of the current StreamID, and so is what is reported */
 static void test_renumber(void)
 {
@@ -215,6 +243,34 @@ static void test_renumber(void)
     rig_assert_dma(rig, 1, "s1 1000 sid 800");
     g_assert(smmuv3_accel_device_by_vsid(rig->s, SID(8)));
     g_assert(!smmuv3_accel_device_by_vsid(rig->s, SID(2)));
+    rig_free(rig);
+}
+
+/* Numbers swapped one after the other: for a while two buses have the same */
+static void test_renumber_at_once(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+    g_autofree char *messages = NULL;
+
+    rig_set_s1(SID(1), 0x1000);
+    rig_set_s1(SID(2), 0x2000);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(rig_plug(rig, 2, &error_abort));
+    rig_write_cr0(rig, CR0_SMMUEN);
+
+    renumber_seen(rig, 1, 2);
+    rig_assert_dma(rig, 1, "abort");
+    rig_assert_dma(rig, 2, "s1 2000 sid 200");
+    renumber_seen(rig, 2, 1);
+    rig_assert_dma(rig, 1, "s1 2000 sid 200");
+    rig_assert_dma(rig, 2, "s1 1000 sid 100");
+    g_free(fake_iommufd_calls(rig->iommufd));
+    renumber_seen(rig, 2, 1);
+    rig_assert_calls(rig, "");
+    renumber_seen(rig, 2, 0);
+    rig_assert_dma(rig, 2, "abort");
+    messages = rig_messages();
+    g_assert_cmpstr(messages, ==, "");
     rig_free(rig);
 }
 
@@ -294,6 +350,74 @@ static void test_kernels(void)
     }
 }
 
+static void assert_reported(SMMUEventType type)
+{
+    RigEvents events = rig_events();
+
+    g_assert_cmpuint(events.n, ==, type != SMMU_EVT_NONE);
+    if (events.n) {
+        g_assert_cmphex(events.last.word[0], ==, type);
+        g_assert_cmphex(events.last.word[1], ==, SID(1));
+    }
+}
+
+/* What is wrong with an STE is told once, when it comes to be wrong */
+static void test_reports(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+
+    rig->s3->eventq.log2size = 4;
+    g_assert(rig_plug(rig, 1, &error_abort));
+    rig_write_cr0(rig, CR0_SMMUEN | CR0_EVENTQEN);
+    assert_reported(SMMU_EVT_NONE);             /* no level 2 table yet */
+    rig_set_ste(SID(1), &ste_invalid);
+    rig_cfgi_ste(rig, SID(1));
+    assert_reported(SMMU_EVT_NONE);
+    rig_set_ste(SID(1), &ste_s1_illegal);
+    rig_cfgi_ste(rig, SID(1));
+    assert_reported(SMMU_EVT_C_BAD_STE);
+    rig_cfgi_ste(rig, SID(1));
+    rig_cfgi_all(rig);
+    assert_reported(SMMU_EVT_NONE);
+    rig_set_ste(SID(1), &ste_s1);
+    rig_cfgi_ste(rig, SID(1));
+    assert_reported(SMMU_EVT_NONE);
+    rig_set_ste(SID(1), &ste_s2);               /* straight to another wrong */
+    rig_cfgi_ste(rig, SID(1));
+    assert_reported(SMMU_EVT_C_BAD_STE);
+
+    rig_set_ste(SID(1), NULL);                  /* beyond the stream table */
+    rig->s3->strtab_base_cfg = 8;
+    rig_write_gbpa(rig, 0);                     /* any register */
+    assert_reported(SMMU_EVT_C_BAD_STREAMID);
+    rig_write_gbpa(rig, 0);
+    assert_reported(SMMU_EVT_NONE);
+    rig_write_cr0(rig, 0);
+    rig_write_cr0(rig, CR0_SMMUEN);             /* the queue is off: lost */
+    rig_write_cr0(rig, CR0_SMMUEN | CR0_EVENTQEN);
+    assert_reported(SMMU_EVT_NONE);
+
+    renumber(rig, 1, 0);                        /* nothing to report it for */
+    rig_cfgi_all(rig);
+    assert_reported(SMMU_EVT_NONE);
+    rig_free(rig);
+}
+
+/* Also where the host cannot abort but by detaching */
+static void test_reports_blocked(void)
+{
+    Rig *rig = rig_new(LINUX_6_15);
+
+    rig->s3->eventq.log2size = 4;
+    rig_set_ste(SID(1), &ste_s1_illegal);
+    rig_write_cr0(rig, CR0_SMMUEN | CR0_EVENTQEN);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    assert_reported(SMMU_EVT_C_BAD_STE);
+    rig_cfgi_ste(rig, SID(1));
+    assert_reported(SMMU_EVT_NONE);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
@@ -302,6 +426,11 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/device/replace", test_replace);
     g_test_add_func("/smmuv3-accel/device/many", test_many_devices);
     g_test_add_func("/smmuv3-accel/device/renumber", test_renumber);
+    g_test_add_func("/smmuv3-accel/device/renumber-at-once",
+                    test_renumber_at_once);
+    g_test_add_func("/smmuv3-accel/device/reports", test_reports);
+    g_test_add_func("/smmuv3-accel/device/reports-blocked",
+                    test_reports_blocked);
     g_test_add_func("/smmuv3-accel/device/renumber-bypass",
                     test_renumber_bypass);
     g_test_add_func("/smmuv3-accel/device/root-bus", test_root_bus);

@@ -5,7 +5,7 @@ import re
 
 from lab import bare, checks, options
 from lab.bare import Smmu
-from lab.checks import expect
+from lab.checks import expect, expect_state
 from lab.scenario import scenario
 
 F_TRANSLATION = 0x10
@@ -44,6 +44,54 @@ def fault_in_guest_log(lab):
         checks.proven(guest, serial, host, viommus=1)
         # Linux logs ten events in five seconds; one read of a command has more.
         guest.guest("sleep 5")
+
+
+# Stream table entries, word 0
+BYPASS, S1CDMAX_31 = 0x9, 0xf80000000000000b
+TABLE, NOWHERE = bare.SCRATCH + 0x10000, 0xff0000000000
+
+
+@scenario
+def wrong_configuration_in_guest_log(lab):
+    """An illegal STE, a table out of memory, a table too small: abort, and in the guest's log once."""
+    host, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
+                      + options.vfio(host, bus="pcie.0"), boot="dt", append=bare.SMALL)
+    bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
+    smmu = Smmu(guest, checks.guest_translates(guest, bdf))
+    disk = bare.Nvme(guest, bdf)
+    base, config = smmu.read(smmu.STRTAB_BASE, 64), smmu.read(smmu.STRTAB_BASE_CFG)
+    sid = bare.rid(bdf)
+
+    def configure(base, config, ste=None):
+        smmu.cr0(clear=smmu.SMMUEN)
+        if ste is not None:
+            bare.write(guest, base + sid * 64, ste, 64)
+        smmu.write(smmu.STRTAB_BASE, base, 64)
+        smmu.write(smmu.STRTAB_BASE_CFG, config)
+        smmu.cr0(set=smmu.SMMUEN)
+
+    def logged(event):
+        return [line for line in guest.guest(f"dmesg | grep 'event: {event}'", check=False).out.splitlines()
+                if f"sid: {sid:#x} " in line]
+
+    configure(TABLE, 8, BYPASS)
+    expect_state(guest, host, "bypass", "STE says bypass")
+    expect(disk.identify() == "nvme0", "STE says bypass: no DMA")
+    for event, base_, config_, ste in (("C_BAD_STE", TABLE, 8, S1CDMAX_31),
+                                       ("F_STE_FETCH", NOWHERE, 8, None),
+                                       ("C_BAD_STREAMID", TABLE, 0, None)):
+        configure(base_, config_, ste)
+        expect_state(guest, host, "abort", event)
+        expect(disk.identify() is None, f"{event}: DMA goes through")
+        checks.eventually(f"{event} in the guest's log", lambda e=event: logged(e))
+        smmu.gbpa(abort=False)
+        expect(len(logged(event)) == 1, f"{event} is in the guest's log more than once")
+    expect(f"{NOWHERE + sid * 64:#x}" in logged("F_STE_FETCH")[0], logged("F_STE_FETCH")[0])
+
+    configure(base, config)
+    disk.rebind()
+    checks.proven(guest, "nvme0", host, viommus=1)
 
 
 @scenario

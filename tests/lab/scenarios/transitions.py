@@ -156,6 +156,13 @@ def kexec(lab):
     expect(trace.live() == before.live(), f"kernel objects: {before.live()}, then {trace.live()}")
 
 
+def follows(trace, hosts):
+    """The StreamIDs that the kernel was told last for these devices."""
+    devices = {name: number for number, name in trace.devices().items()}
+    return [[e for e in trace.made(ALLOC_VDEVICE) if e.num("dev_id") == devices[host]][-1].num("virt_id")
+            for host in hosts]
+
+
 @scenario
 def bus_numbers_swapped(lab):
     """The guest swaps the bus numbers of two ports: each vDEVICE follows its StreamID."""
@@ -176,15 +183,14 @@ def bus_numbers_swapped(lab):
     guest.guest("\n".join(f"echo 1 > /sys/bus/pci/devices/{port}/remove" for port in ports))
     for register, value in zip(registers, reversed(values)):
         bare.write(guest, register, value)
+    # as soon as the bridges have their numbers, before any command for them
+    swapped = [bare.rid(bdf) for bdf in reversed(old)]
+    expect(follows(guest.trace(), (one, two)) == swapped, "the vDEVICEs did not follow at once")
     guest.guest("echo 1 > /sys/bus/pci/rescan")
 
     new = [checks.proven(guest, serial, host, viommus=1)[0]
            for serial, host in (("nvme0", one), ("nvme1", two))]
     expect(new == old[::-1], f"the guest has {new}, before it was {old}")
     trace = guest.trace()
-    devices = {name: number for number, name in trace.devices().items()}
-    for host, bdf in zip((one, two), new):
-        last = [e for e in trace.made(ALLOC_VDEVICE) if e.num("dev_id") == devices[host]][-1]
-        expect(last.num("virt_id") == bare.rid(bdf),
-               f"{host}: its vDEVICE has StreamID {last.num('virt_id'):#x}, not {bare.rid(bdf):#x}")
+    expect(follows(trace, (one, two)) == swapped, f"the vDEVICEs are for {follows(trace, (one, two))}")
     expect(trace.live() == live, f"kernel objects: {live}, then {trace.live()}")

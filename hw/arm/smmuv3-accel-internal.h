@@ -16,7 +16,7 @@
 #include "qemu/queue.h"
 
 #include "smmuv3-internal.h"
-#include "smmuv3-accel-cmdq.h"
+#include "smmuv3-accel-batch.h"
 #include "smmuv3-accel-idregs.h"
 #include "smmuv3-accel-ste.h"
 #include "smmuv3-accel-viommu.h"

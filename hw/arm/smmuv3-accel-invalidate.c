@@ -1,8 +1,8 @@
 /*
  * Accelerated SMMUv3: guest commands that the host has to hear of
  *
- * What a command is, and how a batch is brought home, is decided in
- * smmuv3-accel-cmdq.c. Commands are collected up to the next CMD_SYNC, or up to
+ * What a command is, is decided in smmuv3-accel-cmdq.c, how a batch is brought
+ * home in smmuv3-accel-batch.c. Commands are collected up to the next CMD_SYNC, or up to
  * a configuration command, which must not overtake them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

@@ -478,8 +478,11 @@ bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
 
 void smmuv3_accel_device_unplug(SMMUv3AccelState *s, PCIBus *bus, int devfn)
 {
-    SMMUv3AccelDevice *dev = smmuv3_accel_device_find(s, bus, devfn);
+    SMMUv3AccelDevice *dev;
 
+    /* Invalidations may be on their way to the vIOMMU and the device */
+    smmuv3_accel_mmio_wait(s);
+    dev = smmuv3_accel_device_find(s, bus, devfn);
     if (dev) {
         release(dev);
     }

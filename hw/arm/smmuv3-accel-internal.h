@@ -1,7 +1,8 @@
 /*
  * Accelerated SMMUv3: state shared by its modules
  *
- * Everything here is used with the BQL held.
+ * Everything here is used with the BQL held. It is dropped during the ioctl of
+ * an invalidation, while SMMUv3AccelMMIO.busy keeps others away.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -49,6 +50,17 @@ typedef struct SMMUv3AccelEventq {
     bool unsupported;               /* kernel has none; the user was told */
 } SMMUv3AccelEventq;
 
+/* Who is at the registers while the BQL is free; see smmuv3-accel-mmio.c */
+typedef struct SMMUv3AccelMMIO {
+    const MemoryRegionOps *base;    /* of arm-smmuv3 */
+    MemoryRegionOps ops;
+    bool busy;
+    QemuThread owner;               /* if busy */
+    QemuCond idle;
+    bool rung;                      /* by another thread, for the owner */
+    unsigned int handed_over;
+} SMMUv3AccelMMIO;
+
 /* At most one message in a while about what a guest can provoke at will */
 typedef struct SMMUv3AccelComplaint {
     int64_t next_ms;
@@ -74,6 +86,7 @@ struct SMMUv3AccelState {
     SMMUv3AccelViommu *viommu;      /* NULL while there is no host device */
     QLIST_HEAD(, SMMUv3AccelDevice) devices;
     SMMUv3AccelBatch batch;
+    SMMUv3AccelMMIO mmio;
     SMMUv3AccelEventq eventq;
     SMMUv3AccelComplaint complaint;
 
@@ -156,6 +169,16 @@ void smmuv3_accel_put_id(SMMUv3AccelState *s, uint32_t id);
 /* smmuv3-accel-invalidate.c: SMMUv3Class::command and cmdq_drained */
 int smmuv3_accel_command(SMMUv3State *s, const Cmd *cmd);
 void smmuv3_accel_cmdq_drained(SMMUv3State *s);
+
+/*
+ * smmuv3-accel-mmio.c
+ */
+
+/* Called by realize, with the region that the base class has made */
+void smmuv3_accel_mmio_init(SMMUv3AccelState *s, MemoryRegion *iomem);
+
+/* Until no vCPU is at the registers; drops the BQL if it has to wait */
+void smmuv3_accel_mmio_wait(SMMUv3AccelState *s);
 
 /*
  * smmuv3-accel-eventq.c

@@ -11,6 +11,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "system/iommufd-viommu.h"
 #include "trace.h"
@@ -82,6 +83,7 @@ static void complain_of_batch(SMMUv3AccelState *s,
     smmuv3_accel_complain(s, err);
 }
 
+/* Called within a register write only, hence the batch stays as it is */
 static void flush(SMMUv3AccelState *s)
 {
     SMMUv3AccelSubmitResult res;
@@ -89,7 +91,9 @@ static void flush(SMMUv3AccelState *s)
     if (!s->batch.n) {
         return;
     }
+    bql_unlock();
     smmuv3_accel_batch_submit(&s->batch, submit, s->viommu, &res);
+    bql_lock();
     trace_smmuv3_accel_flush(s->viommu->id, s->batch.n, res.ioctls, res.err);
     if (res.err) {
         complain_of_batch(s, &res);

@@ -93,6 +93,7 @@ static void smmuv3_accel_realize(DeviceState *d, Error **errp)
         return;
     }
 
+    smmuv3_accel_mmio_init(s, &ARM_SMMU(s)->iomem);
     s->machine_done.notify = machine_done;
     qemu_add_machine_init_done_notifier(&s->machine_done);
     qemu_add_vm_change_state_handler(vm_state_changed, s);

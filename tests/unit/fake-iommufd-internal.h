@@ -70,6 +70,7 @@ struct FakeIOMMUFD {
     GArray *commands;
     unsigned n_calls, fail_first, fail_last, fail_variant;
     bool has_failed, has_kept;  /* injected: any; of a DESTROY */
+    QemuSemaphore *entered, *leave;     /* of an invalidation; or NULL */
 };
 
 struct FakeDevice {

@@ -499,6 +499,10 @@ int iommufd_viommu_invalidate(IOMMUFDBackend *be, uint32_t viommu_id,
     FakeIOMMUFD *f = fake(be);
     int ret = fake_inject(f, INVALIDATE);
 
+    if (f->entered) {
+        qemu_sem_post(f->entered);
+        qemu_sem_wait(f->leave);
+    }
     if (!ret) {
         ret = invalidate(f, viommu_id, data_type, data, entry_len, entry_num);
     } else {
@@ -506,6 +510,13 @@ int iommufd_viommu_invalidate(IOMMUFDBackend *be, uint32_t viommu_id,
         *entry_num = ret == -ETIMEDOUT ? MIN(*entry_num, CMD_BLOCK) - 1 : 0;
     }
     return fake_finish(f, INVALIDATE, ret, errp);
+}
+
+void fake_iommufd_hold(FakeIOMMUFD *f, QemuSemaphore *entered,
+                       QemuSemaphore *leave)
+{
+    f->entered = entered;
+    f->leave = leave;
 }
 
 const GArray *fake_iommufd_commands(FakeIOMMUFD *f)

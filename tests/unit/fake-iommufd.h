@@ -15,6 +15,7 @@
 #ifndef TESTS_UNIT_FAKE_IOMMUFD_H
 #define TESTS_UNIT_FAKE_IOMMUFD_H
 
+#include "qemu/thread.h"
 #include "system/iommufd.h"
 #include <linux/iommufd.h>
 
@@ -82,6 +83,9 @@ typedef struct FakeCommand {
     uint64_t cmd[2];
 } FakeCommand;
 const GArray *fake_iommufd_commands(FakeIOMMUFD *f);
+/* From now on each invalidation says that it is there, and waits; or NULLs */
+void fake_iommufd_hold(FakeIOMMUFD *f, QemuSemaphore *entered,
+                       QemuSemaphore *leave);
 uint32_t fake_vfio_psid(FakeDevice *dev);
 
 /* Stage 1 of @dev faults. Returns false if the event went to nobody */

@@ -78,6 +78,35 @@ bool phase_check(MachineInitPhase phase)
     return true;
 }
 
+/* A BQL that threads can wait for; the one of the tests' stubs is none */
+
+static QemuMutex bql;
+static __thread bool bql_is_mine;
+
+bool bql_locked(void)
+{
+    return bql_is_mine;
+}
+
+void bql_lock_impl(const char *file, int line)
+{
+    qemu_mutex_lock(&bql);
+    bql_is_mine = true;
+}
+
+void bql_unlock(void)
+{
+    g_assert(bql_is_mine);
+    bql_is_mine = false;
+    qemu_mutex_unlock(&bql);
+}
+
+void qemu_cond_wait_bql(QemuCond *cond)
+{
+    g_assert(bql_is_mine);
+    qemu_cond_wait(cond, &bql);
+}
+
 int error_vprintf(const char *fmt, va_list ap)
 {
     g_string_append_vprintf(messages, fmt, ap);
@@ -331,6 +360,8 @@ void rig_init(int *argc, char ***argv)
 {
     g_test_init(argc, argv, NULL);
     module_call_init(MODULE_INIT_QOM);
+    qemu_mutex_init(&bql);
+    bql_lock();
     qemu_init_main_loop(&error_abort);
     stream_table = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     messages = g_string_new(NULL);

@@ -38,6 +38,36 @@ static void test_plug(void)
     rig_free(rig);
 }
 
+/* What the first device costs, and every other, apart from VFIO's own calls */
+static void test_cost(void)
+{
+    g_autoptr(GString) two_each = g_string_new(NULL);
+    Rig *rig = rig_new(LINUX_6_19);
+
+    g_assert(rig_plug(rig, 1, &error_abort));
+    rig_assert_calls(rig, "get-hw-info viommu-alloc nested-alloc "
+                     "vdevice-alloc");
+    for (int bus = 2; bus <= 9; bus++) {
+        g_assert(rig_plug(rig, bus, &error_abort));
+        rig_assert_calls(rig, "get-hw-info vdevice-alloc");
+    }
+    /* The guest sets them up, one after the other, and only then is it on */
+    for (int bus = 1; bus <= 9; bus++) {
+        rig_set_s1(SID(bus), 0x1000 * bus);
+        rig_cfgi_ste(rig, SID(bus));
+    }
+    rig_assert_calls(rig, "");
+    rig_write_cr0(rig, CR0_SMMUEN);
+    for (int bus = 1; bus <= 9; bus++) {
+        g_string_append_printf(two_each, "%snested-alloc attach",
+                               bus == 1 ? "" : " ");
+    }
+    rig_assert_calls(rig, two_each->str);
+    rig_write_cr0(rig, CR0_SMMUEN | CR0_EVENTQEN);
+    rig_assert_calls(rig, "veventq-alloc");
+    rig_free(rig);
+}
+
 /* A host that can stall gets S1STALLD, as the vSMMU says that it cannot */
 static void test_host_stalls(void)
 {
@@ -94,7 +124,7 @@ static void test_association(void)
     assert_refused(rig->s, rig, rig->iommufd, &other_smmu,
                    "0000:07:00.0 * smmu3.1, but smmu1 already * smmu3.0");
     assert_refused(rig->s, rig, rig->iommufd, &unnamed,
-                   "another physical SMMU (unnamed) * smmu1 (smmu3.0)");
+                   "(physical SMMU unnamed) * smmu1 (physical SMMU smmu3.0)");
     /* For good */
     rig_unplug(rig, 1);
     assert_refused(rig->s, rig, rig->iommufd, &other_smmu,
@@ -179,6 +209,7 @@ int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
     g_test_add_func("/smmuv3-accel/plug/order", test_plug);
+    g_test_add_func("/smmuv3-accel/plug/cost", test_cost);
     g_test_add_func("/smmuv3-accel/plug/host-stalls", test_host_stalls);
     g_test_add_func("/smmuv3-accel/plug/association", test_association);
     g_test_add_func("/smmuv3-accel/plug/host-smmu", test_host_smmu_property);

@@ -94,6 +94,30 @@ SMMUv3AccelCmdClass smmuv3_accel_cmd_classify(const Cmd *cmd,
     return rule->class;
 }
 
+SMMUv3AccelCmdKind smmuv3_accel_cmd_kind(const Cmd *cmd,
+                                         SMMUv3AccelCmdClass class)
+{
+    if (class == SMMU_ACCEL_CMD_ILLEGAL) {
+        return SMMU_ACCEL_CMD_KIND_ILLEGAL;
+    }
+    switch (CMD_TYPE(cmd)) {
+    case SMMU_CMD_CFGI_STE:
+    case SMMU_CMD_CFGI_STE_RANGE:
+        return SMMU_ACCEL_CMD_KIND_CFGI_STE;
+    case SMMU_CMD_CFGI_CD:
+    case SMMU_CMD_CFGI_CD_ALL:
+        return SMMU_ACCEL_CMD_KIND_CFGI_CD;
+    case SMMU_CMD_TLBI_NH_ALL ... SMMU_CMD_TLBI_NSNH_ALL:
+        return SMMU_ACCEL_CMD_KIND_TLBI;
+    case SMMU_CMD_ATC_INV:
+        return SMMU_ACCEL_CMD_KIND_ATC_INV;
+    case SMMU_CMD_SYNC:
+        return SMMU_ACCEL_CMD_KIND_SYNC;
+    default:
+        return SMMU_ACCEL_CMD_KIND_OTHER;
+    }
+}
+
 /* The fields of a host command, those that do not depend on ID registers */
 #define HOST0_OPCODE        MAKE_64BIT_MASK(0, 8)
 #define HOST0_ATC_GLOBAL    BIT_ULL(9)

@@ -20,6 +20,18 @@ typedef enum SMMUv3AccelCmdClass {
     SMMU_ACCEL_CMD_FORWARD_SID, /* the same, if CMD_SID() has a vDEVICE */
 } SMMUv3AccelCmdClass;
 
+/* What a command of the guest is counted as */
+typedef enum SMMUv3AccelCmdKind {
+    SMMU_ACCEL_CMD_KIND_ILLEGAL,
+    SMMU_ACCEL_CMD_KIND_CFGI_STE,   /* a range and ALL too */
+    SMMU_ACCEL_CMD_KIND_CFGI_CD,    /* CFGI_CD_ALL too */
+    SMMU_ACCEL_CMD_KIND_TLBI,
+    SMMU_ACCEL_CMD_KIND_ATC_INV,
+    SMMU_ACCEL_CMD_KIND_SYNC,
+    SMMU_ACCEL_CMD_KIND_OTHER,
+    SMMU_ACCEL_NR_CMD_KINDS
+} SMMUv3AccelCmdKind;
+
 /* A struct iommu_viommu_arm_smmuv3_invalidate: two little-endian words */
 typedef struct SMMUv3AccelHostCmd {
     uint64_t cmd[2];
@@ -34,6 +46,13 @@ typedef struct SMMUv3AccelHostCmd {
  */
 SMMUv3AccelCmdClass smmuv3_accel_cmd_classify(const Cmd *cmd,
                                               const uint32_t *idr);
+
+/**
+ * smmuv3_accel_cmd_kind:
+ * @class: of @cmd, by the above
+ */
+SMMUv3AccelCmdKind smmuv3_accel_cmd_kind(const Cmd *cmd,
+                                         SMMUv3AccelCmdClass class);
 
 /**
  * smmuv3_accel_cmd_to_host:

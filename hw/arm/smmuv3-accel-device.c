@@ -22,11 +22,8 @@ static HostIOMMUDeviceIOMMUFDClass *ops(SMMUv3AccelDevice *dev)
     return HOST_IOMMU_DEVICE_IOMMUFD_GET_CLASS(dev->hiodi);
 }
 
-/*
- * A bus behind a bridge has no number until the guest gives it one, and a
- * device there no StreamID; bus 0 is always a root bus.
- */
-static bool device_sid(const SMMUv3AccelDevice *dev, uint32_t *sid)
+/* Bus 0 is always a root bus */
+bool smmuv3_accel_device_sid(const SMMUv3AccelDevice *dev, uint32_t *sid)
 {
     int bus_num = pci_bus_num(dev->bus);
 
@@ -45,7 +42,7 @@ static bool device_own_sid(const SMMUv3AccelDevice *dev, uint32_t *sid)
 {
     const SMMUv3AccelDevice *owner;
 
-    if (!device_sid(dev, sid)) {
+    if (!smmuv3_accel_device_sid(dev, sid)) {
         return false;
     }
     owner = smmuv3_accel_device_by_vsid(dev->smmu, *sid);
@@ -108,33 +105,43 @@ void smmuv3_accel_put_id(SMMUv3AccelState *s, uint32_t id)
     }
 }
 
+/* The host has made @target so */
+static void set_target(SMMUv3AccelDevice *dev, const SMMUv3AccelTarget *target,
+                       uint32_t nested_hwpt_id)
+{
+    uint32_t old_nested = dev->nested_hwpt_id;
+
+    dev->target = *target;
+    dev->nested_hwpt_id = nested_hwpt_id;
+    dev->smmu->counters.attached[target->kind]++;
+    smmuv3_accel_put_id(dev->smmu, old_nested);
+}
+
 /* @hwpt_id is what @target stands on, a HWPT of its own if it is NESTED */
 static bool attach(SMMUv3AccelDevice *dev, const SMMUv3AccelTarget *target,
                    uint32_t hwpt_id, Error **errp)
 {
-    uint32_t old_nested = dev->nested_hwpt_id;
+    int ret = ops(dev)->attach_hwpt(dev->hiodi, hwpt_id, errp);
 
-    if (ops(dev)->attach_hwpt(dev->hiodi, hwpt_id, errp)) {
+    if (smmuv3_accel_count(&dev->smmu->counters, SMMU_ACCEL_IOCTL_ATTACH,
+                           ret)) {
         return false;
     }
-    dev->target = *target;
-    dev->nested_hwpt_id = target->kind == SMMU_ACCEL_NESTED ? hwpt_id : 0;
-    smmuv3_accel_put_id(dev->smmu, old_nested);
+    set_target(dev, target, target->kind == SMMU_ACCEL_NESTED ? hwpt_id : 0);
     return true;
 }
 
-/* Abort by other means: nothing is attached */
+/* Abort, that is what @target says, by other means: nothing is attached */
 static bool block(SMMUv3AccelDevice *dev, const SMMUv3AccelTarget *target,
                   Error **errp)
 {
-    uint32_t old_nested = dev->nested_hwpt_id;
+    int ret = ops(dev)->detach_hwpt(dev->hiodi, errp);
 
-    if (ops(dev)->detach_hwpt(dev->hiodi, errp)) {
+    if (smmuv3_accel_count(&dev->smmu->counters, SMMU_ACCEL_IOCTL_DETACH,
+                           ret)) {
         return false;
     }
-    dev->target = *target;
-    dev->nested_hwpt_id = 0;
-    smmuv3_accel_put_id(dev->smmu, old_nested);
+    set_target(dev, target, 0);
     return true;
 }
 
@@ -146,10 +153,13 @@ static bool attach_nested(SMMUv3AccelDevice *dev,
         .ste = { cpu_to_le64(target->ste[0]), cpu_to_le64(target->ste[1]) },
     };
     uint32_t hwpt_id;
+    int ret;
 
-    if (iommufd_nested_hwpt_alloc(viommu->iommufd, dev->hiodi->devid,
-                                  viommu->id, IOMMU_HWPT_DATA_ARM_SMMUV3,
-                                  &ste, sizeof(ste), &hwpt_id, errp)) {
+    ret = iommufd_nested_hwpt_alloc(viommu->iommufd, dev->hiodi->devid,
+                                    viommu->id, IOMMU_HWPT_DATA_ARM_SMMUV3,
+                                    &ste, sizeof(ste), &hwpt_id, errp);
+    if (smmuv3_accel_count(viommu->counters, SMMU_ACCEL_IOCTL_HWPT_ALLOC,
+                           ret)) {
         return false;
     }
     /* From one stage 1 to another this is a single replace: no abort between */
@@ -204,7 +214,8 @@ static void drop_stale_vdevice(SMMUv3AccelDevice *dev)
 {
     uint32_t sid;
 
-    if (!dev->vdevice_id || (device_sid(dev, &sid) && sid == dev->vsid)) {
+    if (!dev->vdevice_id ||
+        (smmuv3_accel_device_sid(dev, &sid) && sid == dev->vsid)) {
         return;
     }
 
@@ -219,12 +230,15 @@ static void drop_stale_vdevice(SMMUv3AccelDevice *dev)
 static bool ensure_vdevice(SMMUv3AccelDevice *dev, Error **errp)
 {
     uint32_t sid;
+    int ret;
 
     if (dev->vdevice_id || !device_own_sid(dev, &sid)) {
         return true;
     }
-    if (iommufd_vdevice_alloc(dev->hiodi->iommufd, dev->smmu->viommu->id,
-                              dev->hiodi->devid, sid, &dev->vdevice_id, errp)) {
+    ret = iommufd_vdevice_alloc(dev->hiodi->iommufd, dev->smmu->viommu->id,
+                                dev->hiodi->devid, sid, &dev->vdevice_id, errp);
+    if (smmuv3_accel_count(&dev->smmu->counters,
+                           SMMU_ACCEL_IOCTL_VDEVICE_ALLOC, ret)) {
         return false;
     }
     dev->vsid = sid;
@@ -263,12 +277,13 @@ static void follow_guest(SMMUv3AccelDevice *dev)
     if (make_it_so(dev, &err)) {
         return;
     }
-    device_sid(dev, &sid);
+    smmuv3_accel_device_sid(dev, &sid);
     error_prepend(&err, "arm-smmuv3-accel: host device %s, StreamID 0x%x, "
                   "cannot follow the guest's configuration, its DMA is "
                   "blocked: ", dev->name, sid);
     smmuv3_accel_complain(dev->smmu, err);
     err = NULL;
+    abort.why = "the host refused what the guest configured";
     if (!attach_abort(dev, &abort, &err)) {
         smmuv3_accel_complain(dev->smmu, err);
     }
@@ -450,7 +465,7 @@ bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
     }
 
     if (!s->viommu) {
-        s->viommu = smmuv3_accel_viommu_new(dev->hiodi, errp);
+        s->viommu = smmuv3_accel_viommu_new(dev->hiodi, &s->counters, errp);
         if (!s->viommu) {
             error_prepend(errp, "host device %s, physical SMMU %s: ",
                           dev->name, smmu ?: "unnamed");

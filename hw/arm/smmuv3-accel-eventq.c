@@ -34,6 +34,8 @@ QEMU_BUILD_BUG_ON(sizeof(struct iommu_vevent_arm_smmuv3) != sizeof(Evt));
 
 static void deliver(SMMUv3AccelState *s, const Record *record)
 {
+    SMMUQueue *q = &ARM_SMMUV3(s)->eventq;
+    uint32_t before = q->prod & WRAP_INDEX_MASK(q);
     Evt evt;
 
     for (int i = 0; i < ARRAY_SIZE(record->event.evt); i++) {
@@ -45,14 +47,23 @@ static void deliver(SMMUv3AccelState *s, const Record *record)
     trace_smmuv3_accel_event(evt.word[0] & 0xff, evt.word[1],
                              evt.word[4] | (uint64_t)evt.word[5] << 32);
     smmuv3_deliver_event(ARM_SMMUV3(s), &evt);
+    if ((q->prod & WRAP_INDEX_MASK(q)) != before) {
+        s->counters.events_delivered++;
+    } else {
+        s->counters.events_dropped++;
+    }
 }
 
 /* The sequence number counts lost events too, and wraps after INT_MAX */
 static void check_sequence(SMMUv3AccelState *s,
                            const struct iommufd_vevent_header *header)
 {
-    if (header->flags & IOMMU_VEVENTQ_FLAG_LOST_EVENTS ||
-        header->sequence != s->eventq.next_sequence) {
+    bool says_lost = header->flags & IOMMU_VEVENTQ_FLAG_LOST_EVENTS;
+
+    if (says_lost || header->sequence != s->eventq.next_sequence) {
+        /* One that says "lost" has the number of the last one of them */
+        s->counters.events_lost += says_lost +
+            ((header->sequence - s->eventq.next_sequence) & INT_MAX);
         trace_smmuv3_accel_events_lost(header->sequence,
                                        s->eventq.next_sequence);
         smmuv3_eventq_overflow(ARM_SMMUV3(s));
@@ -98,7 +109,8 @@ static void eventq_alloc(SMMUv3AccelState *s, uint32_t log2size)
     ret = iommufd_veventq_alloc(s->viommu->iommufd, s->viommu->id,
                                 IOMMU_VEVENTQ_TYPE_ARM_SMMUV3, 1U << log2size,
                                 &q->id, &q->fd, &err);
-    if (ret) {
+    if (smmuv3_accel_count(&s->counters, SMMU_ACCEL_IOCTL_VEVENTQ_ALLOC,
+                           ret)) {
         error_prepend(&err, "arm-smmuv3-accel: the guest will not hear of "
                       "faults of its host devices: ");
         if (ret == -ENOTTY) {
@@ -124,7 +136,7 @@ static void destroy_queue(SMMUv3AccelState *s, uint32_t id)
     for (int i = 0; i < DESTROY_TRIES; i++) {
         int ret = iommufd_destroy_id(s->viommu->iommufd, id, NULL);
 
-        if (!ret) {
+        if (!smmuv3_accel_count(&s->counters, SMMU_ACCEL_IOCTL_DESTROY, ret)) {
             return;
         }
         if (ret != -EBUSY) {

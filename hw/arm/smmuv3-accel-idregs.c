@@ -511,36 +511,18 @@ char *smmuv3_accel_regs_spec(const SMMUv3AccelRegs *regs)
     return g_string_free(str, false);
 }
 
-/* " RIL=1" */
-static void decode_field(const SMMUv3AccelRule *rule, uint32_t value,
-                         GString *str)
+uint32_t smmuv3_accel_field_value(const SMMUv3AccelRule *rule, uint32_t value)
+{
+    return get_field(rule, value);
+}
+
+char *smmuv3_accel_field_text(const SMMUv3AccelRule *rule, uint32_t value)
 {
     uint32_t field = get_field(rule, value);
 
     if (rule->compare == SMMU_ACCEL_OAS_BITS && in_set(rule->vfio, field)) {
-        g_string_append_printf(str, " %s=%u(%dbit)", rule->name, field,
-                               oas2bits(field));
-    } else if (field && rule->vfio == SMMU_ACCEL_ANY) {
-        g_string_append_printf(str, " %s=0x%x", rule->name, field);
-    } else if (field) {
-        g_string_append_printf(str, " %s=%u", rule->name, field);
+        return g_strdup_printf("%u(%dbit)", field, oas2bits(field));
     }
-}
-
-char *smmuv3_accel_reg_decode(SMMUv3AccelReg reg, uint32_t value)
-{
-    g_autoptr(GString) str = g_string_new(NULL);
-    uint32_t reserved = reserved_bits(reg, value);
-
-    for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-        if (rules[i].reg == reg) {
-            decode_field(&rules[i], value, str);
-        }
-    }
-    for (int bit = 0; bit < 32; bit++) {
-        if (reserved & BIT(bit)) {
-            g_string_append_printf(str, " [%d]=1", bit);
-        }
-    }
-    return g_strdup(str->len ? str->str + 1 : "");
+    return g_strdup_printf(rule->vfio == SMMU_ACCEL_ANY ? "0x%x" : "%u",
+                           field);
 }

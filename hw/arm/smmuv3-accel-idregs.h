@@ -182,12 +182,15 @@ bool smmuv3_accel_regs_compare(const SMMUv3AccelRegs *vsmmu,
  */
 char *smmuv3_accel_regs_spec(const SMMUv3AccelRegs *regs);
 
+/* The field of @rule in @value of its register */
+uint32_t smmuv3_accel_field_value(const SMMUv3AccelRule *rule, uint32_t value);
+
 /**
- * smmuv3_accel_reg_decode:
+ * smmuv3_accel_field_text:
  *
- * Returns @value field by field, "S1P=1 TTF=2 ..." (g_free()). Fields that are
- * 0 are left out, except OAS, whose 0 says 32 bits.
+ * Returns the same for people (g_free()): "2", "0x43b" of what is a code, and
+ * "5(48bit)" of OAS.
  */
-char *smmuv3_accel_reg_decode(SMMUv3AccelReg reg, uint32_t value);
+char *smmuv3_accel_field_text(const SMMUv3AccelRule *rule, uint32_t value);
 
 #endif /* HW_ARM_SMMUV3_ACCEL_IDREGS_H */

@@ -18,6 +18,7 @@
 
 #include "smmuv3-internal.h"
 #include "smmuv3-accel-batch.h"
+#include "smmuv3-accel-counters.h"
 #include "smmuv3-accel-idregs.h"
 #include "smmuv3-accel-ste.h"
 #include "smmuv3-accel-viommu.h"
@@ -89,6 +90,7 @@ struct SMMUv3AccelState {
     SMMUv3AccelMMIO mmio;
     SMMUv3AccelEventq eventq;
     SMMUv3AccelComplaint complaint;
+    SMMUv3AccelCounters counters;
 
     uint32_t migrated_reg[SMMU_ACCEL_NR_REGS];
 };
@@ -145,6 +147,12 @@ SMMUv3AccelDevice *smmuv3_accel_device_find(SMMUv3AccelState *s, PCIBus *bus,
 /* The host device that the kernel knows by this StreamID, or NULL */
 SMMUv3AccelDevice *smmuv3_accel_device_by_vsid(SMMUv3AccelState *s,
                                                uint32_t vsid);
+
+/*
+ * The StreamID as of now. A bus behind a bridge has no number until the guest
+ * gives it one, and a device there no StreamID: false.
+ */
+bool smmuv3_accel_device_sid(const SMMUv3AccelDevice *dev, uint32_t *sid);
 
 /**
  * smmuv3_accel_evaluate - make attachments what the guest configured

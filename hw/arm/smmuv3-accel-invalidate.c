@@ -31,7 +31,9 @@ void smmuv3_accel_complain(SMMUv3AccelState *s, Error *err)
     int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
 
     trace_smmuv3_accel_complain(error_get_pretty(err));
+    s->counters.complaints++;
     if (now < c->next_ms) {
+        s->counters.complaints_suppressed++;
         c->suppressed++;
         error_free(err);
         return;
@@ -55,7 +57,8 @@ static int submit(void *opaque, const SMMUv3AccelHostCmd *cmds, uint32_t *n)
                                     IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3,
                                     (void *)cmds, sizeof(*cmds), n, &err);
     error_free(err);
-    return ret;
+    return smmuv3_accel_count(viommu->counters, SMMU_ACCEL_IOCTL_INVALIDATE,
+                              ret);
 }
 
 static void complain_of_batch(SMMUv3AccelState *s,
@@ -86,6 +89,7 @@ static void complain_of_batch(SMMUv3AccelState *s,
 /* Called within a register write only, hence the batch stays as it is */
 static void flush(SMMUv3AccelState *s)
 {
+    SMMUv3AccelCounters *counters = &s->counters;
     SMMUv3AccelSubmitResult res;
 
     if (!s->batch.n) {
@@ -95,6 +99,10 @@ static void flush(SMMUv3AccelState *s)
     smmuv3_accel_batch_submit(&s->batch, submit, s->viommu, &res);
     bql_lock();
     trace_smmuv3_accel_flush(s->viommu->id, s->batch.n, res.ioctls, res.err);
+    counters->batches++;
+    counters->forwarded += s->batch.n;
+    counters->refused += res.n_failed;
+    counters->fallbacks += res.fallback;
     if (res.err) {
         complain_of_batch(s, &res);
     }
@@ -132,6 +140,7 @@ int smmuv3_accel_command(SMMUv3State *s3, const Cmd *cmd)
     SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(s3);
     SMMUv3AccelCmdClass class = smmuv3_accel_cmd_classify(cmd, s3->idr);
 
+    s->counters.commands[smmuv3_accel_cmd_kind(cmd, class)]++;
     if (class == SMMU_ACCEL_CMD_ILLEGAL) {
         return SMMU_CERROR_ILL;
     }

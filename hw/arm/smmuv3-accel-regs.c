@@ -67,9 +67,12 @@ static bool read_host_info(SMMUv3AccelDevice *dev, SMMUv3AccelHostInfo *host,
 {
     struct iommu_hw_info_arm_smmuv3 info = { 0 };
     uint32_t type;
+    int ret;
 
-    if (iommufd_get_hw_info(dev->hiodi->iommufd, dev->hiodi->devid, &type,
-                            &info, sizeof(info), NULL, NULL, errp)) {
+    ret = iommufd_get_hw_info(dev->hiodi->iommufd, dev->hiodi->devid, &type,
+                              &info, sizeof(info), NULL, NULL, errp);
+    if (smmuv3_accel_count(&dev->smmu->counters, SMMU_ACCEL_IOCTL_HW_INFO,
+                           ret)) {
         return false;
     }
     if (type != IOMMU_HW_INFO_TYPE_ARM_SMMUV3) {

@@ -19,6 +19,8 @@ typedef enum SMMUv3AccelTargetKind {
     SMMU_ACCEL_NESTED,
 } SMMUv3AccelTargetKind;
 
+#define SMMU_ACCEL_NR_TARGETS (SMMU_ACCEL_NESTED + 1)
+
 typedef struct SMMUv3AccelTarget {
     SMMUv3AccelTargetKind kind;
     /*
@@ -27,7 +29,7 @@ typedef struct SMMUv3AccelTarget {
      */
     uint64_t ste[2];
     SMMUEventType event;        /* what is wrong with an abort, or NONE */
-    const char *why;            /* for traces; a literal */
+    const char *why;            /* for people; a literal */
 } SMMUv3AccelTarget;
 
 /**

@@ -18,18 +18,24 @@ static int alloc_abort_hwpt(SMMUv3AccelViommu *viommu, uint32_t devid,
 {
     /* V=1, Config=0b000: all transactions of the stream are aborted */
     struct iommu_hwpt_arm_smmuv3 ste = { .ste = { cpu_to_le64(1), 0 } };
+    int ret = iommufd_nested_hwpt_alloc(viommu->iommufd, devid, viommu->id,
+                                        IOMMU_HWPT_DATA_ARM_SMMUV3, &ste,
+                                        sizeof(ste), &viommu->abort_hwpt_id,
+                                        errp);
 
-    return iommufd_nested_hwpt_alloc(viommu->iommufd, devid, viommu->id,
-                                     IOMMU_HWPT_DATA_ARM_SMMUV3, &ste,
-                                     sizeof(ste), &viommu->abort_hwpt_id, errp);
+    return smmuv3_accel_count(viommu->counters, SMMU_ACCEL_IOCTL_HWPT_ALLOC,
+                              ret);
 }
 
 static bool destroy(SMMUv3AccelViommu *viommu, uint32_t id, Error **errp)
 {
     Error *err = NULL;
     int ret = iommufd_destroy_id(viommu->iommufd, id, &err);
+    bool gone = !ret || ret == -ENOENT;
 
-    if (ret && ret != -ENOENT) {
+    smmuv3_accel_count(viommu->counters, SMMU_ACCEL_IOCTL_DESTROY,
+                       gone ? 0 : ret);
+    if (!gone) {
         error_propagate(errp, err);
         return false;
     }
@@ -64,19 +70,23 @@ void smmuv3_accel_viommu_reap(SMMUv3AccelViommu *viommu)
 }
 
 SMMUv3AccelViommu *smmuv3_accel_viommu_new(HostIOMMUDeviceIOMMUFD *hiodi,
+                                           SMMUv3AccelCounters *counters,
                                            Error **errp)
 {
     HostIOMMUDeviceIOMMUFDClass *hiodc =
         HOST_IOMMU_DEVICE_IOMMUFD_GET_CLASS(hiodi);
     SMMUv3AccelViommu *viommu = g_new0(SMMUv3AccelViommu, 1);
+    int ret;
 
+    viommu->counters = counters;
     viommu->undead = g_array_new(false, false, sizeof(uint32_t));
     viommu->iommufd = hiodi->iommufd;
     viommu->stage2_hwpt_id = hiodc->stage2_hwpt(hiodi);
 
-    if (iommufd_viommu_alloc(viommu->iommufd, hiodi->devid,
-                             IOMMU_VIOMMU_TYPE_ARM_SMMUV3,
-                             viommu->stage2_hwpt_id, &viommu->id, errp) ||
+    ret = iommufd_viommu_alloc(viommu->iommufd, hiodi->devid,
+                               IOMMU_VIOMMU_TYPE_ARM_SMMUV3,
+                               viommu->stage2_hwpt_id, &viommu->id, errp);
+    if (smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_VIOMMU_ALLOC, ret) ||
         alloc_abort_hwpt(viommu, hiodi->devid, errp)) {
         smmuv3_accel_viommu_free(viommu);
         return NULL;

@@ -8,6 +8,7 @@
 #define HW_ARM_SMMUV3_ACCEL_VIOMMU_H
 
 #include "system/iommufd.h"
+#include "smmuv3-accel-counters.h"
 
 /*
  * The kernel vIOMMU of a vSMMU. It comes with the first host device and goes
@@ -20,11 +21,13 @@ typedef struct SMMUv3AccelViommu {
     uint32_t stage2_hwpt_id;    /* nesting parent; owned by VFIO */
     uint32_t abort_hwpt_id;
     GArray *undead;             /* ids that the kernel would not destroy */
+    SMMUv3AccelCounters *counters;  /* of the vSMMU */
 } SMMUv3AccelViommu;
 
 /**
  * smmuv3_accel_viommu_new - make a vIOMMU on the physical SMMU of @hiodi
  * @hiodi: host device, bound and attached by VFIO to its nesting parent HWPT
+ * @counters: of the vSMMU, which outlives the vIOMMU
  *
  * Called when the first host device is plugged below a vSMMU.
  *
@@ -32,6 +35,7 @@ typedef struct SMMUv3AccelViommu {
  * with @errp set and nothing left behind in the kernel.
  */
 SMMUv3AccelViommu *smmuv3_accel_viommu_new(HostIOMMUDeviceIOMMUFD *hiodi,
+                                           SMMUv3AccelCounters *counters,
                                            Error **errp);
 
 /**

@@ -68,6 +68,7 @@ struct FakeIOMMUFD {
     FakeObject *ioas;
     GString *log;
     GArray *commands;
+    unsigned total;         /* calls, ever */
     unsigned n_calls, fail_first, fail_last, fail_variant;
     bool has_failed, has_kept;  /* injected: any; of a DESTROY */
     QemuSemaphore *entered, *leave;     /* of an invalidation; or NULL */

@@ -65,6 +65,7 @@ int fake_inject(FakeIOMMUFD *f, FakeCall call)
 
 int fake_finish(FakeIOMMUFD *f, FakeCall call, int ret, Error **errp)
 {
+    f->total++;
     g_string_append_printf(f->log, "%s%s%s", f->log->len ? " " : "",
                            calls[call].name, ret ? "!" : "");
     if (ret) {
@@ -105,6 +106,11 @@ unsigned fake_iommufd_n_calls(FakeIOMMUFD *f)
 bool fake_iommufd_has_failed(FakeIOMMUFD *f)
 {
     return f->has_failed;
+}
+
+unsigned fake_iommufd_total(FakeIOMMUFD *f)
+{
+    return f->total;
 }
 
 /* Objects */

@@ -77,6 +77,8 @@ void fake_iommufd_fail_from(FakeIOMMUFD *f, unsigned nth, unsigned variant);
 /* Calls since one of these, and whether any was made to fail */
 unsigned fake_iommufd_n_calls(FakeIOMMUFD *f);
 bool fake_iommufd_has_failed(FakeIOMMUFD *f);
+/* Calls since it was made */
+unsigned fake_iommufd_total(FakeIOMMUFD *f);
 
 /* Commands that reached the SMMU's queue, with SID and VMID rewritten */
 typedef struct FakeCommand {

@@ -8,6 +8,7 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "hw/pci/pci_device.h"
 #include "hw/qdev-core.h"
 #include "monitor/monitor.h"
 #include "smmuv3-accel-rig.h"
@@ -31,6 +32,7 @@ const FakeSMMU other_smmu = { .name = "smmu3.1", .info = HOST_INFO };
 static GHashTable *stream_table;
 static RigEvents events;
 static GString *messages;
+static uint64_t counted;    /* ioctls, by all vSMMUs of a rig */
 
 int smmu_find_ste(SMMUv3State *s, uint32_t sid, STE *ste, SMMUEventInfo *event)
 {
@@ -47,8 +49,15 @@ int smmu_find_ste(SMMUv3State *s, uint32_t sid, STE *ste, SMMUEventInfo *event)
     return 0;
 }
 
+/* Into a queue that the guest empties at once */
 void smmuv3_deliver_event(SMMUv3State *s, Evt *evt)
 {
+    if (smmuv3_q_full(&s->eventq)) {
+        smmuv3_eventq_overflow(s);
+        return;
+    }
+    queue_prod_incr(&s->eventq);
+    queue_cons_incr(&s->eventq);
     events.n++;
     events.last = *evt;
 }
@@ -71,6 +80,11 @@ void smmuv3_eventq_overflow(SMMUv3State *s)
 int pci_bus_num(PCIBus *bus)
 {
     return container_of(bus, RigBus, bus)->num;
+}
+
+uint16_t pci_requester_id(PCIDevice *dev)
+{
+    g_assert_not_reached();     /* no emulated devices here */
 }
 
 bool phase_check(MachineInitPhase phase)
@@ -283,6 +297,9 @@ SMMUv3AccelState *rig_vsmmu_new(const char *id)
 void rig_vsmmu_free(SMMUv3AccelState *s)
 {
     g_assert(QLIST_EMPTY(&s->devices) && !s->viommu && !s->eventq.id);
+    for (int i = 0; i < SMMU_ACCEL_NR_IOCTLS; i++) {
+        counted += s->counters.ioctls[i];
+    }
     g_free(s->associated_smmu);
     g_free(s->inherited_from);
     g_free(DEVICE(s)->id);
@@ -297,9 +314,12 @@ Rig *rig_new(FakeKernel kernel)
     rig->s = rig_vsmmu_new("smmu1");
     rig->s3 = ARM_SMMUV3(rig->s);
     rig->s3->strtab_base_cfg = 16;      /* LOG2SIZE: all that PCI has */
-    for (int i = 1; i <= RIG_BUSES; i++) {
+    for (int i = 0; i <= RIG_BUSES; i++) {
         rig->bus[i].num = i;
+        rig->bus[i].bus.qbus.name = g_strdup_printf("bus%d", i);
     }
+    rig->bus[0].bus.flags |= PCI_BUS_IS_ROOT;
+    ARM_SMMU(rig->s)->primary_bus = &rig->bus[0].bus;
     return rig;
 }
 
@@ -311,7 +331,13 @@ void rig_free(Rig *rig)
         }
     }
     rig_vsmmu_free(rig->s);
+    /* No call that is not counted, whatever the test was */
+    g_assert_cmpuint(counted, ==, fake_iommufd_total(rig->iommufd));
+    counted = 0;
     fake_iommufd_free(rig->iommufd);
+    for (int i = 0; i <= RIG_BUSES; i++) {
+        g_free(rig->bus[i].bus.qbus.name);
+    }
     g_hash_table_remove_all(stream_table);
     g_string_truncate(messages, 0);
     g_free(rig);

@@ -24,7 +24,7 @@ typedef struct RigBus {
     int num;            /* as the guest has set it; 0: not yet */
 } RigBus;
 
-/* A vSMMU, an iommufd, and buses 1 to 9 to put a device on each */
+/* A vSMMU of bus 0, an iommufd, and buses 1 to 9 to put a device on each */
 #define RIG_BUSES 9
 typedef struct Rig {
     FakeIOMMUFD *iommufd;

@@ -22,35 +22,38 @@
 #define FORWARD SMMU_ACCEL_CMD_FORWARD
 #define WITHSID SMMU_ACCEL_CMD_FORWARD_SID
 
+#define KIND(k) SMMU_ACCEL_CMD_KIND_ ## k
+
 /* Every opcode there is, and what makes it what it is */
 static const struct {
     uint8_t opcode;
     SMMUv3AccelCmdClass class;
     uint32_t needs;             /* bits of IDR0, or STALL1 to be off */
     bool ssec;
+    SMMUv3AccelCmdKind kind;
 } opcodes[] = {
-    { 0x01, LOCAL, 0, true },           /* PREFETCH_CONFIG */
-    { 0x02, LOCAL, 0, true },           /* PREFETCH_ADDR */
-    { 0x03, LOCAL, 0, true },           /* CFGI_STE */
-    { 0x04, LOCAL, 0, true },           /* CFGI_STE_RANGE, CFGI_ALL */
-    { 0x05, WITHSID, S1P, true },       /* CFGI_CD */
-    { 0x06, WITHSID, S1P, true },       /* CFGI_CD_ALL */
-    { 0x10, FORWARD, S1P, false },      /* TLBI_NH_ALL */
-    { 0x11, FORWARD, S1P, false },      /* TLBI_NH_ASID */
-    { 0x12, FORWARD, S1P, false },      /* TLBI_NH_VA */
-    { 0x13, FORWARD, S1P, false },      /* TLBI_NH_VAA */
-    { 0x20, LOCAL, HYP, false },        /* TLBI_EL2_ALL */
-    { 0x21, LOCAL, HYP, false },        /* TLBI_EL2_ASID */
-    { 0x22, LOCAL, HYP, false },        /* TLBI_EL2_VA */
-    { 0x23, LOCAL, HYP, false },        /* TLBI_EL2_VAA */
-    { 0x28, LOCAL, S2P, false },        /* TLBI_S12_VMALL */
-    { 0x2a, LOCAL, S2P, false },        /* TLBI_S2_IPA */
-    { 0x30, FORWARD, 0, false },        /* TLBI_NSNH_ALL */
-    { 0x40, WITHSID, ATS, true },       /* ATC_INV */
-    { 0x41, LOCAL, PRI, true },         /* PRI_RESP */
-    { 0x44, LOCAL, STALL1, true },      /* RESUME */
-    { 0x45, LOCAL, STALL1, true },      /* STALL_TERM */
-    { 0x46, LOCAL, 0, false },          /* SYNC */
+    { 0x01, LOCAL, 0, true, KIND(OTHER) },              /* PREFETCH_CONFIG */
+    { 0x02, LOCAL, 0, true, KIND(OTHER) },              /* PREFETCH_ADDR */
+    { 0x03, LOCAL, 0, true, KIND(CFGI_STE) },           /* CFGI_STE */
+    { 0x04, LOCAL, 0, true, KIND(CFGI_STE) },           /* ..._RANGE, _ALL */
+    { 0x05, WITHSID, S1P, true, KIND(CFGI_CD) },        /* CFGI_CD */
+    { 0x06, WITHSID, S1P, true, KIND(CFGI_CD) },        /* CFGI_CD_ALL */
+    { 0x10, FORWARD, S1P, false, KIND(TLBI) },          /* TLBI_NH_ALL */
+    { 0x11, FORWARD, S1P, false, KIND(TLBI) },          /* TLBI_NH_ASID */
+    { 0x12, FORWARD, S1P, false, KIND(TLBI) },          /* TLBI_NH_VA */
+    { 0x13, FORWARD, S1P, false, KIND(TLBI) },          /* TLBI_NH_VAA */
+    { 0x20, LOCAL, HYP, false, KIND(TLBI) },            /* TLBI_EL2_ALL */
+    { 0x21, LOCAL, HYP, false, KIND(TLBI) },            /* TLBI_EL2_ASID */
+    { 0x22, LOCAL, HYP, false, KIND(TLBI) },            /* TLBI_EL2_VA */
+    { 0x23, LOCAL, HYP, false, KIND(TLBI) },            /* TLBI_EL2_VAA */
+    { 0x28, LOCAL, S2P, false, KIND(TLBI) },            /* TLBI_S12_VMALL */
+    { 0x2a, LOCAL, S2P, false, KIND(TLBI) },            /* TLBI_S2_IPA */
+    { 0x30, FORWARD, 0, false, KIND(TLBI) },            /* TLBI_NSNH_ALL */
+    { 0x40, WITHSID, ATS, true, KIND(ATC_INV) },        /* ATC_INV */
+    { 0x41, LOCAL, PRI, true, KIND(OTHER) },            /* PRI_RESP */
+    { 0x44, LOCAL, STALL1, true, KIND(OTHER) },         /* RESUME */
+    { 0x45, LOCAL, STALL1, true, KIND(OTHER) },         /* STALL_TERM */
+    { 0x46, LOCAL, 0, false, KIND(SYNC) },              /* SYNC */
 };
 
 /* All 256 opcodes, with each feature there or not, on either SSec */
@@ -61,6 +64,7 @@ static void test_classify(void)
     for (int i = 0; i < 256 * (1 << ARRAY_SIZE(features)) * 2; i++) {
         uint32_t idr[6] = { 0 };
         int opcode = i & 0xff, mask = i >> 9, ssec = (i >> 8) & 1;
+        SMMUv3AccelCmdKind kind = KIND(ILLEGAL);
         SMMUv3AccelCmdClass want = ILLEGAL;
         Cmd cmd = { .word = { opcode | ssec << 10 } };
 
@@ -75,9 +79,11 @@ static void test_classify(void)
             if (opcodes[o].opcode == opcode && met &&
                 !(ssec && opcodes[o].ssec)) {
                 want = opcodes[o].class;
+                kind = opcodes[o].kind;
             }
         }
         g_assert_cmpint(smmuv3_accel_cmd_classify(&cmd, idr), ==, want);
+        g_assert_cmpint(smmuv3_accel_cmd_kind(&cmd, want), ==, kind);
     }
 }
 

@@ -1,0 +1,304 @@
+/*
+ * Accelerated SMMUv3: what a vSMMU is and does, for the monitor
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/util.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/pci/pci_device.h"
+#include "hw/pci/pci_ids.h"
+
+#include "smmuv3-accel-internal.h"
+#include "smmuv3-accel-query.h"
+
+/* The schema's enums are those of the device, member for member */
+#define SAME(schema, device) QEMU_BUILD_BUG_ON((int)(schema) != (int)(device))
+
+SAME(SMMUV3_ACCEL_INFO_ORIGIN_UNKNOWN, SMMU_ACCEL_ORIGIN_UNKNOWN);
+SAME(SMMUV3_ACCEL_INFO_ORIGIN_DEFAULT, SMMU_ACCEL_ORIGIN_DEFAULT);
+SAME(SMMUV3_ACCEL_INFO_ORIGIN_GIVEN, SMMU_ACCEL_ORIGIN_GIVEN);
+SAME(SMMUV3_ACCEL_INFO_ORIGIN_INHERITED, SMMU_ACCEL_ORIGIN_INHERITED);
+
+SAME(SMMUV3_ACCEL_INFO_TARGET_ABORT, SMMU_ACCEL_ABORT);
+SAME(SMMUV3_ACCEL_INFO_TARGET_BYPASS, SMMU_ACCEL_BYPASS);
+SAME(SMMUV3_ACCEL_INFO_TARGET_NESTED, SMMU_ACCEL_NESTED);
+SAME(SMMUV3_ACCEL_INFO_TARGET__MAX, SMMU_ACCEL_NR_TARGETS);
+
+SAME(SMMUV3_ACCEL_INFO_COMMAND_ILLEGAL, SMMU_ACCEL_CMD_KIND_ILLEGAL);
+SAME(SMMUV3_ACCEL_INFO_COMMAND_CFGI_STE, SMMU_ACCEL_CMD_KIND_CFGI_STE);
+SAME(SMMUV3_ACCEL_INFO_COMMAND_CFGI_CD, SMMU_ACCEL_CMD_KIND_CFGI_CD);
+SAME(SMMUV3_ACCEL_INFO_COMMAND_TLBI, SMMU_ACCEL_CMD_KIND_TLBI);
+SAME(SMMUV3_ACCEL_INFO_COMMAND_ATC_INV, SMMU_ACCEL_CMD_KIND_ATC_INV);
+SAME(SMMUV3_ACCEL_INFO_COMMAND_SYNC, SMMU_ACCEL_CMD_KIND_SYNC);
+SAME(SMMUV3_ACCEL_INFO_COMMAND_OTHER, SMMU_ACCEL_CMD_KIND_OTHER);
+SAME(SMMUV3_ACCEL_INFO_COMMAND__MAX, SMMU_ACCEL_NR_CMD_KINDS);
+
+SAME(SMMUV3_ACCEL_INFO_IOCTL_HW_INFO, SMMU_ACCEL_IOCTL_HW_INFO);
+SAME(SMMUV3_ACCEL_INFO_IOCTL_VIOMMU_ALLOC, SMMU_ACCEL_IOCTL_VIOMMU_ALLOC);
+SAME(SMMUV3_ACCEL_INFO_IOCTL_VDEVICE_ALLOC, SMMU_ACCEL_IOCTL_VDEVICE_ALLOC);
+SAME(SMMUV3_ACCEL_INFO_IOCTL_HWPT_ALLOC, SMMU_ACCEL_IOCTL_HWPT_ALLOC);
+SAME(SMMUV3_ACCEL_INFO_IOCTL_VEVENTQ_ALLOC, SMMU_ACCEL_IOCTL_VEVENTQ_ALLOC);
+SAME(SMMUV3_ACCEL_INFO_IOCTL_ATTACH, SMMU_ACCEL_IOCTL_ATTACH);
+SAME(SMMUV3_ACCEL_INFO_IOCTL_DETACH, SMMU_ACCEL_IOCTL_DETACH);
+SAME(SMMUV3_ACCEL_INFO_IOCTL_INVALIDATE, SMMU_ACCEL_IOCTL_INVALIDATE);
+SAME(SMMUV3_ACCEL_INFO_IOCTL_DESTROY, SMMU_ACCEL_IOCTL_DESTROY);
+SAME(SMMUV3_ACCEL_INFO_IOCTL__MAX, SMMU_ACCEL_NR_IOCTLS);
+
+static SMMUv3AccelInfoMode query_mode(const SMMUv3AccelState *s)
+{
+    if (!s->regs_fixed) {
+        return SMMUV3_ACCEL_INFO_MODE_UNDECIDED;
+    }
+    return s->inherited_from ? SMMUV3_ACCEL_INFO_MODE_INHERITED
+                             : SMMUV3_ACCEL_INFO_MODE_SPECIFIED;
+}
+
+static SMMUv3AccelInfoFieldList *query_fields(SMMUv3AccelReg reg,
+                                              uint32_t value)
+{
+    SMMUv3AccelInfoFieldList *list = NULL, **tail = &list;
+    size_t n;
+    const SMMUv3AccelRule *rules = smmuv3_accel_rules(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        SMMUv3AccelInfoField *field;
+
+        if (rules[i].reg != reg) {
+            continue;
+        }
+        field = g_new0(SMMUv3AccelInfoField, 1);
+        field->name = g_strdup(rules[i].name);
+        field->value = smmuv3_accel_field_value(&rules[i], value);
+        field->text = smmuv3_accel_field_text(&rules[i], value);
+        QAPI_LIST_APPEND(tail, field);
+    }
+    return list;
+}
+
+static SMMUv3AccelInfoRegisterList *query_registers(const SMMUv3AccelState *s)
+{
+    SMMUv3AccelInfoRegisterList *list = NULL, **tail = &list;
+
+    for (int reg = 0; s->regs_fixed && reg < SMMU_ACCEL_NR_REGS; reg++) {
+        SMMUv3AccelInfoRegister *info = g_new0(SMMUv3AccelInfoRegister, 1);
+
+        info->name = g_strdup(smmuv3_accel_reg_name(reg));
+        info->value = s->regs.reg[reg];
+        info->origin = (SMMUv3AccelInfoOrigin)s->regs.origin[reg];
+        info->fields = query_fields(reg, s->regs.reg[reg]);
+        QAPI_LIST_APPEND(tail, info);
+    }
+    return list;
+}
+
+static SMMUv3AccelInfoViommu *query_viommu(const SMMUv3AccelViommu *viommu)
+{
+    SMMUv3AccelInfoViommu *info;
+
+    if (!viommu) {
+        return NULL;
+    }
+    info = g_new0(SMMUv3AccelInfoViommu, 1);
+    info->id = viommu->id;
+    info->stage2_hwpt = viommu->stage2_hwpt_id;
+    info->abort_hwpt = viommu->abort_hwpt_id;
+    info->undestroyed = viommu->undead->len;
+    return info;
+}
+
+static SMMUv3AccelInfoEventQueue *query_eventq(SMMUv3AccelState *s)
+{
+    SMMUv3AccelInfoEventQueue *info = g_new0(SMMUv3AccelInfoEventQueue, 1);
+    SMMUv3State *s3 = ARM_SMMUV3(s);
+
+    info->enabled = smmuv3_eventq_enabled(s3);
+    info->entries = 1U << s3->eventq.log2size;
+    info->has_id = info->has_host_entries = s->eventq.id;
+    info->id = s->eventq.id;
+    info->host_entries = s->eventq.id ? 1U << s->eventq.log2size : 0;
+    info->unsupported = s->eventq.unsupported;
+    return info;
+}
+
+static SMMUv3AccelInfoHostDevice *query_host_device(SMMUv3AccelDevice *dev)
+{
+    SMMUv3AccelInfoHostDevice *info = g_new0(SMMUv3AccelInfoHostDevice, 1);
+    PCIDevice *pdev = dev->bus->devices[dev->devfn];
+
+    info->name = g_strdup(dev->name);
+    info->id = pdev ? g_strdup(pdev->qdev.id) : NULL;
+    info->bus = g_strdup(dev->bus->qbus.name);
+    info->slot = PCI_SLOT(dev->devfn);
+    info->function = PCI_FUNC(dev->devfn);
+    info->has_sid = smmuv3_accel_device_sid(dev, &info->sid);
+    info->target = (SMMUv3AccelInfoTarget)dev->target.kind;
+    info->why = g_strdup(dev->target.why);
+    info->has_vdevice = info->has_vdevice_sid = dev->vdevice_id;
+    info->vdevice = dev->vdevice_id;
+    info->vdevice_sid = dev->vsid;
+    if (dev->nested_hwpt_id) {
+        info->has_hwpt = info->has_ste = true;
+        info->hwpt = dev->nested_hwpt_id;
+        QAPI_LIST_PREPEND(info->ste, dev->target.ste[1]);
+        QAPI_LIST_PREPEND(info->ste, dev->target.ste[0]);
+    }
+    return info;
+}
+
+static SMMUv3AccelInfoHostDeviceList *query_host_devices(SMMUv3AccelState *s)
+{
+    SMMUv3AccelInfoHostDeviceList *list = NULL;
+    SMMUv3AccelDevice *dev;
+
+    /* The one that was plugged last is the first of the vSMMU */
+    QLIST_FOREACH(dev, &s->devices, next) {
+        QAPI_LIST_PREPEND(list, query_host_device(dev));
+    }
+    return list;
+}
+
+static SMMUv3AccelInfoEmulatedDevice *query_emulated_device(PCIBus *bus,
+                                                            PCIDevice *pdev)
+{
+    SMMUv3AccelInfoEmulatedDevice *info =
+        g_new0(SMMUv3AccelInfoEmulatedDevice, 1);
+
+    info->driver = g_strdup(object_get_typename(OBJECT(pdev)));
+    info->id = g_strdup(pdev->qdev.id);
+    info->bus = g_strdup(bus->qbus.name);
+    info->slot = PCI_SLOT(pdev->devfn);
+    info->function = PCI_FUNC(pdev->devfn);
+    if (pci_bus_is_root(bus) || pci_bus_num(bus)) {
+        info->has_sid = true;
+        info->sid = pci_requester_id(pdev);
+    }
+    return info;
+}
+
+/* One that stands for a root complex, and does no DMA */
+static bool is_host_bridge(PCIDevice *pdev)
+{
+    return pci_get_word(pdev->config + PCI_CLASS_DEVICE) ==
+           PCI_CLASS_BRIDGE_HOST;
+}
+
+/* Those below @bus, a bridge before what is behind it, go to *@tail */
+static SMMUv3AccelInfoEmulatedDeviceList **
+query_emulated_devices(SMMUv3AccelState *s, PCIBus *bus,
+                       SMMUv3AccelInfoEmulatedDeviceList **tail)
+{
+    PCIBus *child;
+
+    for (int devfn = 0; devfn < ARRAY_SIZE(bus->devices); devfn++) {
+        PCIDevice *pdev = bus->devices[devfn];
+
+        if (!pdev || is_host_bridge(pdev) ||
+            smmuv3_accel_device_find(s, bus, devfn)) {
+            continue;
+        }
+        QAPI_LIST_APPEND(tail, query_emulated_device(bus, pdev));
+        QLIST_FOREACH(child, &bus->child, sibling) {
+            if (child->parent_dev == pdev) {
+                tail = query_emulated_devices(s, child, tail);
+            }
+        }
+    }
+    return tail;
+}
+
+static SMMUv3AccelInfoCommandCountList *
+query_commands(const SMMUv3AccelCounters *counters)
+{
+    SMMUv3AccelInfoCommandCountList *list = NULL, **tail = &list;
+
+    for (int i = 0; i < SMMU_ACCEL_NR_CMD_KINDS; i++) {
+        SMMUv3AccelInfoCommandCount *info =
+            g_new0(SMMUv3AccelInfoCommandCount, 1);
+
+        info->command = i;
+        info->count = counters->commands[i];
+        QAPI_LIST_APPEND(tail, info);
+    }
+    return list;
+}
+
+static SMMUv3AccelInfoIoctlCountList *
+query_ioctls(const SMMUv3AccelCounters *counters)
+{
+    SMMUv3AccelInfoIoctlCountList *list = NULL, **tail = &list;
+
+    for (int i = 0; i < SMMU_ACCEL_NR_IOCTLS; i++) {
+        SMMUv3AccelInfoIoctlCount *info = g_new0(SMMUv3AccelInfoIoctlCount, 1);
+
+        info->ioctl = i;
+        info->count = counters->ioctls[i];
+        info->failed = counters->ioctls_failed[i];
+        QAPI_LIST_APPEND(tail, info);
+    }
+    return list;
+}
+
+static SMMUv3AccelInfoAttachCountList *
+query_attached(const SMMUv3AccelCounters *counters)
+{
+    SMMUv3AccelInfoAttachCountList *list = NULL, **tail = &list;
+
+    for (int i = 0; i < SMMU_ACCEL_NR_TARGETS; i++) {
+        SMMUv3AccelInfoAttachCount *info =
+            g_new0(SMMUv3AccelInfoAttachCount, 1);
+
+        info->target = i;
+        info->count = counters->attached[i];
+        QAPI_LIST_APPEND(tail, info);
+    }
+    return list;
+}
+
+static SMMUv3AccelInfoCounters *
+query_counters(const SMMUv3AccelCounters *counters)
+{
+    SMMUv3AccelInfoCounters *info = g_new0(SMMUv3AccelInfoCounters, 1);
+
+    info->commands = query_commands(counters);
+    info->batches = counters->batches;
+    info->forwarded = counters->forwarded;
+    info->refused = counters->refused;
+    info->fallbacks = counters->fallbacks;
+    info->ioctls = query_ioctls(counters);
+    for (int i = 0; i < SMMU_ACCEL_NR_IOCTLS; i++) {
+        info->ioctls_total += counters->ioctls[i];
+        info->ioctls_failed += counters->ioctls_failed[i];
+    }
+    info->attached = query_attached(counters);
+    info->events_delivered = counters->events_delivered;
+    info->events_dropped = counters->events_dropped;
+    info->events_lost = counters->events_lost;
+    info->complaints = counters->complaints;
+    info->complaints_suppressed = counters->complaints_suppressed;
+    return info;
+}
+
+SMMUv3AccelInfo *smmuv3_accel_query(SMMUv3AccelState *s)
+{
+    SMMUv3AccelInfo *info = g_new0(SMMUv3AccelInfo, 1);
+    PCIBus *bus = ARM_SMMU(s)->primary_bus;
+
+    info->qom_path = object_get_canonical_path(OBJECT(s));
+    info->id = g_strdup(DEVICE(s)->id);
+    info->bus = g_strdup(bus->qbus.name);
+    info->enabled = smmu_enabled(ARM_SMMUV3(s));
+    info->mode = query_mode(s);
+    info->inherited_from = g_strdup(s->inherited_from);
+    info->spec = s->regs_fixed ? smmuv3_accel_regs_spec(&s->regs) : NULL;
+    info->registers = query_registers(s);
+    info->host_smmu_wanted = g_strdup(s->host_smmu);
+    info->host_smmu = g_strdup(s->associated_smmu);
+    info->viommu = query_viommu(s->viommu);
+    info->event_queue = query_eventq(s);
+    info->host_devices = query_host_devices(s);
+    query_emulated_devices(s, bus, &info->emulated_devices);
+    info->counters = query_counters(&s->counters);
+    return info;
+}

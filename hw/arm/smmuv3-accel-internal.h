@@ -31,6 +31,8 @@ typedef struct SMMUv3AccelDevice {
     PCIBus *bus;
     int devfn;
     uint32_t host_idr0;             /* of its physical SMMU, raw */
+    uint64_t host_caps;             /* IOMMU_HW_CAP_* of the device */
+    uint8_t max_pasid_log2;         /* the same; 0: no PASIDs */
 
     SMMUv3AccelTarget target;       /* what it is attached to right now */
     uint32_t nested_hwpt_id;        /* of @target if it is NESTED, else 0 */
@@ -116,6 +118,15 @@ bool smmuv3_accel_regs_from_spec(SMMUv3AccelState *s, Error **errp);
  */
 bool smmuv3_accel_regs_admit(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
                              Error **errp);
+
+/**
+ * smmuv3_accel_pasid_cap - what the guest may do with PASIDs of this device
+ * @dev: host device that has been admitted
+ *
+ * Returns: the PASID Capability register (PCI_PASID_CAP_*), 0 for none: the
+ * device has none in the host, or the vSMMU no substreams.
+ */
+uint16_t smmuv3_accel_pasid_cap(const SMMUv3AccelDevice *dev);
 
 /* smmuv3-accel-props.c: called by class_init */
 void smmuv3_accel_class_add_props(ObjectClass *oc);

@@ -35,6 +35,13 @@ static bool get_msi_doorbell(PCIBus *bus, void *opaque, int devfn, hwaddr *gpa)
     return true;
 }
 
+static uint16_t get_pasid_cap(PCIBus *bus, void *opaque, int devfn)
+{
+    SMMUv3AccelDevice *dev = smmuv3_accel_device_find(opaque, bus, devfn);
+
+    return dev ? smmuv3_accel_pasid_cap(dev) : 0;
+}
+
 static bool set_iommu_device(PCIBus *bus, void *opaque, int devfn,
                              HostIOMMUDevice *hiod, Error **errp)
 {
@@ -68,6 +75,7 @@ static const PCIIOMMUOps smmuv3_accel_ops = {
     .get_address_space = smmu_find_add_as,
     .get_host_address_space = get_host_address_space,
     .get_msi_doorbell = get_msi_doorbell,
+    .get_pasid_cap = get_pasid_cap,
     .set_iommu_device = set_iommu_device,
     .unset_iommu_device = unset_iommu_device,
     .bus_renumbered = bus_renumbered,

@@ -18,6 +18,9 @@
 
 #include "smmuv3-accel-internal.h"
 
+/* Where PCI_PASID_CAP_WIDTH starts */
+#define PASID_CAP_WIDTH_SHIFT   8
+
 static void fix_regs(SMMUv3AccelState *s, const SMMUv3AccelRegs *regs,
                      const char *host)
 {
@@ -70,7 +73,8 @@ static bool read_host_info(SMMUv3AccelDevice *dev, SMMUv3AccelHostInfo *host,
     int ret;
 
     ret = iommufd_get_hw_info(dev->hiodi->iommufd, dev->hiodi->devid, &type,
-                              &info, sizeof(info), NULL, NULL, errp);
+                              &info, sizeof(info), &dev->host_caps,
+                              &dev->max_pasid_log2, errp);
     if (smmuv3_accel_count(&dev->smmu->counters, SMMU_ACCEL_IOCTL_HW_INFO,
                            ret)) {
         return false;
@@ -116,4 +120,22 @@ bool smmuv3_accel_regs_admit(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
     }
     dev->host_idr0 = host.idr[0];
     return true;
+}
+
+uint16_t smmuv3_accel_pasid_cap(const SMMUv3AccelDevice *dev)
+{
+    uint32_t ssidsize = FIELD_EX32(ARM_SMMUV3(dev->smmu)->idr[1], IDR1,
+                                   SSIDSIZE);
+    uint16_t cap = MIN(dev->max_pasid_log2, ssidsize) << PASID_CAP_WIDTH_SHIFT;
+
+    if (!cap) {
+        return 0;
+    }
+    if (dev->host_caps & IOMMU_HW_CAP_PCI_PASID_EXEC) {
+        cap |= PCI_PASID_CAP_EXEC;
+    }
+    if (dev->host_caps & IOMMU_HW_CAP_PCI_PASID_PRIV) {
+        cap |= PCI_PASID_CAP_PRIV;
+    }
+    return cap;
 }

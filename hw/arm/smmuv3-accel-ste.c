@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bitops.h"
 #include "smmuv3-accel-ste.h"
+#include "smmuv3-cd.h"
 
 /* The bits of an STE by 64-bit word (IHI 0070, 5.2) */
 #define STE0_V              BIT_ULL(0)
@@ -31,8 +32,6 @@
                       STE0_S1CDMAX)
 #define STE1_ALLOWED (STE1_S1DSS | STE1_S1CIR | STE1_S1COR | STE1_S1CSH |     \
                       STE1_S1STALLD | STE1_EATS)
-
-#define STE_S1DSS(x)    extract32((x)->word[2], 0, 2)
 
 /* IDR0.STALL_MODEL of an SMMU that lets software choose */
 #define STALL_MODEL_BOTH 0
@@ -66,21 +65,10 @@ static const char *s1_illegal(const STE *ste, uint64_t ctxptr,
                               const uint32_t *idr)
 {
     int oas = oas2bits(MIN(FIELD_EX32(idr[5], IDR5, OAS), 5));
+    const char *illegal = smmuv3_substreams_illegal(ste, idr);
 
-    if (STE_S1CDMAX(ste) > FIELD_EX32(idr[1], IDR1, SSIDSIZE)) {
-        return "S1CDMax is beyond IDR1.SSIDSIZE";
-    }
-    /* With a single CD, S1Fmt and S1DSS are ignored */
-    if (STE_S1CDMAX(ste)) {
-        if (STE_S1FMT(ste) == 3) {
-            return "S1Fmt is reserved";
-        }
-        if (STE_S1FMT(ste) && !FIELD_EX32(idr[0], IDR0, CD2L)) {
-            return "S1Fmt has two levels, IDR0.CD2L is 0";
-        }
-        if (STE_S1DSS(ste) == 3) {
-            return "S1DSS is reserved";
-        }
+    if (illegal) {
+        return illegal;
     }
     if (ctxptr >> oas) {
         return "S1ContextPtr is beyond IDR5.OAS";

@@ -68,8 +68,8 @@ class Platform:
 EMULATED = Platform()
 
 # The device under test, emulating, as two physical SMMUs: as arm-smmuv3 with
-# stage=nested, and with FWB.
-TWO = "idr0=0xd44301b,idr1=0x2730010,idr3=0x1514,idr5=0x74,iidr=0x0,aidr=0x1"
+# stage=nested, and with FWB, 10 bits of SubstreamID and CD tables of two levels.
+TWO = "idr0=0xd4c301b,idr1=0x2730290,idr3=0x1514,idr5=0x74,iidr=0x0,aidr=0x1"
 TWO_SMMUS = Platform(
     name="two-smmus",
     machine=("-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a76", "-smp", "2",

@@ -32,6 +32,8 @@ typedef enum FakeKernel {
 typedef struct FakeSMMU {
     const char *name;   /* in sysfs; NULL: cannot be told */
     struct iommu_hw_info_arm_smmuv3 info;
+    uint64_t caps;      /* IOMMU_HW_CAP_* of its devices, since 6.15 */
+    uint8_t max_pasid_log2;     /* the same */
     bool cannot_nest;   /* neither CANWBS nor FWB */
 } FakeSMMU;
 

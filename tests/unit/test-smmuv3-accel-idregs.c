@@ -456,8 +456,12 @@ static void test_inherit(void)
         "everything, of which the walker does a part",
         { .idr = { 0xffffffff, 0xffffffff, ~0, 0xffffffff, ~0, 0xffffffff },
           .iidr = 0x4832043b, .aidr = 0x12, .oas_bits = 52 },
-        { 0x0d40341a & ~R_IDR0_ATS_MASK, 0x02730010, 0, 0x1400, 0, 0x75,
+        { 0x0d48341a & ~R_IDR0_ATS_MASK, 0x02730510, 0, 0x1400, 0, 0x75,
           0x4832043b, 0x12 },
+    }, {
+        "substreams in a linear table",
+        { .idr = { 0x0000100e, 0x00000410, 0, 0, 0, 0x50 }, .oas_bits = 40 },
+        { 0x0d40301a, 0x02730410, 0, 0, 0, 0x52, 0, 0 },
     }, {
         "SMMUv3.0: no RIL, no BBML, 4K only, 8-bit ASIDs, linear, AIDR 0",
         { .idr = { 0x0000000e, 0x00000010, 0, 0, 0, 0x10 }, .oas_bits = 40 },

@@ -1,0 +1,78 @@
+/*
+ * SMMUv3: which Context Descriptor a transaction uses
+ *
+ * Pure: a function of the STE, the SubstreamID and memory that is read through
+ * a callback.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_ARM_SMMUV3_CD_H
+#define HW_ARM_SMMUV3_CD_H
+
+#include "smmuv3-internal.h"
+
+/* What a transaction may come with; on PCIe it is the PASID */
+typedef struct SMMUSubstream {
+    bool valid;                 /* SSV: the transaction has a SubstreamID */
+    uint32_t id;                /* SSID; 0 without @valid */
+} SMMUSubstream;
+
+typedef enum SMMUCDResult {
+    SMMU_CD_FOUND,
+    SMMU_CD_BYPASS,             /* stage 1 is bypassed, there is no CD */
+    SMMU_CD_FAULT,              /* the event tells */
+} SMMUCDResult;
+
+/**
+ * SMMUCDRead: read memory where CD tables are, in the way of the caller
+ * @addr: an IPA if the STE enables stage 2, else a PA
+ *
+ * Returns: false if that failed, with the type of @event, and what depends on
+ * the address, filled in.
+ */
+typedef bool SMMUCDRead(void *opaque, dma_addr_t addr, void *buf, size_t len,
+                        SMMUEventInfo *event);
+
+/**
+ * smmuv3_cd_get - fetch the CD that a transaction uses (IHI 0070, 3.3.2, 5.2)
+ * @ste: a legal one that enables stage 1
+ * @ss: the transaction's SubstreamID
+ * @read: how to read the tables
+ * @opaque: for @read
+ * @cd: (out) the CD in host order if FOUND, valid or not
+ * @event: (out) what to record if FAULT, but for the StreamID
+ */
+SMMUCDResult smmuv3_cd_get(const STE *ste, SMMUSubstream ss, SMMUCDRead *read,
+                           void *opaque, CD *cd, SMMUEventInfo *event);
+
+/**
+ * smmuv3_substreams_illegal - what about substreams makes an STE ILLEGAL
+ * @ste: an STE that enables stage 1
+ * @idr: IDR0 and IDR1 at least
+ *
+ * Returns: a literal, or NULL if nothing does.
+ */
+static inline const char *smmuv3_substreams_illegal(const STE *ste,
+                                                    const uint32_t *idr)
+{
+    if (STE_S1CDMAX(ste) > FIELD_EX32(idr[1], IDR1, SSIDSIZE)) {
+        return "S1CDMax is beyond IDR1.SSIDSIZE";
+    }
+    /* With a single CD, S1Fmt and S1DSS are ignored */
+    if (!STE_S1CDMAX(ste)) {
+        return NULL;
+    }
+    if (STE_S1FMT(ste) == 3) {
+        return "S1Fmt is reserved";
+    }
+    if (STE_S1FMT(ste) && !FIELD_EX32(idr[0], IDR0, CD2L)) {
+        return "S1Fmt has two levels, IDR0.CD2L is 0";
+    }
+    if (STE_S1DSS(ste) == 3) {
+        return "S1DSS is reserved";
+    }
+    return NULL;
+}
+
+#endif /* HW_ARM_SMMUV3_CD_H */

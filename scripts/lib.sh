@@ -19,7 +19,7 @@ export CACHE LOCK PATCHES TREE
 # overlaid on QEMU's tree at the same path. Nothing else in the repository is.
 # shellcheck disable=SC2034
 OVERLAY_DIRS=(
-    backends contrib docs/about docs/devel docs/interop docs/specs docs/system gdb-xml hw include
+    backends contrib docs/about docs/devel docs/interop docs/specs docs/system docs/tools gdb-xml hw include
     migration qapi stubs system target tests/data tests/functional tests/qtest tests/unit tools util
 )
 

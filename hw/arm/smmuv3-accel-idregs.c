@@ -120,6 +120,16 @@ static void append_set(GString *str, uint64_t set)
     }
 }
 
+char *smmuv3_accel_set_str(uint64_t set)
+{
+    GString *str = g_string_new(set == SMMU_ACCEL_ANY ? "any" : NULL);
+
+    if (set != SMMU_ACCEL_ANY) {
+        append_set(str, set);
+    }
+    return g_string_free(str, false);
+}
+
 /* The largest value of OAS with no more than @bits, -1 if there is none */
 static int oas_from_bits(int bits)
 {

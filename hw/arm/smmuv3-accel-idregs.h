@@ -102,6 +102,13 @@ typedef struct SMMUv3AccelRule {
 const SMMUv3AccelRule *smmuv3_accel_rules(size_t *n);
 
 /**
+ * smmuv3_accel_set_str:
+ *
+ * Returns a set of values as text: "0..5", "0, 2" or "any" (g_free()).
+ */
+char *smmuv3_accel_set_str(uint64_t set);
+
+/**
  * smmuv3_accel_reg_name:
  *
  * Returns the option that gives @reg ("idr0".."idr5", "iidr", "aidr").

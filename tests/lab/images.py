@@ -114,22 +114,27 @@ def guest_disk(kernel):
 
 
 def qemu_disk(binary):
-    """The QEMU under test alone: it changes with every build, L1's root does not."""
+    """The QEMU under test and its tool: they change with every build, L1's root does not."""
     binary = Path(binary)
     if not binary.exists():
         raise util.LabError(f"{binary} does not exist: build it first (make build-arm64)")
-    key = util.file_key(binary)
+    tool = binary.parent / "tools/smmuv3-spec/smmuv3-spec"
+    programs = {"qemu-system-aarch64": binary}
+    if tool.exists():
+        programs["smmuv3-spec"] = tool
+    key = util.key_of(*[util.file_key(p) for p in programs.values()])
     with util.cached("qemu", key) as (final, work):
         if work:
             tree = work / "tree"
             tree.mkdir()
-            target = tree / "qemu-system-aarch64"
             strip = shutil.which(f"{util.CROSS}strip")
-            if strip:
-                # Names stay for backtraces, debug information goes.
-                util.run([strip, "-g", "-o", target, binary])
-            else:
-                shutil.copy(binary, target)
+            for name, program in programs.items():
+                target = tree / name
+                if strip:
+                    # Names stay for backtraces, debug information goes.
+                    util.run([strip, "-g", "-o", target, program])
+                else:
+                    shutil.copy(program, target)
             roots.ext4(tree, work / "image", roots.tree_mb(tree) + 16)
             util.remove_tree(tree)
     return final / "image"

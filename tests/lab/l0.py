@@ -79,6 +79,9 @@ TWO_SMMUS = Platform(
     devices=(Assignable("nvme0", "nvme", 1), Assignable("nvme1", "nvme", 2, "pcie.1", 32)),
     mend=iort.without_rmr)
 
+# As QEMU makes it: neither CANWBS nor FWB, so that Linux gives no vIOMMU.
+NO_CANWBS = Platform(name="no-canwbs", mend=None)
+
 
 def binary():
     """The L0 QEMU: the native build, or what the user names."""

@@ -1,0 +1,315 @@
+/*
+ * arm-smmuv3-accel: specifications, what a user pastes
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/util.h"
+#include "qemu/ctype.h"
+#include "qemu/cutils.h"
+#include "qemu/option.h"
+#include "qobject/qdict.h"
+#include "qobject/qjson.h"
+#include "qobject/qnum.h"
+#include "qobject/qstring.h"
+#include "smmuv3-accel-spec.h"
+
+#define DEVICE "arm-smmuv3-accel"
+
+/* Options of the device beside the registers; the last four say nothing here */
+static const char *const options[] = {
+    "driver", "ril", "ats", "ssidsize", "oas",
+    "id", "bus", "primary-bus", "host-smmu",
+};
+
+#define KNOWN "idr0..idr5, iidr, aidr, ril, ats, ssidsize, oas"
+
+static bool parse_reg(const char *key, const char *value, uint32_t *out,
+                      Error **errp)
+{
+    uint64_t number;
+
+    if (!qemu_isdigit(*value) || qemu_strtou64(value, NULL, 0, &number) ||
+        number > UINT32_MAX) {
+        error_setg(errp, "%s '%s' is no number of 32 bits, such as %s=0x1400 "
+                   "or %s=5120", key, value, key, key);
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
+static bool parse_on_off(const char *key, const char *value, OnOffAuto *out,
+                         Error **errp)
+{
+    int mode = qapi_enum_parse(&OnOffAuto_lookup, value, -1, NULL);
+
+    if (mode < 0) {
+        error_setg(errp, "%s '%s' is none of 'on', 'off' and 'auto'", key,
+                   value);
+        return false;
+    }
+    *out = mode;
+    return true;
+}
+
+static int find_reg(const char *key)
+{
+    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+        if (!strcmp(key, smmuv3_accel_reg_name(reg))) {
+            return reg;
+        }
+    }
+    return -1;
+}
+
+static bool is_option(const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        if (!strcmp(key, options[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool set_driver(const char *value, Error **errp)
+{
+    if (strcmp(value, DEVICE)) {
+        error_setg(errp, "these are options of '%s', not of " DEVICE, value);
+        return false;
+    }
+    return true;
+}
+
+static bool set_option(SMMUv3AccelSpec *spec, const char *key,
+                       const char *value, Error **errp)
+{
+    int reg = find_reg(key);
+
+    if (reg >= 0) {
+        spec->given[reg] = parse_reg(key, value, &spec->reg[reg], errp);
+        return spec->given[reg];
+    }
+    if (!is_option(key)) {
+        error_setg(errp, "'%s' is no option of " DEVICE " that specifies "
+                   "registers: those are " KNOWN, key);
+        return false;
+    }
+    if (!strcmp(key, "ril")) {
+        return parse_on_off(key, value, &spec->ril, errp);
+    }
+    if (!strcmp(key, "ats")) {
+        return parse_on_off(key, value, &spec->ats, errp);
+    }
+    if (!strcmp(key, "ssidsize")) {
+        return smmuv3_accel_parse_ssidsize(value, &spec->ssidsize, errp);
+    }
+    if (!strcmp(key, "oas")) {
+        return smmuv3_accel_parse_oas(value, &spec->oas, errp);
+    }
+    if (!strcmp(key, "driver")) {
+        return set_driver(value, errp);
+    }
+    return true;
+}
+
+/* Options as text: "name,key=value,..." */
+
+/* -device takes the last of two; whoever pastes two has made a mistake */
+static bool set_once(SMMUv3AccelSpec *spec, GHashTable *seen, const char *key,
+                     const char *value, Error **errp)
+{
+    if (!g_hash_table_add(seen, g_strdup(key))) {
+        error_setg(errp, "%s is given twice", key);
+        return false;
+    }
+    return set_option(spec, key, value, errp);
+}
+
+static bool parse_item(SMMUv3AccelSpec *spec, GHashTable *seen, char *item,
+                       bool first, Error **errp)
+{
+    char *value = strchr(item, '=');
+
+    if (value) {
+        *value++ = '\0';
+        return set_once(spec, seen, item, value, errp);
+    }
+    if (first) {
+        return set_once(spec, seen, "driver", item, errp);
+    }
+    error_setg(errp, "'%s' is no option and its value, such as ril=on", item);
+    return false;
+}
+
+static bool parse_options(const char *text, SMMUv3AccelSpec *spec,
+                          Error **errp)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal,
+                                                       g_free, NULL);
+    const char *p = text;
+
+    while (*p) {
+        g_autofree char *item = NULL;
+        bool first = p == text;
+
+        p = get_opt_value(p, &item);
+        if (!parse_item(spec, seen, item, first, errp)) {
+            return false;
+        }
+        p += *p == ',';
+    }
+    return true;
+}
+
+/* Options in JSON, with the types that -device wants there */
+
+static bool parse_member(SMMUv3AccelSpec *spec, const char *key,
+                         const QObject *obj, Error **errp)
+{
+    const QString *string = qobject_to(QString, obj);
+    const QNum *number = qobject_to(QNum, obj);
+    g_autofree char *value = NULL;
+    uint32_t reg_value;
+    uint64_t n;
+
+    if (find_reg(key) >= 0) {
+        if (number && qnum_get_try_uint(number, &n)) {
+            value = g_strdup_printf("%" PRIu64, n);
+            return set_option(spec, key, value, errp);
+        }
+        if (string && parse_reg(key, qstring_get_str(string), &reg_value,
+                                NULL)) {
+            error_setg(errp, "%s is a decimal number in JSON: \"%s\": %u", key,
+                       key, reg_value);
+            return false;
+        }
+        error_setg(errp, "%s is a decimal number in JSON", key);
+        return false;
+    }
+    if (!string && is_option(key)) {
+        error_setg(errp, "%s is a string in JSON, such as \"%s\": \"auto\"",
+                   key, key);
+        return false;
+    }
+    return set_option(spec, key, string ? qstring_get_str(string) : "", errp);
+}
+
+static bool parse_dict(const QDict *dict, SMMUv3AccelSpec *spec, Error **errp)
+{
+    for (const QDictEntry *e = qdict_first(dict); e; e = qdict_next(dict, e)) {
+        if (!parse_member(spec, qdict_entry_key(e), qdict_entry_value(e),
+                          errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool parse_json(const char *text, SMMUv3AccelSpec *spec, Error **errp)
+{
+    /* It begins with a brace: it is an object or nothing */
+    g_autoptr(QDict) dict = qobject_to(QDict, qobject_from_json(text, errp));
+
+    return dict && parse_dict(dict, spec, errp);
+}
+
+/* The file of -readconfig: [device "id"], then lines key = "value" */
+
+/* The only group with this device, or NULL; g_free() */
+static char *find_group(GKeyFile *file, Error **errp)
+{
+    g_auto(GStrv) groups = g_key_file_get_groups(file, NULL);
+    char *found = NULL;
+
+    for (int i = 0; groups[i]; i++) {
+        g_autofree char *driver = g_key_file_get_value(file, groups[i],
+                                                       "driver", NULL);
+
+        if (!g_str_has_prefix(groups[i], "device ") ||
+            g_strcmp0(driver, "\"" DEVICE "\"")) {
+            continue;
+        }
+        if (found) {
+            error_setg(errp, "[%s] and [%s] are both of " DEVICE ": leave one",
+                       found, groups[i]);
+            g_free(found);
+            return NULL;
+        }
+        found = g_strdup(groups[i]);
+    }
+    if (!found) {
+        error_setg(errp, "no section [device \"...\"] with driver = \""
+                   DEVICE "\"");
+    }
+    return found;
+}
+
+static bool parse_line(SMMUv3AccelSpec *spec, const char *key, char *value,
+                       Error **errp)
+{
+    size_t len = strlen(value);
+
+    if (len < 2 || value[0] != '"' || value[len - 1] != '"') {
+        error_setg(errp, "%s = %s: the value belongs in double quotes", key,
+                   value);
+        return false;
+    }
+    value[len - 1] = '\0';
+    return set_option(spec, key, value + 1, errp);
+}
+
+static bool parse_config(const char *text, SMMUv3AccelSpec *spec,
+                         Error **errp)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GError) err = NULL;
+    g_autofree char *group = NULL;
+    g_auto(GStrv) keys = NULL;
+
+    if (!g_key_file_load_from_data(file, text, -1, G_KEY_FILE_NONE, &err)) {
+        error_setg(errp, "%s", err->message);
+        return false;
+    }
+    group = find_group(file, errp);
+    if (!group) {
+        return false;
+    }
+    keys = g_key_file_get_keys(file, group, NULL, NULL);
+    for (int i = 0; keys[i]; i++) {
+        g_autofree char *value = g_key_file_get_value(file, group, keys[i],
+                                                      NULL);
+
+        if (!parse_line(spec, keys[i], value, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool smmuv3_accel_spec_parse(const char *text, SMMUv3AccelSpec *spec,
+                             Error **errp)
+{
+    g_autofree char *copy = g_strstrip(g_strdup(text));
+    const char *p = copy;
+
+    smmuv3_accel_spec_init(spec);
+    if (strstart(p, "-device", &p)) {
+        p += strspn(p, " \t\n");
+    }
+    switch (*p) {
+    case '\0':
+        error_setg(errp, "the specification is empty: give " KNOWN);
+        return false;
+    case '{':
+        return parse_json(p, spec, errp);
+    case '[':
+    case '#':
+        return parse_config(p, spec, errp);
+    default:
+        return parse_options(p, spec, errp);
+    }
+}

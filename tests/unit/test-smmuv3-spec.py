@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+#
+# Runs smmuv3-spec and compares what it prints, and its exit status.
+#
+# test-smmuv3-spec.py TOOL FIELDS.rst.inc
+#
+# What it asks of a kernel is tested in the lab and by test-smmuv3-spec-host.
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tests of smmuv3-spec, in TAP"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+TOOL, FIELDS = sys.argv[1:3]
+NOWHERE = "0000:7f:1f.7"
+
+# Three invented hosts and, worked out by hand, what they have in common: see
+# test-smmuv3-accel-baseline.c, which has them field by field.
+HOSTS = (
+    "idr0=0xd48301a,idr1=0x2730510,idr3=0x1400,idr5=0x475,iidr=0x4832043b,aidr=0x2",
+    "idr0=0x948301e,idr1=0x2730410,idr3=0xc00,idr5=0x454,iidr=0x4832043b,aidr=0x3",
+    "idr0=0xd48201a,idr1=0x2730210,idr3=0x400,idr5=0x45,iidr=0x1234,aidr=0x1",
+)
+COMMON = "idr0=0xd48201a,idr1=0x2730210,idr3=0x400,idr5=0x44,iidr=0x0,aidr=0x1"
+
+DECODED = """\
+idr0  0x0d48201a  S1P=1 TTF=2 COHACC=1 MSI=1 CD2L=1 TTENDIAN=2 \
+STALL_MODEL=1 TERM_MODEL=1 STLEVEL=1
+idr1  0x02730210  SIDSIZE=16 SSIDSIZE=8 EVENTQS=19 CMDQS=19
+idr3  0x00000400  RIL=1
+idr5  0x00000044  OAS=4(44bit) GRAN64K=1
+iidr  0x00000000
+aidr  0x00000001  ARCH_MINOR=0x1
+"""
+
+
+def run(*args, status=0):
+    """(stdout, stderr) of the tool, which has to end with this status"""
+    done = subprocess.run([TOOL, *args], capture_output=True, text=True,
+                          check=False, timeout=60)
+    assert done.returncode == status, (args, done)
+    assert bool(done.stderr) == bool(status), (args, done)
+    return done.stdout, done.stderr
+
+
+def same(have, want):
+    """Compare, and show both if they differ"""
+    assert have == want, f"\n{have}\n  is not\n{want}"
+
+
+def values(spec):
+    """{"idr0": 1, ...}"""
+    return {k: int(v, 0) for k, v in (i.split("=") for i in spec.split(","))}
+
+
+def decode():
+    """decode: every register that is given, and what is missing"""
+    same(run("decode", COMMON)[0], DECODED)
+    same(run("decode", "-device arm-smmuv3-accel,id=s,bus=pcie.1," + COMMON)[0],
+         DECODED)
+    same(run("decode", "-device", "arm-smmuv3-accel,id=s," + COMMON)[0],
+         DECODED)
+    same(run("decode", "idr3=1024,oas=44,ril=on")[0],
+         "idr3  0x00000400  RIL=1\n"
+         "from the first host device: idr0, idr1, idr5, iidr, aidr, "
+         "with ril=on, oas=44\n")
+
+
+def decode_json():
+    """decode --json: the fields, and an object for device_add"""
+    out = json.loads(run("--json", "decode", COMMON)[0])
+    same(out["spec"], COMMON)
+    same(out["device"], {"driver": "arm-smmuv3-accel", "idr2": 0, "idr4": 0,
+                         **values(COMMON)})
+    same(out["fields"]["idr5"],
+         {"OAS": 4, "GRAN4K": 0, "GRAN16K": 0, "GRAN64K": 1, "VAX": 0,
+          "STALL_MAX": 0})
+    same(out["missing"], [])
+    # what it prints, it reads
+    again = run("decode", json.dumps(out["device"]))[0]
+    same(again.replace("idr2  0x00000000\n", "").replace(
+        "idr4  0x00000000\n", ""), DECODED)
+    same(json.loads(run("decode", "idr3=0", "--json")[0])["missing"],
+         ["idr0", "idr1", "idr5", "iidr", "aidr"])
+
+
+def wrong_specs():
+    """A specification that is none: status 2, option and cure, no output"""
+    for spec, text in (
+            ("idr0=zero", "idr0 'zero' is no number of 32 bits"),
+            ("idr9=0", "'idr9' is no option of arm-smmuv3-accel"),
+            ("idr5=0x7", "IDR5.OAS: 7, can be 0..5"),
+            ("idr5=0x5", "GRAN64K: all 0, one must be 1"),
+            ("idr3=0,ril=on", "IDR3.RIL: 0 by idr3=0x0, but 1 by ril=on"),
+            ("@/nonexistent/file", "/nonexistent/file")):
+        for command in (("decode", spec), ("check", spec, NOWHERE),
+                        ("baseline", COMMON, spec)):
+            out, err = run(*command, status=2)
+            same(out, "")
+            assert text in err, err
+
+
+def baseline():
+    """baseline: three invented hosts, the answer made by hand"""
+    same(run("baseline", *HOSTS)[0], COMMON + "\n")
+    same(run("baseline", *reversed(HOSTS))[0], COMMON + "\n")
+    for host in HOSTS:
+        same(run("baseline", host)[0], host + "\n")
+        same(run("baseline", host, COMMON)[0], COMMON + "\n")
+    out = json.loads(run("baseline", "--json", *HOSTS)[0])
+    same(out["spec"], COMMON)
+    same(out["device"]["idr5"], 0x44)
+    one, two, three = "number 1", "number 2", "number 3"
+    same(out["limits"],
+         {"IDR0.TTF": [one, three], "IDR0.TERM_MODEL": [one, three],
+          "IDR0.ASID16": [three], "IDR1.SSIDSIZE": [three],
+          "IDR3.BBML": [three], "IDR5.OAS": [two], "IDR5.GRAN4K": [three],
+          "IDR5.GRAN16K": [two, three], "IDR5.VAX": [three],
+          "AIDR.ARCH_MINOR": [three]})
+
+
+def files():
+    """@FILE: as printed, as typed after -device, in JSON, for -readconfig"""
+    config = '# kept\n[device "pcie.1"]\n  driver = "pxb-pcie"\n\n' \
+        '[device "smmu1"]\n  driver = "arm-smmuv3-accel"\n  bus = "pcie.1"\n'
+    for key, value in values(HOSTS[1]).items():
+        config += f'  {key} = "{value:#x}"\n'
+    texts = (HOSTS[0] + "\n", config,
+             json.dumps({"driver": "arm-smmuv3-accel", **values(HOSTS[2])}))
+    with tempfile.TemporaryDirectory() as where:
+        names = []
+        for number, text in enumerate(texts):
+            path = Path(where, f"host{number}.spec")
+            path.write_text(text, encoding="utf-8")
+            names.append(f"@{path}")
+        same(run("baseline", *names)[0], COMMON + "\n")
+        Path(where, "host1.spec").write_text("idr0=1,idr0=1", encoding="utf-8")
+        err = run("baseline", *names, status=2)[1]
+        assert "host1.spec: idr0 is given twice" in err, err
+
+
+def no_baseline():
+    """baseline: no answer, or a host that is not all there"""
+    small = HOSTS[0].replace("idr5=0x475", "idr5=0x14")
+    out, err = run("baseline", small, HOSTS[2], status=1)
+    same(out, "")
+    assert "none in common (number 1: 4K, number 2: 64K)" in err, err
+    err = run("baseline", HOSTS[0], "idr0=0xd48201a,ril=on", status=2)[1]
+    text = "specification number 2 lacks idr1, idr3, idr5, iidr, aidr"
+    assert text in err, err
+
+
+def no_host():
+    """host, check: a device that is not there, an address that is none"""
+    for bdf, text in ((NOWHERE, f"there is no PCI device {NOWHERE}"),
+                      ("nvme0", "'nvme0' is no PCI address")):
+        for command in (("host", bdf), ("check", COMMON, bdf),
+                        ("--json", "check", COMMON, bdf)):
+            out, err = run(*command, status=2)
+            same(out, "")
+            assert text in err and err.count("\n") == 1, err
+
+
+def fields():
+    """fields: the user page has the rule table as it is"""
+    want = Path(FIELDS).read_text(encoding="utf-8")
+    assert run("fields", "rst")[0] == want, \
+        f"{FIELDS} is not what `{TOOL} fields rst' prints"
+    table = json.loads(run("fields", "--json")[0])
+    text = run("fields")[0]
+    same(len(text.splitlines()), len(table))
+    for row in table:
+        assert f"{row['register']}.{row['field']} [" in text, row
+        assert row["field"] in want, row
+
+
+def usage():
+    """--help, --version, and what is no command"""
+    text = run("--help")[0]
+    for word in ("host BDF", "decode SPEC", "check SPEC BDF",
+                 "baseline SPEC...", "--json", "Exit status"):
+        assert word in text, word
+    assert run("--version")[0].startswith("smmuv3-spec ")
+    for args in ((), ("help",), ("decode",), ("decode", "a", "b"), ("host",),
+                 ("check", COMMON), ("baseline",), ("--jsno", "fields")):
+        out, err = run(*args, status=2)
+        same(out, "")
+        assert "usage: smmuv3-spec host BDF" in err, err
+    run("fields", "xml", status=2)
+
+
+def main():
+    """Run all of it"""
+    tests = (decode, decode_json, wrong_specs, baseline, files, no_baseline,
+             no_host, fields, usage)
+    print(f"1..{len(tests)}")
+    failed = 0
+    for number, test in enumerate(tests, 1):
+        try:
+            test()
+        except Exception:   # pylint: disable=broad-except
+            failed += 1
+            print(f"not ok {number} {test.__doc__}")
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}")
+        else:
+            print(f"ok {number} {test.__doc__}")
+    return failed > 0
+
+
+sys.exit(main())

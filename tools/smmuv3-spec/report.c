@@ -1,0 +1,276 @@
+/*
+ * smmuv3-spec: what it prints about specifications
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bitops.h"
+#include "qobject/json-writer.h"
+#include "smmuv3-spec.h"
+
+/* Prints what was written and frees @json */
+static void print_json(JSONWriter *json)
+{
+    g_autoptr(GString) str = json_writer_get_and_free(json);
+
+    printf("%s\n", str->str);
+}
+
+/* The registers that are known, as members of "device": what QMP takes */
+static void write_device(JSONWriter *json, const SMMUv3AccelRegs *regs)
+{
+    json_writer_start_object(json, "device");
+    json_writer_str(json, "driver", "arm-smmuv3-accel");
+    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+        if (regs->origin[reg] != SMMU_ACCEL_ORIGIN_UNKNOWN) {
+            json_writer_uint64(json, smmuv3_accel_reg_name(reg),
+                               regs->reg[reg]);
+        }
+    }
+    json_writer_end_object(json);
+}
+
+static void write_spec(JSONWriter *json, const SMMUv3AccelRegs *regs)
+{
+    g_autofree char *spec = smmuv3_accel_regs_spec(regs);
+
+    json_writer_str(json, "spec", spec);
+    write_device(json, regs);
+}
+
+/* Fields */
+
+static void write_fields(JSONWriter *json, SMMUv3AccelReg reg, uint32_t value)
+{
+    size_t n;
+    const SMMUv3AccelRule *rules = smmuv3_accel_rules(&n);
+
+    json_writer_start_object(json, smmuv3_accel_reg_name(reg));
+    for (size_t i = 0; i < n; i++) {
+        if (rules[i].reg == reg) {
+            json_writer_uint64(json, rules[i].name,
+                               extract32(value, rules[i].shift,
+                                         rules[i].length));
+        }
+    }
+    json_writer_end_object(json);
+}
+
+/* "ril=on, oas=44": shorthands for registers that are not there; g_free() */
+static char *shorthands(const SMMUv3AccelSpec *spec)
+{
+    g_autofree char *ssid = smmuv3_accel_auto_to_str(spec->ssidsize);
+    g_autofree char *oas = smmuv3_accel_auto_to_str(spec->oas);
+    const struct {
+        const char *name, *value;
+    } all[] = {
+        { "ril", OnOffAuto_str(spec->ril) },
+        { "ats", OnOffAuto_str(spec->ats) },
+        { "ssidsize", ssid },
+        { "oas", oas },
+    };
+    GString *str = g_string_new(NULL);
+
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        if (strcmp(all[i].value, "auto")) {
+            g_string_append_printf(str, "%s%s=%s", str->len ? ", " : "",
+                                   all[i].name, all[i].value);
+        }
+    }
+    return g_string_free(str, str->len == 0);
+}
+
+/* "S1P=1 TTF=2 ..."; what is 0 is left out, but for OAS, where 0 is 32 bits */
+static char *fields_text(SMMUv3AccelReg reg, uint32_t value)
+{
+    GString *str = g_string_new(NULL);
+    size_t n;
+    const SMMUv3AccelRule *rules = smmuv3_accel_rules(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (rules[i].reg == reg &&
+            (smmuv3_accel_field_value(&rules[i], value) ||
+             rules[i].compare == SMMU_ACCEL_OAS_BITS)) {
+            g_autofree char *text = smmuv3_accel_field_text(&rules[i], value);
+
+            g_string_append_printf(str, "%s%s=%s", str->len ? " " : "",
+                                   rules[i].name, text);
+        }
+    }
+    return g_string_free(str, false);
+}
+
+static void decode_text(const SMMUv3AccelSpec *spec,
+                        const SMMUv3AccelRegs *regs)
+{
+    g_autofree char *missing = smmuv3_accel_spec_missing(spec);
+    g_autofree char *extra = shorthands(spec);
+
+    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+        g_autofree char *fields = fields_text(reg, regs->reg[reg]);
+
+        if (regs->origin[reg] != SMMU_ACCEL_ORIGIN_GIVEN) {
+            continue;
+        }
+        printf("%s  0x%08x%s%s\n", smmuv3_accel_reg_name(reg), regs->reg[reg],
+               *fields ? "  " : "", fields);
+    }
+    if (missing) {
+        printf("from the first host device: %s%s%s\n", missing,
+               extra ? ", with " : "", extra ?: "");
+    }
+}
+
+static void decode_json(const SMMUv3AccelSpec *spec,
+                        const SMMUv3AccelRegs *regs)
+{
+    JSONWriter *json = json_writer_new(true);
+
+    json_writer_start_object(json, NULL);
+    write_spec(json, regs);
+    json_writer_start_object(json, "fields");
+    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+        if (regs->origin[reg] != SMMU_ACCEL_ORIGIN_UNKNOWN) {
+            write_fields(json, reg, regs->reg[reg]);
+        }
+    }
+    json_writer_end_object(json);
+    json_writer_start_array(json, "missing");
+    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+        if (regs->origin[reg] == SMMU_ACCEL_ORIGIN_UNKNOWN) {
+            json_writer_str(json, NULL, smmuv3_accel_reg_name(reg));
+        }
+    }
+    json_writer_end_array(json);
+    json_writer_end_object(json);
+    print_json(json);
+}
+
+void report_decode(const SMMUv3AccelSpec *spec, const SMMUv3AccelRegs *regs,
+                   bool json)
+{
+    (json ? decode_json : decode_text)(spec, regs);
+}
+
+/* Hosts */
+
+static void write_host(JSONWriter *json, const SpecHost *host)
+{
+    json_writer_str(json, "host-device", host->bdf);
+    json_writer_str(json, "host-smmu", host->smmu);
+    json_writer_uint64(json, "stage2-bits", host->info.oas_bits);
+}
+
+void report_host(const SpecHost *host, const SMMUv3AccelRegs *regs, bool json)
+{
+    g_autofree char *spec = smmuv3_accel_regs_spec(regs);
+    JSONWriter *writer;
+
+    if (!json) {
+        printf("%s\n", spec);
+        return;
+    }
+    writer = json_writer_new(true);
+    json_writer_start_object(writer, NULL);
+    write_host(writer, host);
+    write_spec(writer, regs);
+    json_writer_end_object(writer);
+    print_json(writer);
+}
+
+/* The lines below the first one of @message, one for each field */
+static void write_differences(JSONWriter *json, const char *message)
+{
+    g_auto(GStrv) lines = g_strsplit(message ?: "", "\n", -1);
+
+    json_writer_start_array(json, "differences");
+    for (int i = 1; lines[0] && lines[i]; i++) {
+        json_writer_str(json, NULL, g_strstrip(lines[i]));
+    }
+    json_writer_end_array(json);
+}
+
+void report_check(const SpecHost *host, const char *differences, bool json)
+{
+    JSONWriter *writer;
+
+    if (!json) {
+        if (!differences) {
+            printf("%s (%s): fits\n", host->bdf, host->smmu);
+        }
+        return;
+    }
+    writer = json_writer_new(true);
+    json_writer_start_object(writer, NULL);
+    write_host(writer, host);
+    json_writer_bool(writer, "fits", !differences);
+    write_differences(writer, differences);
+    json_writer_end_object(writer);
+    print_json(writer);
+}
+
+/* Hosts in common */
+
+static uint32_t field_of(const SMMUv3AccelRegs *regs, const SMMUv3AccelRule *r)
+{
+    return extract32(regs->reg[r->reg], r->shift, r->length);
+}
+
+/* A member for @r if one of the hosts has more: those that have no more */
+static void write_limit(JSONWriter *json, const SMMUv3AccelNamedRegs *named,
+                        size_t n, const SMMUv3AccelRegs *regs,
+                        const SMMUv3AccelRule *r)
+{
+    g_autofree char *reg = g_ascii_strup(smmuv3_accel_reg_name(r->reg), -1);
+    g_autofree char *name = g_strdup_printf("%s.%s", reg, r->name);
+    g_autoptr(GPtrArray) limiting = g_ptr_array_new();
+
+    for (size_t i = 0; i < n; i++) {
+        if (field_of(&named[i].regs, r) == field_of(regs, r)) {
+            g_ptr_array_add(limiting, (char *)named[i].name);
+        }
+    }
+    if (limiting->len == n) {
+        return;
+    }
+    json_writer_start_array(json, name);
+    for (guint i = 0; i < limiting->len; i++) {
+        json_writer_str(json, NULL, g_ptr_array_index(limiting, i));
+    }
+    json_writer_end_array(json);
+}
+
+static void baseline_json(const SMMUv3AccelNamedRegs *named, size_t n,
+                          const SMMUv3AccelRegs *regs)
+{
+    JSONWriter *json = json_writer_new(true);
+    size_t n_rules;
+    const SMMUv3AccelRule *rules = smmuv3_accel_rules(&n_rules);
+
+    json_writer_start_object(json, NULL);
+    write_spec(json, regs);
+    json_writer_start_object(json, "limits");
+    for (size_t i = 0; i < n_rules; i++) {
+        /* These two are no amount of something */
+        if (rules[i].reg != SMMU_ACCEL_IIDR &&
+            rules[i].reg != SMMU_ACCEL_IDR4) {
+            write_limit(json, named, n, regs, &rules[i]);
+        }
+    }
+    json_writer_end_object(json);
+    json_writer_end_object(json);
+    print_json(json);
+}
+
+void report_baseline(const SMMUv3AccelNamedRegs *named, size_t n,
+                     const SMMUv3AccelRegs *regs, bool json)
+{
+    g_autofree char *spec = smmuv3_accel_regs_spec(regs);
+
+    if (json) {
+        baseline_json(named, n, regs);
+    } else {
+        printf("%s\n", spec);
+    }
+}

@@ -39,8 +39,8 @@ check: packages ## all tests (PART=scripts|style|unit|qtest|lab: one part)
 bench: packages ## throughput with and without the vSMMU
 	@scripts/lab bench
 
-soak: packages ## the lab's scenarios again and again
-	@scripts/lab soak
+soak: packages ## plugs, reboots, kexecs by the hundred: what grows (SOAK=--quick: a tenth)
+	@scripts/lab soak $(SOAK)
 
 check-series: packages ## build every commit of the series (long)
 	@scripts/check-series

@@ -94,7 +94,9 @@ struct SMMUv3AccelState {
     SMMUv3AccelComplaint complaint;
     SMMUv3AccelCounters counters;
 
+    /* What a migration stream says, to be compared with this side */
     uint32_t migrated_reg[SMMU_ACCEL_NR_REGS];
+    uint8_t migrated_bus;           /* number of the root complex's own bus */
 };
 
 /*

@@ -12,6 +12,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "hw/pci/pci.h"
 #include "hw/qdev-core.h"
 #include "migration/vmstate.h"
 #include "system/runstate.h"
@@ -38,8 +39,8 @@ static void control_changed(SMMUv3State *s3)
 }
 
 /*
- * After a migration everything that decides attachments has been loaded: bus
- * numbers, hence StreamIDs, come later than the SMMU's own state.
+ * After a migration: whatever decides attachments is there now, the stream
+ * table in guest memory for one, which with postcopy comes last.
  */
 static void vm_state_changed(void *opaque, bool running, RunState state)
 {
@@ -115,30 +116,78 @@ static void smmuv3_accel_instance_finalize(Object *obj)
     g_free(s->inherited_from);
 }
 
+/*
+ * What the guest knows of its SMMU and no migration can change. The stream has
+ * it, so that the other side's command line can be compared.
+ */
 static int pre_save(void *opaque)
 {
     SMMUv3AccelState *s = opaque;
 
     memcpy(s->migrated_reg, s->regs.reg, sizeof(s->migrated_reg));
+    s->migrated_bus = pci_bus_num(ARM_SMMU(s)->primary_bus);
     return 0;
+}
+
+static char *migrated_spec(const SMMUv3AccelState *s)
+{
+    SMMUv3AccelRegs regs;
+
+    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+        regs.reg[reg] = s->migrated_reg[reg];
+        regs.origin[reg] = SMMU_ACCEL_ORIGIN_GIVEN;
+    }
+    return smmuv3_accel_regs_spec(&regs);
+}
+
+static bool check_migrated_regs(SMMUv3AccelState *s, const char *id,
+                                const char *bus)
+{
+    g_autoptr(GString) other = g_string_new(NULL);
+    g_autofree char *spec = migrated_spec(s);
+
+    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+        if (s->migrated_reg[reg] != s->regs.reg[reg]) {
+            g_string_append_printf(other, "%s%s is 0x%x there and 0x%x here",
+                                   other->len ? ", " : "",
+                                   smmuv3_accel_reg_name(reg),
+                                   s->migrated_reg[reg], s->regs.reg[reg]);
+        }
+    }
+    if (!other->len) {
+        return true;
+    }
+    error_report("arm-smmuv3-accel %s on %s: the incoming guest has other ID "
+                 "registers: %s", id, bus, other->str);
+    error_printf("Start this side with %s.\n", spec);
+    return false;
+}
+
+/* Streams name vSMMUs by a number, which is that of their creation */
+static bool check_migrated_bus(SMMUv3AccelState *s, const char *id,
+                               const char *bus)
+{
+    int number = pci_bus_num(ARM_SMMU(s)->primary_bus);
+
+    if (s->migrated_bus == number) {
+        return true;
+    }
+    error_report("arm-smmuv3-accel %s on %s: the incoming guest has this SMMU "
+                 "on the root complex whose first bus is %u, here that is %d: "
+                 "give both sides the same root complexes (bus_nr=), and the "
+                 "same order of -device arm-smmuv3-accel", id, bus,
+                 s->migrated_bus, number);
+    return false;
 }
 
 static int post_load(void *opaque, int version_id)
 {
     SMMUv3AccelState *s = opaque;
-    bool same = true;
+    const char *id = DEVICE(s)->id ?: "(no id)";
+    const char *bus = BUS(ARM_SMMU(s)->primary_bus)->name;
 
-    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
-        if (s->migrated_reg[reg] != s->regs.reg[reg]) {
-            error_report("arm-smmuv3-accel: %s is 0x%x here and 0x%x on the "
-                         "source: start this side with %s=0x%x",
-                         smmuv3_accel_reg_name(reg), s->regs.reg[reg],
-                         s->migrated_reg[reg], smmuv3_accel_reg_name(reg),
-                         s->migrated_reg[reg]);
-            same = false;
-        }
-    }
-    return same ? 0 : -EINVAL;
+    return check_migrated_bus(s, id, bus) && check_migrated_regs(s, id, bus) ?
+           0 : -EINVAL;
 }
 
 static const VMStateDescription vmstate_smmuv3_accel = {
@@ -149,6 +198,7 @@ static const VMStateDescription vmstate_smmuv3_accel = {
     .pre_save = pre_save,
     .post_load = post_load,
     .fields = (const VMStateField[]) {
+        VMSTATE_UINT8(migrated_bus, SMMUv3AccelState),
         VMSTATE_UINT32_ARRAY(migrated_reg, SMMUv3AccelState,
                              SMMU_ACCEL_NR_REGS),
         VMSTATE_STRUCT(parent_obj, SMMUv3AccelState, 1, vmstate_smmuv3,

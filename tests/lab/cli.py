@@ -3,9 +3,8 @@
 
 import argparse
 import os
-import time
 
-from . import bench, host, kernel, mainjob, roots, scenario, util
+from . import bench, host, kernel, mainjob, roots, scenario, soak, util
 
 
 def check(args):
@@ -23,20 +22,6 @@ def prepare(_args):
     print(kernel.image())
     print(roots.l1_root())
     return 0
-
-
-def soak(args):
-    """The scenarios, until one fails or the time is over."""
-    begin = time.monotonic()
-    rounds = 0
-    while True:
-        if not scenario.run_all(args.names):
-            return 1
-        rounds += 1
-        minutes = (time.monotonic() - begin) / 60
-        util.say(f"soak: {rounds} rounds in {minutes:.0f} minutes, no failure")
-        if minutes >= args.minutes:
-            return 0
 
 
 def shell(args):
@@ -71,10 +56,13 @@ def main(parser):
 
     sub.add_parser("bench", help="reads with this vSMMU, with upstream's, with none"
                    ).set_defaults(func=bench.main)
-    add = sub.add_parser("soak", help="scenarios again and again")
-    add.add_argument("--minutes", type=float, default=60, help="for how long (60)")
-    add.add_argument("names", nargs="*", metavar="NAME")
-    add.set_defaults(func=soak)
+    add = sub.add_parser("soak", help="one thing again and again: memory and kernel objects stay flat")
+    add.add_argument("names", nargs="*", metavar="NAME", help="only these flows")
+    add.add_argument("--cycles", type=int, metavar="N", help="so many of each")
+    add.add_argument("--quick", action="store_true", help=f"1/{soak.QUICK} of the cycles")
+    add.add_argument("--resume", action="store_true",
+                     help="leave out what was flat with this QEMU in an earlier run")
+    add.set_defaults(func=soak.main)
     sub.add_parser("list", help="the scenarios and what each shows").set_defaults(func=listing)
     sub.add_parser("prepare", help="build and fetch what runs need").set_defaults(func=prepare)
     add = sub.add_parser("shell", help="an interactive L1")

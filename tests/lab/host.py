@@ -111,7 +111,8 @@ class L1(Host):
         """PCI address in L1 of one of the platform's devices."""
         if name not in self._bdfs:
             device = next(d for d in self.platform.devices if d.name == name)
-            port = f"/sys/bus/pci/devices/0000:{device.bus_nr:02x}:{device.slot:02x}.0"
+            port = (f"/sys/bus/pci/devices/0000:{device.bus_nr:02x}:{device.slot:02x}"
+                    f".{device.function or 0}")
             self._bdfs[name] = self.sh(f"cd {port} && ls -d 0000:??:??.?").out
         return self._bdfs[name]
 

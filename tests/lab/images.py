@@ -76,12 +76,12 @@ def acpi_override(name, table):
 DISK_MB = 64
 
 
-def disk(seed):
+def disk(seed, mb=DISK_MB):
     """A raw disk whose every byte follows from its seed."""
-    path = util.LAB_CACHE / f"disk-{seed}-{DISK_MB}.raw"
+    path = util.LAB_CACHE / f"disk-{seed}-{mb}.raw"
     if not path.exists():
         util.LAB_CACHE.mkdir(parents=True, exist_ok=True)
-        data = hashlib.shake_256(f"lab disk {seed}".encode()).digest(DISK_MB << 20)
+        data = hashlib.shake_256(f"lab disk {seed}".encode()).digest(mb << 20)
         new = path.with_suffix(f".{os.getpid()}")
         new.write_bytes(data)
         new.rename(path)
@@ -93,6 +93,12 @@ def disk_sha256(seed, offset_mb=0, length_mb=16):
     with open(disk(seed), "rb") as file:
         file.seek(offset_mb << 20)
         return hashlib.sha256(file.read(length_mb << 20)).hexdigest()
+
+
+def head_sha256(seed, size, mb):
+    """sha256 of the first bytes of a disk of so many megabytes."""
+    with open(disk(seed, mb), "rb") as file:
+        return hashlib.sha256(file.read(size)).hexdigest()
 
 
 # ----------------------------------------------------------- payload disks

@@ -27,13 +27,22 @@ class Assignable:
     slot: int           # of the root port
     bus: str = "pcie.0"
     bus_nr: int = 0     # of that root bus
+    function: int = None    # of the root port, if that has others beside it
+    mb: int = images.DISK_MB
+
+    def port(self):
+        options = f"pcie-root-port,id=rp-{self.name},bus={self.bus},addr={self.slot:#x}"
+        if self.function is None:
+            return f"{options},chassis={self.slot}"
+        # There is I/O space for 16 ports only, and no NVMe wants any.
+        return (f"{options}.{self.function},chassis={self.slot + 32 * self.function},"
+                "multifunction=on,io-reserve=0")
 
     def args(self):
-        port = f"pcie-root-port,id=rp-{self.name},bus={self.bus},addr={self.slot:#x},chassis={self.slot}"
         device = f"{self.kind},bus=rp-{self.name}"
-        args = ["-device", port]
+        args = ["-device", self.port()]
         if self.kind == "nvme":
-            disk = images.disk(self.name)
+            disk = images.disk(self.name, self.mb)
             args += ["-drive", f"if=none,id=d-{self.name},file={disk},format=raw,snapshot=on"]
             device += f",drive=d-{self.name},serial={self.name}"
         else:
@@ -69,18 +78,26 @@ EMULATED = Platform()
 
 # The device under test, emulating, as two physical SMMUs: as arm-smmuv3 with
 # stage=nested, and with FWB, 10 bits of SubstreamID and CD tables of two levels.
+# The second is a newer one, which can all the same.
 TWO = "idr0=0xd4c301b,idr1=0x2730290,idr3=0x1514,idr5=0x74,iidr=0x0,aidr=0x1"
+NEWER = TWO.replace("iidr=0x0,aidr=0x1", "iidr=0x43b,aidr=0x3")
 TWO_SMMUS = Platform(
     name="two-smmus",
     machine=("-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a76", "-smp", "2",
              "-m", "4G", "-device", f"arm-smmuv3-accel,bus=pcie.0,{TWO}",
              "-device", "pxb-pcie,id=pcie.1,bus_nr=32,bus=pcie.0,addr=0x10",
-             "-device", f"arm-smmuv3-accel,bus=pcie.1,{TWO}"),
+             "-device", f"arm-smmuv3-accel,bus=pcie.1,{NEWER}"),
     devices=(Assignable("nvme0", "nvme", 1), Assignable("nvme1", "nvme", 2, "pcie.1", 32)),
     mend=iort.without_rmr)
 
 # As QEMU makes it: neither CANWBS nor FWB, so that Linux gives no vIOMMU.
 NO_CANWBS = Platform(name="no-canwbs", mend=None)
+
+# 32 small disks: four slots with eight root ports each.
+MANY = Platform(
+    name="many",
+    devices=tuple(Assignable(f"small{n}", "nvme", 4 + n // 8, function=n % 8, mb=1)
+                  for n in range(32)))
 
 
 def binary():

@@ -59,14 +59,15 @@ class L2:
         return out + ["-D", f"{self.dir}/trace", *args]
 
     def start(self, args, boot="efi", machine="", mem="512M", cpus=1, append="", trace=TRACE,
-              fds=None, wrap="", stopped=False):
+              fds=None, wrap="", stopped=False, takes=None):
         """Start QEMU and wait for its monitor.
 
         boot: "efi" (ACPI), "dt" (-kernel alone) or "none".  fds: {number:
         path} opened for QEMU.  wrap: a command before it, such as strace.
+        takes: the L2 whose guest comes here by migration.
         """
-        self.nonce = secrets.token_hex(4)
-        extra = ["-S"] if stopped else []
+        self.nonce = takes.nonce if takes else secrets.token_hex(4)
+        extra = (["-S"] if stopped else []) + (["-incoming", "defer"] if takes else [])
         words = self.command([*args, *extra], boot, machine, mem, cpus, append, trace)
         (self.log_dir / "l2-command.txt").write_text(shlex.join(words) + "\n")
         opens = " ".join(f"{n}<>{shlex.quote(p)}" for n, p in (fds or {}).items())

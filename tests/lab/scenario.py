@@ -201,7 +201,10 @@ def run_all(names, rival=False):
     for name in names:
         if name not in known:
             raise LabError(f"no scenario {name}; there are: {' '.join(sorted(known))}")
-    names = names or [n for n, f in known.items() if f.rival == rival]
+    # By platform: one boot of L1 serves all of one, in the order of their files.
+    names = names or sorted((n for n, f in known.items() if f.rival == rival),
+                            key=lambda n: (known[n].platform != l0.EMULATED,
+                                           known[n].platform.name))
     rival = any(known[name].rival for name in names)
     lab = Lab(rival)
     good = True

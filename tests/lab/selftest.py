@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from . import images, iort, kernel, options, qmp, scenario, trace, util
+from . import images, iort, kernel, options, qmp, scenario, soak, trace, util
 from .channel import Agent, Channel, Dead
 
 
@@ -143,6 +143,23 @@ class Options(unittest.TestCase):
         lines = ["[ 1.0] RAS: Correctable Errors collector initialized.",
                  "[ 1.1] arm-smmu-v3: event 0x10 received", "[ 1.2] all is well"]
         self.assertEqual(scenario.pick(lines, "l1-dmesg.log"), lines[1:2])
+
+
+class Soak(unittest.TestCase):
+    def test_growth(self):
+        # warm-up is not growth, nor is a peak, nor one step within the limit
+        self.assertEqual(soak.growth([1, 9, 9, 9, 9, 9, 9, 9]), 0)
+        self.assertEqual(soak.growth([9, 9, 9, 30, 9, 9, 9, 9]), 0)
+        self.assertEqual(soak.growth(list(range(40))), 23)
+        self.assertEqual(soak.growth([5, 5, 5, 5, 5, 5, 5, 3]), -2)
+        self.assertIsNone(soak.growth([1]))
+
+    def test_verdict(self):
+        flat = {m.name: 100 for m in soak.METRICS}
+        self.assertEqual(soak.judge([flat] * 12)[1], [])
+        self.assertEqual(soak.judge([flat])[1], ["too few samples"])
+        leak = [dict(flat, ids=n, rss=n) for n in range(12)]
+        self.assertEqual(soak.judge(leak)[1], ["ids +7"])
 
 
 class AgentProtocol(unittest.TestCase):

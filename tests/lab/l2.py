@@ -9,6 +9,7 @@ from pathlib import Path
 from . import util
 from .channel import Agent, Copy, Dead, LabError
 from .l0 import L2_PORTS
+from .metal import Qtest
 from .qmp import Qmp
 from .trace import Trace
 
@@ -27,7 +28,9 @@ class L2:
         self.pid = None
         self.qmp = None
         self.agent = None
+        self.qtest = None
         self.copy = None
+        self.files = {"stderr": "l2-qemu.log", "trace": "l2-trace.log"}
         self.saved = {}
         self.booted = False
         self._asked = 0     # when QEMU was last seen alive
@@ -40,9 +43,9 @@ class L2:
                "-M", f"virt,gic-version=3{machine}", *self.host.cpu,
                "-m", mem, "-smp", str(cpus), "-nodefaults", "-display", "none",
                "-msg", "timestamp=on"]
-        if boot == "efi":
+        if boot in ("efi", "qtest"):
             out += ["-bios", files["efi"]]
-        if boot != "none":
+        if boot in ("efi", "dt"):
             # Every character of the console is an exit to QEMU: a third of the
             # boot, so only warnings go there.  The rest is in dmesg.
             words = ["console=ttyAMA0", f"loglevel={7 if util.verbose else 5}", "panic=-1", "mitigations=off",
@@ -51,9 +54,12 @@ class L2:
                     "-append", " ".join(words).strip()]
         for port in L2_PORTS:
             out += ["-chardev", self.host.chardev(self.slot, port)]
-        out += ["-mon", "chardev=qmp,mode=control", "-serial", "chardev:console",
-                "-device", "virtio-serial-device",
-                "-device", "virtserialport,chardev=agent,name=lab.agent"]
+        out += ["-mon", "chardev=qmp,mode=control", "-serial", "chardev:console"]
+        if boot == "qtest":
+            out += ["-qtest", "chardev:agent", "-qtest-log", "none"]
+        else:
+            out += ["-device", "virtio-serial-device",
+                    "-device", "virtserialport,chardev=agent,name=lab.agent"]
         for pattern in trace:
             out += ["-trace", pattern]
         return out + ["-D", f"{self.dir}/trace", *args]
@@ -62,12 +68,13 @@ class L2:
               fds=None, wrap="", stopped=False, takes=None):
         """Start QEMU and wait for its monitor.
 
-        boot: "efi" (ACPI), "dt" (-kernel alone) or "none".  fds: {number:
+        boot: "efi" (ACPI), "dt" (-kernel alone), "none", or "qtest": with ACPI,
+        but stopped, and the lab plays the guest (metal.py).  fds: {number:
         path} opened for QEMU.  wrap: a command before it, such as strace.
         takes: the L2 whose guest comes here by migration.
         """
         self.nonce = takes.nonce if takes else secrets.token_hex(4)
-        extra = (["-S"] if stopped else []) + (["-incoming", "defer"] if takes else [])
+        extra = (["-S"] if stopped or boot == "qtest" else []) + (["-incoming", "defer"] if takes else [])
         words = self.command([*args, *extra], boot, machine, mem, cpus, append, trace)
         (self.log_dir / "l2-command.txt").write_text(shlex.join(words) + "\n")
         opens = " ".join(f"{n}<>{shlex.quote(p)}" for n, p in (fds or {}).items())
@@ -88,7 +95,10 @@ class L2:
             channel.alive = self.alive
         self._asked = time.monotonic()
         self.qmp = Qmp(channels["qmp"])
-        self.agent = Agent(channels["agent"], self.nonce, "L2")
+        if boot == "qtest":
+            self.qtest = Qtest(channels["agent"])
+        else:
+            self.agent = Agent(channels["agent"], self.nonce, "L2")
         return self
 
     def _channels(self):
@@ -200,6 +210,6 @@ class L2:
 
     def _keep_files(self):
         self.saved.clear()
-        for name, target in (("stderr", "l2-qemu.log"), ("trace", "l2-trace.log")):
+        for name, target in self.files.items():
             self.saved[name] = self._file(name)
             (self.log_dir / target).write_text(self.saved[name])

@@ -53,8 +53,9 @@ def under_test():
 class Lab:
     """What a scenario gets: L1, guests, a log directory."""
 
-    def __init__(self, rival=False):
+    def __init__(self, rival=False, thorough=False):
         self.rival = rival
+        self.thorough = thorough
         self.qemu = RIVAL if rival else OURS
         self.l1_ = None
         self.platform = l0.EMULATED
@@ -195,7 +196,7 @@ def report_failure(lab, name, text):
     util.say(f"  all logs: {lab.dir}{Path('/')}")
 
 
-def run_all(names, rival=False):
+def run_all(names, rival=False, thorough=False):
     """TAP on stdout; True if nothing failed."""
     known = load()
     for name in names:
@@ -206,7 +207,7 @@ def run_all(names, rival=False):
                             key=lambda n: (known[n].platform != l0.EMULATED,
                                            known[n].platform.name))
     rival = any(known[name].rival for name in names)
-    lab = Lab(rival)
+    lab = Lab(rival, thorough)
     good = True
     try:
         for number, name in enumerate(names, 1):

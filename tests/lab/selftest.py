@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tests of the lab's own pure parts; the scenario lab_itself runs them."""
 
+import errno
+import os
 import struct
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-from . import images, iort, kernel, options, qmp, scenario, soak, trace, util
+from . import images, iort, kernel, metal, options, qmp, scenario, shim, soak, trace, util
 from .channel import Agent, Channel, Dead
 
 
@@ -111,6 +114,78 @@ class Traces(unittest.TestCase):
         again = OURS + ("iommufd_nested_hwpt_alloc  dev_id=1 viommu=4 data_type=2 word0=0x9 "
                         "word1=0x0 hwpt=8 (0)\n")
         self.assertEqual(trace.Trace(again).attachment().ste, "stage 1")
+
+
+SHIM_LOG = """\
+VFIO_DEVICE_BIND_IOMMUFD fd=24 iommufd=23 out=1 ret=0
+IOMMU_IOAS_ALLOC fd=23 out=2 ret=0
+IOMMU_HWPT_ALLOC fd=23 flags=1 dev=1 pt=2 out=0 type=0 ret=-12 by=inject
+IOMMU_HWPT_ALLOC fd=23 flags=1 dev=1 pt=2 out=3 type=0 ret=0
+IOMMU_VIOMMU_ALLOC fd=23 type=1 dev=1 hwpt=3 out=4 ret=0
+IOMMU_VDEVICE_ALLOC fd=23 viommu=4 dev=1 out=6 sid=256 ret=0
+IOMMU_VEVENTQ_ALLOC fd=23 viommu=4 depth=16 out=8 evfd=30 ret=0
+"""
+
+
+class Shims(unittest.TestCase):
+    def left(self, more):
+        return shim.live(shim.parse(SHIM_LOG + more))
+
+    def test_what_is_left(self):
+        everything = {"device": 1, "IOAS": 1, "HWPT": 1, "vIOMMU": 1, "vDEVICE": 1, "vEVENTQ": 1,
+                      "file of a vEVENTQ": 1}
+        self.assertEqual(self.left(""), everything)
+        self.assertEqual(self.left("IOMMU_DESTROY fd=23 id=6 ret=-16 by=inject\n"), everything)
+        self.assertEqual(self.left("close fd=30 queue=8\nIOMMU_DESTROY fd=23 id=8 ret=0\n"
+                                   "tombstone id=6\nclose fd=24 device=1\n"
+                                   "IOMMU_DESTROY fd=23 id=4 ret=-2\n"), {"IOAS": 1, "HWPT": 1})
+        self.assertEqual(self.left("close fd=23 iommufd=0\n"), {"device": 1})
+        self.assertEqual(self.left("close fd=23 iommufd=0\nclose fd=24 device=1\n"), {})
+
+    def test_who_answered(self):
+        self.assertEqual([c.by for c in shim.parse(SHIM_LOG)], ["", "", "inject", "", "", "", ""])
+        self.assertEqual(shim.control(3, 2, {"IOMMU_DESTROY": 16}, 9), "3 2 9 IOMMU_DESTROY=16")
+
+    def test_the_library(self):
+        """Built for this machine, on files that know no such ioctl (ENOTTY)."""
+        source = shim.SOURCE.read_text()
+        for name in shim.ERRNOS:
+            self.assertIn(f'"{name}"', source)
+        with tempfile.TemporaryDirectory() as work:
+            library = Path(work, "shim.so")
+            util.run(["gcc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library, shim.SOURCE])
+            Path(work, "1").write_text(shim.control(1, 2, {"IOMMU_DESTROY": errno.EBUSY}))
+            Path(work, "2").write_text(shim.control(2, 1, {"VFIO_DEVICE_DETACH_IOMMUFD_PT": errno.EINVAL}, 2))
+            driver = """if True:
+                import fcntl, os
+                def call(nr):
+                    try:
+                        fcntl.ioctl(fd, ord(";") << 8 | nr, bytearray(64))
+                    except OSError as error:
+                        print(error.errno, end=" ")
+                fd = os.open("/dev/null", os.O_RDWR)
+                os.rename("1", "control")
+                for nr in (0x80, 0x81, 0x80, 0x80, 0x93): call(nr)
+                os.rename("2", "control")
+                for nr in (0x80, 120, 120, 120): call(nr)
+                os.close(fd)"""
+            out = subprocess.run([sys.executable, "-c", driver], cwd=work, check=True, capture_output=True,
+                                 env=dict(os.environ, LD_PRELOAD=str(library), IOCTL_SHIM_KERNEL="6.13",
+                                          IOCTL_SHIM_LOG="log", IOCTL_SHIM_CONTROL="control")).stdout.decode()
+            none, busy, invalid = errno.ENOTTY, errno.EBUSY, errno.EINVAL
+            self.assertEqual([int(n) for n in out.split()],
+                             [none, none, busy, none, none, none, invalid, invalid, none])
+            calls = shim.parse(Path(work, "log").read_text())
+            self.assertEqual([c.by for c in calls if c.by], ["inject", "profile", "inject", "inject"])
+            self.assertEqual([c.args.get("serial") for c in calls if c.name == "armed"], [1, 2])
+            self.assertEqual(calls[-1].name, "close")
+
+
+class Metal(unittest.TestCase):
+    def test_qtest_lines(self):
+        self.assertEqual(metal.put(0x10, 3, 16), "writew 0x10 0x3")
+        self.assertEqual([metal.get(16, n)[:5] for n in (8, 32, 64)], ["readb", "readl", "readq"])
+        self.assertEqual(metal.memory(16, b"\1\2"), "write 0x10 0x2 0x0102")
 
 
 class Initrd(unittest.TestCase):

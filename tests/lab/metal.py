@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest without software: the lab writes its memory and registers by qtest.
+
+With start(boot="qtest").  No vCPU runs, so that a step of a flow takes
+milliseconds; the SMMU, VFIO and the host's kernel do not know the difference.
+"""
+
+import struct
+import time
+
+from .util import LabError
+
+# The virt machine with highmem-ecam=off, and the first vSMMU on it
+MACHINE = ",highmem-ecam=off"
+ECAM, SMMU, WINDOW = 0x3f000000, 0xc000000, 0x10000000
+
+# In RAM: the SMMU's tables and queues, then what the NVMe reads and writes
+CMDQ, EVENTQ, STRTAB, CONTEXTS, TABLES = 0x40100000, 0x40110000, 0x40200000, 0x40300000, 0x40400000
+QUEUE, DONE, DATA = 0x41000000, 0x41001000, 0x41002000
+RAM = 0x40000000
+
+STE_VALID, BYPASS, STAGE1 = 1, 4 << 1, 5 << 1
+CFGI_STE, CFGI_ALL, CFGI_CD, TLBI_NH_ALL, TLBI_NH_ASID, SYNC = 0x03, 0x04, 0x05, 0x10, 0x11, 0x46
+
+
+class Qtest:
+    """QEMU's qtest protocol.  Commands in one call go out together."""
+
+    def __init__(self, channel):
+        self.channel = channel
+
+    def send(self, *lines, timeout=30):
+        self.channel.send("".join(f"{line}\n" for line in lines).encode())
+        answers = [self.channel.line(timeout, f"qtest {line}").split() for line in lines]
+        for line, answer in zip(lines, answers):
+            if answer[:1] != ["OK"]:
+                raise LabError(f"qtest {line[:60]}: {' '.join(answer)}")
+        return [int(answer[1], 0) if len(answer) > 1 else 0 for answer in answers]
+
+
+def put(address, value, width=32):
+    return f"write{'bwlq'[(width // 8).bit_length() - 1]} {address:#x} {value:#x}"
+
+
+def get(address, width=32):
+    return f"read{'bwlq'[(width // 8).bit_length() - 1]} {address:#x}"
+
+
+def memory(address, data):
+    return f"write {address:#x} {len(data):#x} 0x{data.hex()}"
+
+
+class Smmu:
+    """The vSMMU as its driver would use it, with context n mapping RAM at va(n)."""
+
+    GBPA, STRTAB_BASE, STRTAB_CFG = 0x44, 0x80, 0x88
+    CR0, CR0ACK, CMDQ_BASE, CMDQ_PROD, CMDQ_CONS, GERROR, GERRORN = 0x20, 0x24, 0x90, 0x98, 0x9c, 0x60, 0x64
+    EVENTQ_BASE, EVENTQ_PROD, EVENTQ_CONS = 0xa0, 0x100a8, 0x100ac
+    SMMUEN, EVENTQEN, CMDQEN = 1, 4, 8
+    LOG2_STES, LOG2_CMDS, LOG2_EVENTS = 10, 8, 4
+
+    def __init__(self, qtest):
+        self.qtest = qtest
+
+    @staticmethod
+    def va(context):
+        """Where a context has RAM: one block of 1 GiB, at another place in each."""
+        return (2 + context) << 30
+
+    def write_contexts(self, number=2):
+        lines = []
+        for n in range(number):
+            # 4K, 39 bits of VA, 40 of PA, write-back; AF clear does not matter
+            cd0 = (25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 30 | 1 << 31 | 2 << 32 | 1 << 41
+                   | 1 << 45 | 1 << 46 | 1 << 47 | (n + 1) << 48)
+            lines.append(memory(CONTEXTS + n * 64, struct.pack("<QQQQ", cd0, TABLES + n * 4096, 0, 0xff)
+                                + bytes(32)))
+            lines.append(put(TABLES + n * 4096 + 8 * (2 + n), RAM | 1 << 10 | 3 << 8 | 1 << 6 | 1, 64))
+        self.qtest.send(*lines)
+
+    def ste(self, sid, context=None, config=0, valid=True):
+        """Stage 1 with a context, or another Config; no command follows."""
+        word0 = (STE_VALID if valid else 0) | config
+        word1 = 0
+        if context is not None:
+            word0 |= STAGE1 | CONTEXTS + context * 64
+            word1 = 1 << 2 | 1 << 4 | 3 << 6
+        self.qtest.send(memory(STRTAB + sid * 64, struct.pack("<QQ", word0, word1) + bytes(48)))
+
+    def set_up(self):
+        """Queues and tables, as after a reset; SMMUEN and EVENTQEN stay 0."""
+        self.write_contexts()
+        self.prod = 0
+        self.qtest.send(put(SMMU + self.CR0, 0),
+                        put(SMMU + self.STRTAB_BASE, STRTAB, 64),
+                        put(SMMU + self.STRTAB_CFG, self.LOG2_STES),
+                        put(SMMU + self.CMDQ_BASE, CMDQ | self.LOG2_CMDS, 64),
+                        put(SMMU + self.CMDQ_PROD, 0), put(SMMU + self.CMDQ_CONS, 0),
+                        put(SMMU + self.EVENTQ_BASE, EVENTQ | self.LOG2_EVENTS, 64),
+                        put(SMMU + self.EVENTQ_PROD, 0), put(SMMU + self.EVENTQ_CONS, 0))
+        self.cr0(self.CMDQEN)
+
+    def cr0(self, value):
+        _, ack = self.qtest.send(put(SMMU + self.CR0, value), get(SMMU + self.CR0ACK))
+        if ack != value:
+            raise LabError(f"CR0 is {value:#x}, CR0ACK {ack:#x}")
+
+    def again(self):
+        """Write CR0 once more, as it is."""
+        self.cr0(self.qtest.send(get(SMMU + self.CR0))[0])
+
+    def gbpa(self, abort):
+        self.qtest.send(put(SMMU + self.GBPA, 1 << 31 | (1 << 20 if abort else 0)))
+
+    def commands(self, *commands):
+        """Pairs of 64-bit words, then CMD_SYNC; the queue must come to its end."""
+        lines = []
+        for words in (*commands, (SYNC, 0)):
+            at = self.prod % (1 << self.LOG2_CMDS)
+            lines.append(memory(CMDQ + at * 16, struct.pack("<QQ", *words)))
+            self.prod = (self.prod + 1) % (2 << self.LOG2_CMDS)
+        *_, cons, gerror, gerrorn = self.qtest.send(
+            *lines, put(SMMU + self.CMDQ_PROD, self.prod), get(SMMU + self.CMDQ_CONS),
+            get(SMMU + self.GERROR), get(SMMU + self.GERRORN))
+        if cons != self.prod or gerror != gerrorn:
+            raise LabError(f"the command queue stops: PROD {self.prod:#x}, CONS {cons:#x}, "
+                           f"GERROR {gerror ^ gerrorn:#x}")
+
+    def cfgi_ste(self, sid):
+        self.commands((CFGI_STE | sid << 32, 1))
+
+    def events(self):
+        """How many events were put into the guest's queue."""
+        return self.qtest.send(get(SMMU + self.EVENTQ_PROD))[0] & 0x7fffffff
+
+
+class Port:
+    """A root port of pcie.0 and the one device below it."""
+
+    SLTCTL = 0x18               # from the PCI Express capability
+    POWER_ON, POWER_OFF = 0x100, 0x700
+
+    def __init__(self, qtest, slot, bus):
+        self.qtest = qtest
+        self.slot = slot
+        self.config = ECAM + (slot << 15)
+        self.window = WINDOW + (slot << 21)
+        self.express = self._express()
+        self.bus = bus
+        self.set_bus(bus)
+
+    def _express(self):
+        at = self.qtest.send(get(self.config + 0x34, 8))[0]
+        while at:
+            kind, following = self.qtest.send(get(self.config + at, 8), get(self.config + at + 1, 8))
+            if kind == 0x10:
+                return at
+            at = following
+        raise LabError("a root port without PCI Express capability")
+
+    @property
+    def sid(self):
+        return self.bus << 8
+
+    def set_bus(self, bus):
+        """Secondary and subordinate bus number, window, and the slot's power."""
+        self.bus = bus
+        self.qtest.send(put(self.config + 0x18, bus << 8 | bus << 16),
+                        put(self.config + 0x20, self.window >> 16 | self.window & 0xfff00000),
+                        put(self.config + 4, 0x6, 16),
+                        put(self.config + self.express + self.SLTCTL, self.POWER_ON, 16))
+
+    def eject(self):
+        """What a guest does with the slot of a device that shall go."""
+        self.qtest.send(put(self.config + self.express + self.SLTCTL, self.POWER_OFF, 16))
+
+
+class Nvme:
+    """DMA without a driver: Identify Controller with its queues at an IOVA."""
+
+    CC, CSTS, AQA, ASQ, ACQ, DOORBELL = 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000
+
+    def __init__(self, qtest, port):
+        self.qtest = qtest
+        self.port = port
+
+    def _wait(self, mask, want, timeout=5):
+        deadline = time.monotonic() + timeout
+        while True:
+            status, phase = self.qtest.send(get(self.port.window + self.CSTS), get(DONE + 12))
+            if status & mask == want:
+                return "ready"
+            if status & 2:
+                return "fatal"
+            if phase >> 16 & 1:
+                return "done"
+            if time.monotonic() > deadline:
+                raise LabError(f"NVMe stuck, CSTS {status:#x}")
+
+    def enable(self):
+        """BAR 0, memory, bus master, no INTx: for as long as it is not reset."""
+        config = ECAM + (self.port.bus << 20)
+        self.qtest.send(put(config + 0x10, self.port.window), put(config + 0x14, 0), put(config + 4, 0x406, 16))
+
+    def identify(self, base):
+        """Serial number by DMA with RAM at this IOVA; None if DMA is blocked."""
+        if self.port.bus:
+            self.enable()
+        regs = self.port.window
+        offset = base - RAM
+        self.qtest.send(memory(QUEUE, struct.pack("<IIQQQQIIIIII", 0x10006, 0, 0, 0, DATA + offset, 0,
+                                                         1, 0, 0, 0, 0, 0)),
+                        memory(DONE, bytes(16)), memory(DATA, bytes(64)), put(regs + self.CC, 0))
+        self._wait(1, 0)
+        self.qtest.send(put(regs + self.AQA, 0x10001), put(regs + self.ASQ, QUEUE + offset, 64),
+                        put(regs + self.ACQ, DONE + offset, 64), put(regs + self.CC, 0x460001))
+        self._wait(1, 1)
+        self.qtest.send(put(regs + self.DOORBELL, 1))
+        if self._wait(0x100, 0x100) == "fatal":
+            return None
+        words = self.qtest.send(*(get(DATA + n, 64) for n in (0, 8, 16)))
+        return struct.pack("<QQQ", *words)[4:24].decode(errors="replace").rstrip("\0 ")

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The ioctl shim (shim/ioctl-shim.c): L1's kernel as an older one, or failing."""
+
+import dataclasses
+import errno
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from . import kernel, roots, util
+from .util import CROSS, HERE
+
+SOURCE = HERE / "shim/ioctl-shim.c"
+
+# What the kernel has for each request, and a correct caller can meet.  The
+# first is the one that every call of a flow is failed with.
+ERRNOS = {name: [getattr(errno, word) for word in words.split()] for name, words in {
+    "IOMMU_DESTROY": "EBUSY ENOENT",
+    "IOMMU_IOAS_ALLOC": "ENOMEM EOPNOTSUPP",
+    "IOMMU_IOAS_IOVA_RANGES": "ENOENT EFAULT ENOMEM",
+    "IOMMU_IOAS_MAP": "ENOMEM EFAULT EINVAL EEXIST ENOENT EOVERFLOW ENOSPC EOPNOTSUPP",
+    "IOMMU_IOAS_UNMAP": "EBUSY ENOENT EINVAL EOVERFLOW",
+    "IOMMU_HWPT_ALLOC": "ENOMEM EIO EINVAL ENOENT EOPNOTSUPP ENOSPC EADDRINUSE EFAULT",
+    "IOMMU_GET_HW_INFO": "ENOENT EOPNOTSUPP EFAULT",
+    "IOMMU_HWPT_INVALIDATE": "EIO ETIMEDOUT ENOMEM EINVAL ENOENT EOPNOTSUPP EFAULT",
+    "IOMMU_VIOMMU_ALLOC": "EOPNOTSUPP ENOMEM EINVAL ENOENT ENOTTY E2BIG",
+    "IOMMU_VDEVICE_ALLOC": "EEXIST ENOMEM EINVAL ENOENT ENOTTY",
+    "IOMMU_VEVENTQ_ALLOC": "ENOMEM EMFILE EEXIST ENOENT EINVAL EOPNOTSUPP",
+    "VFIO_DEVICE_BIND_IOMMUFD": "EPERM EINVAL EBUSY EBADF EBADFD EACCES ENODEV ENOMEM",
+    "VFIO_DEVICE_ATTACH_IOMMUFD_PT": "ENOMEM ENOENT EINVAL EBUSY EADDRINUSE EOPNOTSUPP",
+    "VFIO_DEVICE_DETACH_IOMMUFD_PT": "EINVAL",
+}.items()}
+
+KINDS = {"IOMMU_IOAS_ALLOC": "IOAS", "IOMMU_HWPT_ALLOC": "HWPT", "IOMMU_VIOMMU_ALLOC": "vIOMMU",
+         "IOMMU_VDEVICE_ALLOC": "vDEVICE", "IOMMU_VEVENTQ_ALLOC": "vEVENTQ",
+         "VFIO_DEVICE_BIND_IOMMUFD": "device"}
+
+
+def library():
+    """Path of the shim for L1, built when the cache does not have it."""
+    sysroot = roots.sysroot()
+    key = util.key_of(SOURCE.read_bytes(), kernel.compiler(), sysroot.name)
+    with util.cached("shim", key) as (final, work):
+        if work:
+            util.run([f"{CROSS}gcc", f"--sysroot={sysroot}", "-O2", "-Wall", "-Werror", "-s", "-shared",
+                      "-fPIC", "-o", work / "ioctl-shim.so", SOURCE])
+    return final / "ioctl-shim.so"
+
+
+@dataclass
+class Call:
+    """A line of the shim's log: an ioctl, or what happened to a file or id."""
+    name: str
+    args: dict = field(default_factory=dict)
+    ret: int = 0
+    by: str = ""        # "inject" or "profile": not the kernel's own answer
+
+
+def parse(text):
+    calls = []
+    for line in text.splitlines():
+        words = dict(re.findall(r"(\w+)=(\S+)", line))
+        ret, by = int(words.pop("ret", 0)), words.pop("by", "")
+        calls.append(Call(line.split()[0], {k: int(v) for k, v in words.items()}, ret, by))
+    return calls
+
+
+def live(calls):
+    """{kind: number} of the objects and files that are there after these calls."""
+    there = {}
+    for call in calls:
+        if call.name == "close":
+            there.pop(("fd", call.args["fd"]), None)
+            there.pop(call.args.get("device"), None)
+            if "iommufd" in call.args:
+                # with the last bound device the kernel's side ends as well
+                there = {key: kind for key, kind in there.items() if kind == "device"}
+        elif call.name == "tombstone" or call.name == "IOMMU_DESTROY" and -call.ret in (0, errno.ENOENT):
+            there.pop(call.args["id"], None)
+        elif call.name in KINDS and not call.ret:
+            there[call.args["out"]] = KINDS[call.name]
+            if "evfd" in call.args:
+                there["fd", call.args["evfd"]] = "file of a vEVENTQ"
+    return dict(Counter(there.values()))
+
+
+def control(serial, nth, errnos, times=1):
+    """A control file: {request: errno} for those that count."""
+    return " ".join([f"{serial} {nth} {times}", *(f"{name}={err}" for name, err in errnos.items())])
+
+
+class Shim:
+    """The shim of one guest.  Its log begins with the guest."""
+
+    def __init__(self, l2, kernel_version=None):
+        self.l2 = l2
+        self.serial = 0
+        path = f"{l2.host.tmp}/{library().parent.name}.so"
+        if not l2.host.sh(f"[ -e {path} ]", check=False):
+            l2.host.put(path, library().read_bytes())
+        # What is freed is overwritten, so that a use of it does not go unseen.
+        env = {"MALLOC_PERTURB_": "165", "LD_PRELOAD": path, "IOCTL_SHIM_LOG": f"{l2.dir}/ioctls",
+               "IOCTL_SHIM_CONTROL": f"{l2.dir}/control"}
+        if kernel_version:
+            env["IOCTL_SHIM_KERNEL"] = kernel_version
+        self.env = " ".join(f"{name}={value}" for name, value in env.items())
+        l2.qemu_build = dataclasses.replace(l2.qemu_build, env=f"{l2.qemu_build.env} {self.env}")
+        l2.files["ioctls"] = "l2-ioctls.log"
+
+    def arming(self, nth, errnos, times=1):
+        """A shell command that lets the nth call from now on fail, once or so many times."""
+        self.serial += 1
+        return (f"echo '{control(self.serial, nth, errnos, times)}' >{self.l2.dir}/control.new && "
+                f"mv {self.l2.dir}/control.new {self.l2.dir}/control")
+
+    def arm(self, nth, errnos, times=1):
+        self.l2.host.sh(self.arming(nth, errnos, times))
+
+    def calls(self):
+        return parse(self.l2.host.get(f"{self.l2.dir}/ioctls").decode())
+
+
+def guest(lab, kernel_version=None):
+    """A guest, not started yet, whose QEMU runs on the shim."""
+    l2 = lab.guest()
+    l2.shim = Shim(l2, kernel_version)
+    return l2

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Failure sweeps: a flow again and again, each time with another host call failing."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import metal, options, shim, util
+from .checks import expect
+from .qmp import QmpError
+from .shim import ERRNOS
+
+SPOKEN = "smmuv3_accel_complain"
+# The kernel maps no BAR for other devices; QEMU says so each time.
+NOISE = ("PCI BAR?", "0x8000_0000_", "vfio_container_dma_map", "p2p", "peer-to-peer")
+
+
+class Bench:
+    """A stopped machine with a vSMMU on pcie.0 and two ports for host devices."""
+
+    def __init__(self, lab, kernel=None):
+        self.lab = lab
+        self.hosts = {n: lab.vfio(f"nvme{n - 1}")[0] for n in (1, 2)}
+        self.guest = shim.guest(lab, kernel)
+        self.guest.start(self.options() + options.vfio(self.hosts[1], bus="rp1"), boot="qtest",
+                         machine=metal.MACHINE, trace=(SPOKEN,))
+        qtest = self.guest.qtest
+        self.smmu = metal.Smmu(qtest)
+        self.smmu.set_up()
+        self.ports = {n: metal.Port(qtest, n + 1, n) for n in (1, 2)}
+        self.disks = {n: metal.Nvme(qtest, self.ports[n]) for n in (1, 2)}
+        self.there = {1}
+        self.offsets = {"ioctls": 0, "trace": 0, "stderr": 0}
+        self.calls = []
+
+    def options(self):
+        return (options.iommufd() + self.lab.qemu.vsmmu(bus="pcie.0")
+                + ["-device", "pcie-root-port,id=rp1,bus=pcie.0,addr=2,chassis=1",
+                   "-device", "pcie-root-port,id=rp2,bus=pcie.0,addr=3,chassis=2"])
+
+    # ------------------------------------------------- what flows consist of
+
+    def plug(self, n):
+        if n in self.there:
+            return
+        self.ports[n].set_bus(n)
+        self.guest.device_add("vfio-pci", id=f"dev{n}", bus=f"rp{n}", host=self.hosts[n],
+                              iommufd="iommufd0")
+        self.there.add(n)
+
+    def unplug(self, n):
+        if n not in self.there:
+            return
+        self.guest.qmp.cmd("device_del", id=f"dev{n}")
+        self.ports[n].eject()
+        self.guest.qmp.event("DEVICE_DELETED", 10, lambda data: data.get("device") == f"dev{n}")
+        self.there.remove(n)
+
+    def configure(self, n, context=None, **ste):
+        """Write the STE of device n, and say so to the SMMU."""
+        self.smmu.ste(self.ports[n].sid, context, **ste)
+        self.smmu.cfgi_ste(self.ports[n].sid)
+
+    def dma(self, n):
+        """Where DMA of a device finds RAM: a set of "bypass", 0, 1 (contexts)."""
+        bases = {"bypass": metal.RAM, 0: self.smmu.va(0), 1: self.smmu.va(1)}
+        return {name for name, base in bases.items() if self.disks[n].identify(base)}
+
+    def quit(self):
+        """End QEMU; its exit status."""
+        self.guest.qmp.cmd("quit")
+        return self.lab.l1.sh(f"""for i in $(seq 100); do
+            [ -e {self.guest.dir}/status ] && exec cat {self.guest.dir}/status
+            sleep 0.1
+        done; echo still running""").out
+
+    # --------------------------------------------- what the host is asked for
+
+    def look(self, nth=0, errnos=None, times=1):
+        """New ioctls, and what QEMU said since the last look; then arm or disarm."""
+        files = "".join(f"tail -c +{at + 1} {name}; printf '\\0'; " for name, at in self.offsets.items())
+        out = self.lab.l1.sh(f"cd {self.guest.dir}; {files} ls /proc/{self.guest.pid}/fd | wc -l; "
+                             + self.guest.shim.arming(nth, errnos or {}, times)).data
+        *texts, fds = out.split(b"\0")
+        for name, text in zip(self.offsets, texts):
+            self.offsets[name] += len(text)
+        ioctls, trace, said = (text.decode(errors="replace") for text in texts)
+        calls = shim.parse(ioctls)
+        self.calls += calls
+        lines = [line for line in said.splitlines() if not any(word in line for word in NOISE)]
+        return Seen(calls, "\n".join(lines + trace.splitlines()), shim.live(self.calls), int(fds))
+
+    def settled(self, live, fds):
+        """Wait until so many objects and files are there: some go with RCU."""
+        deadline = time.monotonic() + 5
+        while True:
+            seen = self.look()
+            if (seen.live, seen.fds) == (live, fds):
+                return
+            expect(time.monotonic() < deadline,
+                   f"kernel objects are {seen.live} with {seen.fds} files open, not {live} with {fds}")
+            time.sleep(0.05)
+
+
+@dataclass
+class Seen:
+    calls: list
+    said: str       # messages, and traced ones that were held back
+    live: dict
+    fds: int
+
+
+@dataclass(frozen=True)
+class Flow:
+    name: str
+    prepare: Callable       # from wherever the machine is to where the flow starts
+    run: Callable           # may be repeated
+    dma: dict               # {device: what dma() finds} afterwards
+    queues: int = 1         # event queues afterwards
+
+
+def as_wanted(bench, flow, live):
+    """Is all as the flow should leave it?  Nothing may ever be otherwise than so or blocked."""
+    good = live.get("vEVENTQ", 0) == flow.queues
+    for n, want in flow.dma.items():
+        if n not in bench.there:
+            good &= want is None
+            continue
+        have = bench.dma(n)
+        expect(have in (want, set()), f"device {n} reaches memory by {have}, not {want}")
+        good &= have == want
+    return good
+
+
+def reference(bench, flow):
+    """The flow untouched, twice: (requests in order, objects and files afterwards)."""
+    for _ in range(2):
+        flow.prepare(bench)
+        bench.look()
+        flow.run(bench)
+        calls = bench.look()
+        expect(as_wanted(bench, flow, calls.live), f"{flow.name} fails without a failure: {calls.said}")
+        after = bench.look()
+    return [call.name for call in calls.calls if call.name in ERRNOS], (after.live, after.fds)
+
+
+def attempt(bench, flow, goal, nth, errnos):
+    """Once, with a call failing.  The call, or None if there were not so many."""
+    flow.prepare(bench)
+    before = bench.look(nth, errnos)
+    error = None
+    try:
+        flow.run(bench)
+    except QmpError as refused:
+        error = str(refused)
+    seen = bench.look()
+    failed = next((call for call in seen.calls if call.by == "inject"), None)
+    util.detail(f"{flow.name} {nth}: {failed and failed.name} {failed and os.strerror(-failed.ret)}: "
+                f"{error or seen.said or 'nothing said'}")
+    if not failed:
+        expect(not error and as_wanted(bench, flow, seen.live), f"untouched, but {error or seen.said}")
+        return None
+    what = f"{flow.name}, call {nth}, {failed.name} fails ({os.strerror(-failed.ret)})"
+    try:
+        if error:
+            expect(any(host in error for host in bench.hosts.values()), f"no device in: {error}")
+            bench.settled(before.live, before.fds)
+        else:
+            expect(as_wanted(bench, flow, seen.live) or seen.said, "nobody was told")
+        flow.run(bench)
+        bench.smmu.again()
+        expect(as_wanted(bench, flow, bench.look().live), "a retry does not work")
+        bench.settled(*goal)
+    except util.LabError as wrong:
+        raise util.LabError(f"{what}: {wrong}; QEMU said: {error or seen.said or 'nothing'}") from None
+    return failed
+
+
+def sweep(bench, flow, thorough=False):
+    """Every call of a flow failing in turn.  Returns the number of failures."""
+    requests, goal = reference(bench, flow)
+    count = 0
+    variants = max(len(e) for e in ERRNOS.values()) if thorough else 1
+    for variant in range(variants):
+        errnos = {name: e[variant] for name, e in ERRNOS.items() if len(e) > variant}
+        nth = 1
+        while attempt(bench, flow, goal, nth, errnos):
+            nth += 1
+            count += 1
+            expect(nth < 100, f"{flow.name}: no end of calls")
+    if not thorough:
+        for name in dict.fromkeys(requests):
+            for err in ERRNOS[name][1:]:
+                count += bool(attempt(bench, flow, goal, 1, {name: err}))
+    util.say(f"  {flow.name}: {len(requests)} calls, {count} failures")
+    return count

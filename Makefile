@@ -36,8 +36,8 @@ run: packages ## see it work: a guest behind a vSMMU on the lab's SMMU (DEVICE=<
 check: packages ## all tests (PART=scripts|style|unit|qtest|lab: one part)
 	@scripts/check $(PART)
 
-bench: packages ## throughput with and without the vSMMU
-	@scripts/lab bench
+bench: packages ## this vSMMU, upstream's, none and the host itself, side by side (PLAN=quick|full)
+	@scripts/lab bench $(if $(PLAN),--$(PLAN))
 
 soak: packages ## plugs, reboots, kexecs by the hundred: what grows (SOAK=--quick: a tenth)
 	@scripts/lab soak $(SOAK)

@@ -14,17 +14,17 @@ def expect(condition, message):
         raise LabError(message)
 
 
-def nvme(l2, serial, timeout=20):
+def nvme(l2, serial, timeout=20, interval=0.2):
     """(block device, PCI address) of an NVMe in the guest, waiting for it."""
     found = l2.guest(f"""
-        for i in $(seq {timeout * 5}); do
+        for i in $(seq {int(timeout / interval)}); do
             for c in /sys/class/nvme/nvme*; do
                 [ "$(cat $c/serial 2>/dev/null | tr -d ' ')" = {serial} ] || continue
                 [ -b /dev/${{c##*/}}n1 ] || continue
                 echo /dev/${{c##*/}}n1 $(basename $(readlink -f $c/device))
                 exit
             done
-            sleep 0.2
+            sleep {interval}
         done
         echo "no NVMe {serial}"; ls /sys/class/nvme; exit 1""", timeout + 60)
     return found.out.split()
@@ -99,16 +99,6 @@ def gone(l2, serial, timeout=20):
             cat /sys/class/nvme/nvme*/serial 2>/dev/null | grep -q {serial} || exit 0
             sleep 0.2
         done; exit 1""", timeout + 60)
-
-
-def throughput(l2, device, count=2000, size="4k"):
-    """Seconds for so many direct reads, by the guest's clock."""
-    out = l2.guest(f"""
-        t() {{ cut -d' ' -f1 /proc/uptime; }}
-        dd if={device} of=/dev/null bs={size} count=64 iflag=direct 2>/dev/null
-        a=$(t); dd if={device} of=/dev/null bs={size} count={count} iflag=direct 2>/dev/null
-        echo $a $(t)""", 180).out.split()
-    return float(out[1]) - float(out[0])
 
 
 def eventually(what, test, timeout=10):

@@ -4,7 +4,8 @@
 import argparse
 import os
 
-from . import bench, host, kernel, mainjob, roots, scenario, soak, util
+from . import host, kernel, mainjob, roots, scenario, soak, util
+from .bench import command as bench
 
 
 def check(args):
@@ -63,8 +64,16 @@ def main(parser):
     add = sub.add_parser("sweep", help="the failures_* scenarios with every errno at every host call")
     add.add_argument("names", nargs="*", metavar="NAME")
     add.set_defaults(func=sweep)
-    sub.add_parser("bench", help="reads with this vSMMU, with upstream's, with none"
-                   ).set_defaults(func=bench.main)
+    add = sub.add_parser("bench", help="this vSMMU, upstream's, none, and L1 itself, side by side")
+    much = add.add_mutually_exclusive_group()
+    much.add_argument("--quick", action="store_true", help="one round of the least (4 minutes)")
+    much.add_argument("--full", action="store_true", help="all of it, with more rounds (an hour)")
+    much.add_argument("--docs", action="store_true",
+                      help="no run: write docs/ from the results of the last one")
+    add.add_argument("--rounds", type=int, metavar="N", help="so many rounds")
+    add.add_argument("--only", metavar="NAME,...",
+                     help="these configurations: " + " ".join(bench.BY_NAME))
+    add.set_defaults(func=bench.main)
     add = sub.add_parser("soak", help="one thing again and again: memory and kernel objects stay flat")
     add.add_argument("names", nargs="*", metavar="NAME", help="only these flows")
     add.add_argument("--cycles", type=int, metavar="N", help="so many of each")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from . import images, iort, roots, util
 from .channel import Agent, Channel, Dead, LabError
+from .qmp import Qmp
 
 SLOTS = ("a", "b")      # so many L2 at a time
 L2_PORTS = ("qmp", "agent", "console")
@@ -134,6 +135,7 @@ class L0:
                 "-accel", "tcg,thread=multi", "-bios", roots.efi(),
                 "-kernel", kernel, "-initrd", self.dir / "initrd", "-append", " ".join(append),
                 "-serial", "mon:stdio" if shell else f"file:{self.console_path}",
+                "-qmp", f"unix:{self.dir / 'l0-qmp'},server=on,wait=off",
                 "-device", "virtio-serial-device,max_ports=16"]
         for port in self.ports():
             args += ["-chardev", f"socket,id={port},path={self.dir / port},server=on,wait=off",
@@ -148,6 +150,7 @@ class L0:
                 self.args, stdin=None if shell else subprocess.DEVNULL,
                 stdout=None if shell else err, stderr=err, preexec_fn=_die_with_parent)
         self.channels = {}
+        self._qmp = None
         try:
             for port in self.ports():
                 self.channels[port] = Channel(self.dir / port, self.check)
@@ -160,6 +163,14 @@ class L0:
     @staticmethod
     def ports():
         return ["agent"] + [f"{slot}.{port}" for slot in SLOTS for port in L2_PORTS]
+
+    @property
+    def qmp(self):
+        """The emulated server's own monitor; its trace goes to l0-stderr.log."""
+        if not self._qmp:
+            self.channels["l0-qmp"] = Channel(self.dir / "l0-qmp", self.check)
+            self._qmp = Qmp(self.channels["l0-qmp"])
+        return self._qmp
 
     def check(self):
         if self.proc.poll() is not None:

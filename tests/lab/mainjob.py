@@ -8,7 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import bench, checks, host, images, kernel, options, report, roots, scenario, util
+from . import checks, host, images, kernel, options, report, roots, scenario, util
+from .bench import workloads
 from .l2 import L2
 from .util import LabError
 
@@ -24,7 +25,7 @@ def with_vsmmu(guest, qemu, bdf, expected, serial):
             device, inside = checks.nvme(guest, serial)
             facts["sha256"] = checks.read_sha256(guest, device)
             facts["expected"] = expected
-            facts["times"] = bench.timed(guest, device, report.READS)
+            facts["times"] = workloads.timed(guest, device, report.READS)
     else:
         inside = guest.guest("cd /sys/bus/pci/devices && for d in *; do "
                              "[ -e $d/iommu_group ] && [ ! -e $d/pci_bus ] && echo $d; done"
@@ -42,7 +43,7 @@ def without_vsmmu(guest, bdf, serial):
         guest.start(options.iommufd() + options.port(1, bus="pcie.0") + options.vfio(bdf))
         guest.boot()
         device, _ = checks.nvme(guest, serial)
-        times = bench.timed(guest, device, report.READS)
+        times = workloads.timed(guest, device, report.READS)
         guest.stop()
     return times
 

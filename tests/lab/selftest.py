@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 
 from . import images, iort, kernel, metal, options, qmp, scenario, shim, soak, trace, util
+from .bench import selftest as bench_selftest
 from .channel import Agent, Channel, Dead
 
 
@@ -321,6 +322,7 @@ def failures():
     """Text of what failed; empty if nothing."""
     import io
     stream = io.StringIO()
-    suite = unittest.defaultTestLoader.loadTestsFromModule(__import__(__name__, fromlist=["x"]))
+    load = unittest.defaultTestLoader.loadTestsFromModule
+    suite = unittest.TestSuite(load(module) for module in (sys.modules[__name__], bench_selftest))
     result = unittest.TextTestRunner(stream=stream, verbosity=1).run(suite)
     return "" if result.wasSuccessful() else stream.getvalue()

@@ -32,7 +32,7 @@ def install(l1):
     """The lab itself and its QEMU, where `run` looks for them."""
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w:gz") as tar:
-        for path in sorted(util.HERE.glob("*.py")) + sorted(util.HERE.glob("scenarios/*.py")):
+        for path in sorted(util.HERE.rglob("*.py")):
             tar.add(path, f"lab/{path.relative_to(util.HERE)}")
     l1.sh("rm -rf /tmp/real && mkdir -p /tmp/real/build/obj && "
           "ln -s /lab/qemu/qemu-system-aarch64 /tmp/real/build/obj/")

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`bench`: the device under test beside its rivals, in one boot of L1."""

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Commands put into the guest's own command queue, to count what they cost.
+
+The driver's idea of the queue is wrong afterwards: the guest is of no more
+use, so this is the last thing that it does.
+"""
+
+import time
+
+from .. import bare
+from ..util import LabError
+from . import counters
+
+CMDQ_BASE = 0x90
+ADDRESS = ((1 << 52) - 1) & ~0x1f
+
+# Two words each, IHI 0070 chapter 4.
+CFGI_ALL = (0x04, 31)
+TLBI_NH_ASID = (0x11 | 1 << 48, 0)
+SYNC = (0x46, 0)
+
+
+class Queue:
+    """The command queue of a guest's SMMU that is idle."""
+
+    def __init__(self, smmu):
+        self.smmu = smmu
+        base = smmu.read(CMDQ_BASE, 64)
+        self.size = 1 << (base & 31)
+        self.address = base & ADDRESS
+
+    def issue(self, commands):
+        """Write commands, ring, and wait until they are consumed."""
+        prod = self.smmu.read(counters.CMDQ_PROD)
+        script = []
+        for n, words in enumerate(commands):
+            slot = self.address + 16 * ((prod + n) % self.size)
+            script += [f"devmem {slot + 8 * i:#x} 64 {word:#x}" for i, word in enumerate(words)]
+        after = (prod + len(commands)) % (2 * self.size)
+        script.append(f"devmem {self.smmu.base + counters.CMDQ_PROD:#x} 32 {after:#x}")
+        self.smmu.l2.guest("\n".join(script), 60)
+        for _ in range(50):
+            cons = self.smmu.read(counters.CMDQ_CONS)
+            if cons == after:
+                return
+            time.sleep(0.1)
+        raise LabError(f"CMDQ_CONS is {cons:#x}, not {after:#x}: the queue does not go on")
+
+
+def measure(l1, guest, name, sizes=(1, 8, 32)):
+    """{figure: counts} of CFGI_ALL with nothing changed, and of batches."""
+    queue = Queue(bare.Smmu(guest, name))
+    out = {}
+    with counters.traced(l1, guest) as counts:
+        queue.issue([CFGI_ALL, SYNC])
+    out["cfgi-all"] = counts
+    for size in sizes:
+        with counters.traced(l1, guest) as counts:
+            queue.issue([TLBI_NH_ASID] * size + [SYNC])
+        out[f"batch-{size}"] = counts
+    return out

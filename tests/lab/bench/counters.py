@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is counted, and where.
+
+Exits of L2    the statistics that KVM keeps for each machine, in L1's debugfs:
+               exact, and free while the clock runs.
+MMIO, ioctls   the trace of QEMU, in a short run of its own: a line for each
+               costs time, but does not change how many there are.
+Table walks    the trace of L0's QEMU in the same short run: its emulated SMMU
+               looks into its TLB, and walks the tables of both stages.
+CPU time       of L0's process, all its threads: what the emulated server had
+               to do, whatever else this machine was busy with.  It stands for
+               instructions, which nothing counts here: TCG's PMU has
+               INST_RETIRED only with -icount, and that allows one thread.
+"""
+
+import re
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+# name here: name in debugfs
+KVM = {"exits": "exits", "to_qemu": "mmio_exit_user", "in_kvm": "mmio_exit_kernel",
+       "wfi": "wfi_exit_stat", "wfe": "wfe_exit_stat",
+       "hvc": "hvc_exit_stat", "signals": "signal_exits"}
+
+# Traced once for every invalidation or access, so not while the clock runs.
+# Patterns: a QEMU need not have them.
+INVALIDATIONS = ("iommufd_*invalidate*", "smmuv3_accel_flush*")
+ACCESSES = ("smmuv3_write_mmio", "smmuv3_read_mmio", "smmuv3_cmdq_opcode")
+LOOKUPS = ("smmu_iotlb_lookup_hit", "smmu_iotlb_lookup_miss")      # of L0
+
+CMDQ_PROD, CMDQ_CONS = 0x98, 0x9c
+
+
+def kvm(host, pid):
+    """{name: count} of the machine of one QEMU process."""
+    files = " ".join(KVM.values())
+    out = host.sh(f"cd /sys/kernel/debug/kvm/{pid}-* && grep -H . {files}").out
+    return parse_kvm(out)
+
+
+def parse_kvm(text):
+    have = dict(line.split(":") for line in text.splitlines() if line.count(":") == 1)
+    return {name: int(have[file], 0) for name, file in KVM.items() if file in have}
+
+
+def cpu_seconds(pid):
+    """CPU time of a process of this machine, all its threads."""
+    total = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            total += int(path.read_text().split()[0])
+        except (OSError, IndexError):
+            pass    # a thread that has just ended
+    return total / 1e9
+
+
+class Meter:
+    """Reads all counters before and after something that a guest does."""
+
+    def __init__(self, lab, guest=None):
+        self.lab = lab
+        self.guest = guest
+        self.idle = {}      # what asking for nothing costs
+
+    def _exits(self):
+        return kvm(self.lab.l1, self.guest.pid) if self.guest else {}
+
+    def _cpu(self):
+        return cpu_seconds(self.lab.l1.l0.proc.pid)
+
+    def calibrate(self, ask, times=3):
+        """Find what the question itself costs, to be left out later."""
+        runs = [self.measure(ask)[1] for _ in range(times)]
+        self.idle = {name: min(run[name] for run in runs) for name in runs[0]}
+
+    def measure(self, ask):
+        """(what ask() returns, {counter: difference})"""
+        # CPU time inside: reading KVM's counters takes some.
+        exits, cpu = self._exits(), self._cpu()
+        result = ask()
+        cpu, after = self._cpu() - cpu, self._exits()
+        used = {"cpu": cpu, **{name: after[name] - exits[name] for name in after}}
+        return result, {name: max(used[name] - self.idle.get(name, 0), 0) for name in used}
+
+
+def trace_events(qmp, names, on):
+    for name in names:
+        qmp.cmd("trace-event-set-state", name=name, enable=on, **{"ignore-unavailable": True})
+
+
+@contextmanager
+def traced(l1, guest=None):
+    """Trace what is counted, meanwhile; yields the counts to come."""
+    out = {}
+    log = l1.l0.stderr_path
+    start = log.stat().st_size
+    if guest:
+        mark = int(guest.host.sh(f"wc -c <{guest.dir}/trace").out)
+        trace_events(guest.qmp, INVALIDATIONS + ACCESSES, True)
+    trace_events(l1.l0.qmp, LOOKUPS, True)
+    try:
+        yield out
+    finally:
+        trace_events(l1.l0.qmp, LOOKUPS, False)
+        if guest:
+            trace_events(guest.qmp, INVALIDATIONS + ACCESSES, False)
+    with open(log, "rb") as file:
+        file.seek(start)
+        out.update(from_l0_trace(file.read()))
+    if guest:
+        text = guest.host.sh(f"tail -c +{mark + 1} {guest.dir}/trace", 60).data
+        out.update(from_trace(text.decode(errors="replace")))
+
+
+def from_l0_trace(data):
+    """What the emulated SMMU looked up in its TLB, and what it had to walk for."""
+    walks = data.count(b"smmu_iotlb_lookup_miss")
+    return {"walks": walks, "lookups": walks + data.count(b"smmu_iotlb_lookup_hit")}
+
+
+WRITE = re.compile(r"smmuv3_(read|write)_mmio addr: ?0x([0-9a-f]+)")
+OPCODE = re.compile(r"smmuv3_cmdq_opcode <--- (\w+)")
+INVALIDATE = re.compile(r"(?:iommufd_viommu_invalidate|iommufd_backend_invalidate_cache) .*?"
+                        r"(?:entries|entry_num)=(\d+)")
+
+
+def from_trace(text):
+    """Counts of a piece of trace.
+
+    mmio: accesses to the SMMU's registers, each one an exit to QEMU; syncs:
+    CMD_SYNC; commands: all others; ioctls: IOMMU_HWPT_INVALIDATE; forwarded:
+    the commands in them.
+    """
+    accesses = Counter((kind, int(address, 16) & 0xffff) for kind, address in WRITE.findall(text))
+    opcodes = Counter(OPCODE.findall(text))
+    entries = [int(n) for n in INVALIDATE.findall(text)]
+    syncs = sum(n for name, n in opcodes.items() if name.endswith("CMD_SYNC"))
+    return {"mmio": sum(accesses.values()),
+            "prod_writes": accesses["write", CMDQ_PROD], "cons_reads": accesses["read", CMDQ_CONS],
+            "syncs": syncs, "commands": sum(opcodes.values()) - syncs,
+            "ioctls": len(entries), "forwarded": sum(entries)}

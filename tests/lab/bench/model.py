@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From counts to machines beyond the lab.
+
+An unmap costs what it does, times what that costs there:
+
+    unmap = exits * exit + ioctls * ioctl + commands * command + syncs * sync
+
+The counts on the left are measured.  The prices are assumptions: change them
+here (or for one table, --docs writes it anew) if you know your machine.
+"""
+
+from dataclasses import dataclass
+
+from .stats import per, spread
+
+
+@dataclass(frozen=True)
+class Price:
+    """What something takes on a real machine, in microseconds."""
+    name: str
+    low: float
+    high: float
+    what: str
+
+    def at(self, where):
+        """From low (0) to high (1)."""
+        return self.low + (self.high - self.low) * where
+
+
+PRICES = (
+    Price("exit", 2.0, 5.0, "exit to QEMU and back: KVM_RUN returns, big lock, MMIO dispatch, "
+                            "KVM_RUN again"),
+    Price("ioctl", 0.4, 1.0, "IOMMU_HWPT_INVALIDATE: entry, copy, checks, the lock of the "
+                             "physical queue"),
+    Price("command", 0.05, 0.1, "one command: copied, checked, put into the physical queue"),
+    Price("sync", 0.5, 1.5, "CMD_SYNC of the physical SMMU, with what it waits for"),
+)
+BY_NAME = {price.name: price for price in PRICES}
+MIDDLE = 0.5
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one unmap does."""
+    exits: float
+    ioctls: float
+    commands: float
+    syncs: float        # of the physical SMMU: one for each ioctl
+
+    def cost(self, where=MIDDLE):
+        """Microseconds, with the prices at a point of their ranges."""
+        return (self.exits * BY_NAME["exit"].at(where) + self.ioctls * BY_NAME["ioctl"].at(where)
+                + self.commands * BY_NAME["command"].at(where)
+                + self.syncs * BY_NAME["sync"].at(where))
+
+
+# A command queue in hardware: the guest's write goes to the SMMU.
+FLOOR = Counts(0, 0, 1, 1)
+
+
+def measured(samples, config, size, cpus):
+    """Counts of an unmap of a configuration; None if they were not measured.
+
+    The exits are KVM's, under that load; ioctls and commands are those of the
+    traced run: they do not depend on how many CPUs wait.
+    """
+    figure, counted = f"read-{size}-{cpus}", f"count-{size}"
+    syncs = per(samples, config, counted, "syncs")
+    exits = per(samples, config, figure, "to_qemu")
+    if not syncs or exits is None:
+        return None
+    ioctls = per(samples, config, counted, "ioctls") / syncs
+    return Counts(exits / syncs, ioctls, per(samples, config, counted, "commands") / syncs, ioctls)
+
+
+def serial(counts, where=MIDDLE):
+    """Microseconds of an unmap that hold the big lock: QEMU's share of each
+    exit, about half of it, and the ioctls."""
+    half = Counts(counts.exits / 2, counts.ioctls, counts.commands, counts.syncs)
+    return half.cost(where)
+
+
+def ceiling(counts, where=MIDDLE):
+    """Unmaps in a second of a whole machine, however many vCPUs and vSMMUs:
+    one of them at a time holds the lock."""
+    return 1e6 / serial(counts, where)
+
+
+def share(counts, rate, where=MIDDLE):
+    """Part of one CPU that so many unmaps in a second take."""
+    return rate * counts.cost(where) / 1e6
+
+
+def rows(samples):
+    """[(label, Counts)] of what was measured, and the floor."""
+    wanted = (("ours, 1 vCPU", "ours", "4k", 1), ("ours, 4 vCPUs", "ours", "4k", 4),
+              ("ours without IDR0.MSI, 1 vCPU", "no-msi", "4k", 1),
+              ("ours without IDR0.MSI, 4 vCPUs", "no-msi", "4k", 4),
+              ("rival, 1 vCPU", "rival", "4k", 1), ("rival, 4 vCPUs", "rival", "4k", 4),
+              ("ours, 128 KiB, no RIL", "no-ril", "128k", 1),
+              ("rival, 128 KiB, no RIL", "rival-no-ril", "128k", 1))
+    found = [(label, measured(samples, *what)) for label, *what in wanted]
+    return [(label, counts) for label, counts in found if counts]
+
+
+def lab_exit(samples, figure="read-4k-1"):
+    """Microseconds of CPU for an exit in the lab, by what more exits cost; None
+    if nothing tells.  Without IDR0.MSI all else is the same; the rival is next."""
+    for other in ("no-msi", "rival"):
+        more = difference(samples, other, "ours", figure, "cpu")
+        exits = difference(samples, other, "ours", figure, "to_qemu")
+        if more is not None and exits is not None and exits > 0.5:
+            return more / exits * 1e6
+    return None
+
+
+def difference(samples, config, base, figure, metric):
+    """Median over the rounds of how much more one takes than the other."""
+    mine = samples.by_round(config, figure, metric, "ops")
+    others = samples.by_round(base, figure, metric, "ops")
+    found = spread(mine[r] - others[r] for r in mine if r in others)
+    return found.median if found else None
+
+
+def breakdown(samples, figure, config="ours"):
+    """[(what, microseconds of CPU of the lab, how that was found)] of an
+    operation, which add up to it; empty if something was not measured."""
+    parts = [difference(samples, config, "none", figure, "cpu"),
+             difference(samples, "l1-dma", "l1-identity", figure, "cpu"),
+             lab_exit(samples), per(samples, config, figure, "to_qemu")]
+    none = samples.of("none", figure, "cpu", "ops")
+    if None in parts or not none:
+        return []
+    more, own, price, exits = parts
+    rest = more * 1e6 - own * 1e6 - price * exits
+    return [("without a vIOMMU", none.median * 1e6, "`none`"),
+            ("map, unmap, table walks", own * 1e6, "`l1-dma` less `l1-identity`: what a kernel pays "
+             "for its own SMMU"),
+            (f"{exits:.2f} exits to QEMU", price * exits, f"{price:.0f} us each, by `no-msi` and `ours`"),
+            ("the rest: ioctl, both stages", rest, "what is left")]

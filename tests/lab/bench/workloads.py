@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What runs in a guest, or in L1 itself: shell, because that is what is there.
+
+Each function takes `sh`, which runs a script and returns its output, and
+returns seconds by the clock of the machine that did the work.
+"""
+
+import re
+from dataclasses import dataclass
+
+from .. import checks, images
+from . import counters
+
+# Nanoseconds into $now without a process of its own: /proc/uptime has only
+# hundredths of a second.
+CLOCK = "t() { { read -r _; read -r _; read -r _ _ now _; } </proc/timer_list; }\n"
+
+DISK_KIB = images.DISK_MB << 10
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Direct reads from a disk: so many together, by so many readers."""
+    size: str
+    ops: int
+    readers: int = 1
+    cpus: int = 1       # how many of the machine are online
+
+    @property
+    def name(self):
+        return f"read-{self.size}-{self.cpus}"
+
+    @property
+    def kib(self):
+        return bytes_of(self.size) / 1024
+
+
+def bytes_of(size):
+    """The number that dd means by "512", "4k" or "1M"."""
+    unit = {"k": 1 << 10, "M": 1 << 20}.get(size[-1])
+    return int(size[:-1]) * unit if unit else int(size)
+
+
+def timed_script(body):
+    """A script that prints the nanoseconds that a shell fragment takes."""
+    return f"{CLOCK}t; a=$now\n{body}\nt; echo $((now - a))"
+
+
+def reader(device, load, number):
+    """One reader on a CPU of its own, as often over the disk as it takes."""
+    each = load.ops // load.readers
+    fit = min(each, int(DISK_KIB // load.kib))
+    passes, rest = divmod(each, fit)
+    # Which part does not matter, as long as it is within the disk.
+    skip = number * fit % max(int(DISK_KIB // load.kib) - fit, 1)
+
+    def dd(count):
+        return f"dd if={device} of=/dev/null bs={load.size} skip={skip} count={count} iflag=direct;"
+    body = f"for i in $(seq {passes}); do {dd(fit)} done; " + (dd(rest) if rest else "")
+    return f"taskset {1 << number % load.cpus:x} sh -c '{body}' 2>/run/reader.{number} &"
+
+
+def readers_script(device, load):
+    """All readers, and the wait for the last one."""
+    return "\n".join([reader(device, load, n) for n in range(load.readers)] + ["wait"])
+
+
+def run(sh, body, after="", timeout=120):
+    """(seconds of a shell fragment, what another one after it says)"""
+    first, _, rest = sh(timed_script(body) + "\n" + after, timeout).partition("\n")
+    return int(first) / 1e9, rest
+
+
+def reads(sh, device, load):
+    """Seconds of a load; an error if less was read than it says."""
+    seconds, said = run(sh, readers_script(device, load), "cat /run/reader.*; rm /run/reader.*")
+    done = blocks_in(said)
+    want = load.ops // load.readers * load.readers
+    checks.expect(done == want, f"{load.name}: {done} of {want} blocks were read")
+    return seconds
+
+
+def blocks_in(text):
+    """The sum of dd's "N+0 records in"."""
+    return sum(int(n) for n in re.findall(r"^(\d+)\+0 records in", text, re.M))
+
+
+def nothing(sh):
+    """What asking costs, for the meter."""
+    return run(sh, ":")[0]
+
+
+def set_cpus(sh, count):
+    """Leave so many CPUs online."""
+    sh(f"""
+        for c in /sys/devices/system/cpu/cpu[1-9]; do
+            n=${{c##*cpu}}
+            [ -e $c/online ] || continue
+            want=$((n < {count}))
+            [ $(cat $c/online) = $want ] || echo $want > $c/online
+        done""", 60)
+
+
+# ------------------------------------------------------------------ network
+
+def net_up(sh):
+    """Configure the igb; L0's user network answers at 10.0.2.2."""
+    sh("""
+        net=$(ls /sys/bus/pci/drivers/igb/0000*/net | tail -n 1)
+        ip addr add 10.0.2.15/24 dev $net
+        ip link set $net up
+        for i in $(seq 50); do
+            ping -q -c 1 -W 1 10.0.2.2 >/dev/null 2>&1 && exit
+            sleep 0.1
+        done
+        echo "no answer on $net"; exit 1""", 60)
+
+
+def pings(sh, each, senders):
+    """Echo requests of 60 bytes, each as soon as the one before is answered."""
+    one = f"ping -A -q -c {each} -s 18 10.0.2.2 >/run/ping"
+    body = "\n".join(f"{one}.{n} &" for n in range(senders)) + "\nwait"
+    seconds, out = run(sh, body, "cat /run/ping.*; rm /run/ping.*")
+    answered = sum(int(line.split()[3]) for line in out.splitlines() if "received" in line)
+    checks.expect(answered >= each * senders * 0.98,
+                  f"{answered} of {each * senders} packets were answered")
+    return seconds
+
+
+# --------------------------------------------------------------- the report
+
+def timed(guest, device, loads):
+    """{size: seconds} for (size, count), as `run` reports them."""
+    counters.trace_events(guest.qmp, counters.INVALIDATIONS, False)
+
+    def sh(script, timeout):
+        return guest.guest(script, timeout).out
+    times = {}
+    for size, count in loads:
+        reads(sh, device, Reads(size, min(count, 64)))
+        times[size] = reads(sh, device, Reads(size, count))
+    counters.trace_events(guest.qmp, counters.INVALIDATIONS, True)
+    return times

@@ -9,8 +9,9 @@
  *                       they mean, are those of tests/unit/fake-iommufd.h
  *   IOCTL_SHIM_CONTROL  a file "SERIAL NTH TIMES REQUEST=ERRNO ...": the NTH
  *                       call, from when the file changed, of those requests,
- *                       and TIMES - 1 after it, fail so. Replaced by rename(2)
- *                       while QEMU runs; read at each call
+ *                       and TIMES - 1 after it, fail so; with -ERRNO they are
+ *                       late by so many milliseconds instead. Replaced by
+ *                       rename(2) while QEMU runs; read at each call
  *   IOCTL_SHIM_LOG      a line for each call, and for each close of their fds
  *
  * What a newer kernel refuses cannot be allowed here. There is one such thing,
@@ -156,7 +157,7 @@ static void read_control(void)
     dprintf(log_fd, "armed serial=%u\n", serial);
 }
 
-/* The errno that this call shall fail with, or 0 */
+/* The errno that this call shall fail with, 0, or - its milliseconds */
 static int injected(const struct request *r)
 {
     int err = errnos[r - requests];
@@ -296,6 +297,10 @@ static int watched(int fd, const struct request *r, uint32_t *w)
         file(fd)->kind = IOMMUFD;
     }
     err = injected(r);
+    if (err < 0) {
+        usleep(-err * 1000);
+        err = 0;
+    }
     if (err == ENOENT && (r->nr == DESTROY || r->nr == IOAS_UNMAP)) {
         real(fd, r, w);     /* it is said to be gone, so it shall be */
         object(w[1])->kind = NOTHING;

@@ -70,6 +70,7 @@ typedef struct Machine {
     QTestState *qts;
     uint64_t smmu;
     uint32_t cmdq_prod;
+    uint64_t fetch_addr;        /* of the last event, if it has that */
 } Machine;
 
 static void command(Machine *m, uint64_t word0, uint64_t word1)
@@ -108,6 +109,7 @@ static int take_event(Machine *m)
     g_assert_cmphex(prod, ==, (cons + 1) & mask);
     qtest_writel(m->qts, m->smmu + EVENTQ_CONS, prod);
     g_assert_cmphex(qtest_readl(m->qts, entry + 4), ==, EDU_SID);
+    m->fetch_addr = qtest_readq(m->qts, entry + 24);
     return qtest_readl(m->qts, entry) & 0xff;
 }
 
@@ -216,6 +218,7 @@ static void test_two_levels(void)
         qtest_writeq(m.qts, L1CD, NOWHERE | 1);
         invalidate_all(&m);
         assert_write(&m, IOVA_S1, F_CD_FETCH);
+        g_assert_cmphex(m.fetch_addr, ==, NOWHERE);
     }
     put_ste(&m, L1CD, 10, 3, DSS_SSID0);
     assert_write(&m, IOVA_S1, C_BAD_STE);

@@ -101,6 +101,8 @@ void smmuv3_accel_put_id(SMMUv3AccelState *s, uint32_t id)
     Error *err = NULL;
 
     if (!smmuv3_accel_viommu_put_id(s->viommu, id, &err)) {
+        error_prepend(&err, "arm-smmuv3-accel: the host keeps what is not "
+                      "needed any more, for now: ");
         smmuv3_accel_complain(s, err);
     }
 }
@@ -271,22 +273,27 @@ static bool make_it_so(SMMUv3AccelDevice *dev, Error **errp)
 static void follow_guest(SMMUv3AccelDevice *dev)
 {
     SMMUv3AccelTarget abort = fixed_target(dev, R_GBPA_ABORT_MASK);
-    uint32_t sid = UINT32_MAX;
-    Error *err = NULL;
+    Error *err = NULL, *worse = NULL;
+    g_autofree char *stream = NULL;
+    uint32_t sid;
 
     if (make_it_so(dev, &err)) {
         return;
     }
-    smmuv3_accel_device_sid(dev, &sid);
-    error_prepend(&err, "arm-smmuv3-accel: host device %s, StreamID 0x%x, "
-                  "cannot follow the guest's configuration, its DMA is "
-                  "blocked: ", dev->name, sid);
-    smmuv3_accel_complain(dev->smmu, err);
-    err = NULL;
     abort.why = "the host refused what the guest configured";
-    if (!attach_abort(dev, &abort, &err)) {
-        smmuv3_accel_complain(dev->smmu, err);
+    stream = smmuv3_accel_device_sid(dev, &sid) ?
+             g_strdup_printf("StreamID 0x%x", sid) :
+             g_strdup("without a StreamID");
+    if (attach_abort(dev, &abort, &worse)) {
+        error_prepend(&err, "its DMA is blocked: ");
+    } else {
+        error_prepend(&err, "and its DMA goes on as before (%s): ",
+                      error_get_pretty(worse));
+        error_free(worse);
     }
+    error_prepend(&err, "arm-smmuv3-accel: host device %s, %s, cannot follow "
+                  "the guest's configuration, ", dev->name, stream);
+    smmuv3_accel_complain(dev->smmu, err);
 }
 
 void smmuv3_accel_evaluate(SMMUv3AccelState *s, uint32_t first, uint32_t last)
@@ -353,9 +360,13 @@ static void detach(SMMUv3AccelDevice *dev)
     if (block(dev, &abort, &err)) {
         return;
     }
+    error_prepend(&err, "arm-smmuv3-accel: host device %s, which is leaving: ",
+                  dev->name);
     smmuv3_accel_complain(dev->smmu, err);
     err = NULL;
     if (!attach_bypass(dev, &bypass, &err)) {
+        error_prepend(&err, "arm-smmuv3-accel: host device %s, which is "
+                      "leaving: ", dev->name);
         smmuv3_accel_complain(dev->smmu, err);
     }
 }

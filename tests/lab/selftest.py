@@ -3,6 +3,7 @@
 
 import errno
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -146,6 +147,15 @@ class Shims(unittest.TestCase):
     def test_who_answered(self):
         self.assertEqual([c.by for c in shim.parse(SHIM_LOG)], ["", "", "inject", "", "", "", ""])
         self.assertEqual(shim.control(3, 2, {"IOMMU_DESTROY": 16}, 9), "3 2 9 IOMMU_DESTROY=16")
+
+    def test_versions_are_those_of_the_unit_tests(self):
+        header = (util.ROOT / "tests/unit/fake-iommufd.h").read_text()
+        versions = [f"{a}.{b}" for a, b in re.findall(r"LINUX_(\d+)_(\d+),", header)]
+        self.assertEqual(versions, ["6.12", "6.13", "6.15", "6.17", "6.19"])
+        usage = re.search(r"IOCTL_SHIM_KERNEL +([^:]*):", shim.SOURCE.read_text())[1]
+        self.assertEqual(re.findall(r"\d\.\d+", usage), versions)
+        readme = (util.HERE / "README.md").read_text()
+        self.assertEqual(re.findall(r"^\| (\d\.\d+) \|", readme, re.M), versions)
 
     def test_the_library(self):
         """Built for this machine, on files that know no such ioctl (ENOTTY)."""

@@ -32,8 +32,8 @@ def about(lab, plan):
             "kernel": lab.l1.sh("uname -r").out,
             "qemu": version(lab.qemu),
             "rival": version(RIVAL.qemu) if lab.rival else "none",
-            "host": f"{os.cpu_count()} CPUs ({os.uname().machine}), "
-                    f"load {os.getloadavg()[0]:.1f} at the start"}
+            "host": f"{os.cpu_count()} CPUs ({os.uname().machine})",
+            "load": round(os.getloadavg()[0], 1)}
 
 
 def save(head, samples, problems):

@@ -89,6 +89,11 @@ def trace_events(qmp, names, on):
         qmp.cmd("trace-event-set-state", name=name, enable=on, **{"ignore-unavailable": True})
 
 
+def quiet(guest, off=True):
+    """Stop (or start again) tracing what happens for every invalidation."""
+    trace_events(guest.qmp, INVALIDATIONS, not off)
+
+
 @contextmanager
 def traced(l1, guest=None):
     """Trace what is counted, meanwhile; yields the counts to come."""

@@ -11,6 +11,8 @@ here (or for one table, --docs writes it anew) if you know your machine.
 
 from dataclasses import dataclass
 
+from .. import options
+from .plan import BY_NAME as BY_CONFIG
 from .stats import per, spread
 
 
@@ -46,6 +48,7 @@ class Counts:
     ioctls: float
     commands: float
     syncs: float        # of the physical SMMU: one for each ioctl
+    locked: bool = True     # the big lock is held during the ioctl
 
     def cost(self, where=MIDDLE):
         """Microseconds, with the prices at a point of their ranges."""
@@ -70,13 +73,15 @@ def measured(samples, config, size, cpus):
     if not syncs or exits is None:
         return None
     ioctls = per(samples, config, counted, "ioctls") / syncs
-    return Counts(exits / syncs, ioctls, per(samples, config, counted, "commands") / syncs, ioctls)
+    return Counts(exits / syncs, ioctls, per(samples, config, counted, "commands") / syncs, ioctls,
+                  locked=BY_CONFIG[config].qemu is options.RIVAL)
 
 
 def serial(counts, where=MIDDLE):
     """Microseconds of an unmap that hold the big lock: QEMU's share of each
-    exit, about half of it, and the ioctls."""
-    half = Counts(counts.exits / 2, counts.ioctls, counts.commands, counts.syncs)
+    exit, about half of it, and the ioctls of a QEMU that keeps it for them."""
+    half = (Counts(counts.exits / 2, counts.ioctls, counts.commands, counts.syncs) if counts.locked
+            else Counts(counts.exits / 2, 0, 0, 0))
     return half.cost(where)
 
 

@@ -60,9 +60,9 @@ def markdown(columns, rows):
 
 
 def about(result):
-    return (f"{result['date']}, plan `{result['plan']}`, {result['rounds']} rounds; ours: QEMU "
+    return (f"{result['date']}, plan `{result['plan']}`, {report.rounds(result)}; ours: QEMU "
             f"{result['qemu']}; rival: QEMU {result['rival']}; Linux {result['kernel']} as host and "
-            f"guest; {result['host']}.")
+            f"guest; {result['host']}{report.busy(result)}.")
 
 
 def targets(result):

@@ -24,10 +24,21 @@ def text(result):
 
 
 def heading(result):
-    return (f"\nBench of {result['date']}, plan {result['plan']}, {result['rounds']} rounds, "
-            f"interleaved\n{'=' * 60}\n"
+    return (f"\nBench of {result['date']}, plan {result['plan']}, {rounds(result)}\n{'=' * 60}\n"
             f"ours {result['qemu']}; rival {result['rival']}; Linux {result['kernel']}; "
-            f"on {result['host']}")
+            f"on {result['host']}{busy(result)}")
+
+
+def busy(result):
+    """What a machine that does other things as well does to the results."""
+    if result["load"] < 1.5:
+        return ""
+    return f", busy at the start (load {result['load']}): believe the counts, not the times"
+
+
+def rounds(result):
+    n = result["rounds"]
+    return f"{n} rounds, interleaved" if n > 1 else "1 round"
 
 
 def targets(verdicts):

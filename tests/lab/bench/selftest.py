@@ -48,7 +48,7 @@ def made_up(ours=1.2, rival=2.4, exits=1, ours4=0.4):
 
 def result_of(samples):
     return {"date": "today", "plan": "quick", "rounds": 3, "qemu": "10.0", "rival": "11.1",
-            "kernel": "7.2", "host": "here", "problems": ["round 1: it broke"],
+            "kernel": "7.2", "host": "here", "load": 3.2, "problems": ["round 1: it broke"],
             "targets": targets.evaluate(samples), "samples": samples.rows}
 
 
@@ -147,7 +147,8 @@ class Model(unittest.TestCase):
     def test_counts_and_cost(self):
         found = model.measured(made_up(), "ours", "4k", 1)
         # 1000 exits for 1000 reads; three commands for each CMD_SYNC
-        self.assertEqual(found, model.Counts(1, 1, 3, 1))
+        self.assertEqual(found, model.Counts(1, 1, 3, 1, locked=False))
+        self.assertTrue(model.measured(made_up(), "rival", "4k", 1).locked)
         self.assertGreater(found.cost(1), found.cost(0))
         self.assertGreater(found.cost(), model.FLOOR.cost())
         self.assertLess(model.ceiling(model.measured(made_up(), "rival", "4k", 1)),
@@ -188,7 +189,7 @@ class Pages(unittest.TestCase):
 
     def test_report(self):
         text = report.text(result_of(made_up()))
-        for word in ("PASS", "it broke", "read-4k-1", "no vIOMMU"):
+        for word in ("PASS", "it broke", "busy", "read-4k-1", "no vIOMMU"):
             self.assertIn(word, text)
         self.assertIn("not measured", report.text(result_of(Samples())))
 

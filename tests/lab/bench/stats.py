@@ -20,6 +20,8 @@ class Spread:
     n: int
 
     def __str__(self):
+        if self.n == 1:
+            return f"{self.median:.3g} (1 run)"
         return f"{self.median:.3g} ({self.low:.3g}..{self.high:.3g}, {self.n} runs)"
 
     def json(self):

@@ -131,7 +131,7 @@ def pings(sh, each, senders):
 
 def timed(guest, device, loads):
     """{size: seconds} for (size, count), as `run` reports them."""
-    counters.trace_events(guest.qmp, counters.INVALIDATIONS, False)
+    counters.quiet(guest)
 
     def sh(script, timeout):
         return guest.guest(script, timeout).out
@@ -139,5 +139,5 @@ def timed(guest, device, loads):
     for size, count in loads:
         reads(sh, device, Reads(size, min(count, 64)))
         times[size] = reads(sh, device, Reads(size, count))
-    counters.trace_events(guest.qmp, counters.INVALIDATIONS, True)
+    counters.quiet(guest, False)
     return times

@@ -161,6 +161,17 @@ SMMUv3AccelDevice *smmuv3_accel_device_find(SMMUv3AccelState *s, PCIBus *bus,
 SMMUv3AccelDevice *smmuv3_accel_device_by_vsid(SMMUv3AccelState *s,
                                                uint32_t vsid);
 
+/**
+ * smmuv3_accel_put_id - destroy a kernel object that stands on the vIOMMU
+ *
+ * Complains if the kernel refuses, and tries again later.
+ */
+void smmuv3_accel_put_id(SMMUv3AccelState *s, uint32_t id);
+
+/*
+ * smmuv3-accel-attach.c
+ */
+
 /*
  * The StreamID as of now. A bus behind a bridge has no number until the guest
  * gives it one, and a device there no StreamID: false.
@@ -180,12 +191,19 @@ bool smmuv3_accel_device_sid(const SMMUv3AccelDevice *dev, uint32_t *sid);
  */
 void smmuv3_accel_evaluate(SMMUv3AccelState *s, uint32_t first, uint32_t last);
 
+/* A device that VFIO has just attached to stage 2 */
+void smmuv3_accel_attach_begin(SMMUv3AccelDevice *dev);
+
 /**
- * smmuv3_accel_put_id - destroy a kernel object that stands on the vIOMMU
+ * smmuv3_accel_attach - attach one device to what the guest configured for it
  *
- * Complains if the kernel refuses, and tries again later.
+ * For plug, which can fail; evaluate is for all others. On failure it is where
+ * it was.
  */
-void smmuv3_accel_put_id(SMMUv3AccelState *s, uint32_t id);
+bool smmuv3_accel_attach(SMMUv3AccelDevice *dev, Error **errp);
+
+/* Leave the device to VFIO, off all HWPTs of ours, with its DMA blocked */
+void smmuv3_accel_attach_end(SMMUv3AccelDevice *dev);
 
 /* smmuv3-accel-invalidate.c: SMMUv3Class::command and cmdq_drained */
 int smmuv3_accel_command(SMMUv3State *s, const Cmd *cmd);

@@ -9,7 +9,7 @@ from .soak import flow
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 # One heap that gives back large blocks: what is left of its growth is leaks.
 HEAP = "env MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=65536 MALLOC_TRIM_THRESHOLD_=65536"
-SETTLE = 4
+SETTLE = 12       # reboots until the heap has its size; 32 devices take that many
 
 
 # ------------------------------------------------------------ small and cheap

@@ -17,11 +17,6 @@
 
 #include "smmuv3-accel-internal.h"
 
-static HostIOMMUDeviceIOMMUFDClass *ops(SMMUv3AccelDevice *dev)
-{
-    return HOST_IOMMU_DEVICE_IOMMUFD_GET_CLASS(dev->hiodi);
-}
-
 /* Bus 0 is always a root bus */
 bool smmuv3_accel_device_sid(const SMMUv3AccelDevice *dev, uint32_t *sid)
 {
@@ -112,7 +107,7 @@ static void set_target(SMMUv3AccelDevice *dev, const SMMUv3AccelTarget *target,
 static bool attach(SMMUv3AccelDevice *dev, const SMMUv3AccelTarget *target,
                    uint32_t hwpt_id, Error **errp)
 {
-    int ret = ops(dev)->attach_hwpt(dev->hiodi, hwpt_id, errp);
+    int ret = accel_hiodc(dev)->attach_hwpt(dev->hiodi, hwpt_id, errp);
 
     if (smmuv3_accel_count(&dev->smmu->counters, SMMU_ACCEL_IOCTL_ATTACH,
                            ret)) {
@@ -126,7 +121,7 @@ static bool attach(SMMUv3AccelDevice *dev, const SMMUv3AccelTarget *target,
 static bool block(SMMUv3AccelDevice *dev, const SMMUv3AccelTarget *target,
                   Error **errp)
 {
-    int ret = ops(dev)->detach_hwpt(dev->hiodi, errp);
+    int ret = accel_hiodc(dev)->detach_hwpt(dev->hiodi, errp);
 
     if (smmuv3_accel_count(&dev->smmu->counters, SMMU_ACCEL_IOCTL_DETACH,
                            ret)) {

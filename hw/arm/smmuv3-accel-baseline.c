@@ -46,8 +46,8 @@ static uint32_t common_fields(SMMUv3AccelReg reg, uint32_t a, uint32_t b)
 
         if (r->reg == reg) {
             uint32_t field = common_field(r->compare,
-                                          extract32(a, r->shift, r->length),
-                                          extract32(b, r->shift, r->length));
+                                          smmuv3_accel_field_value(r, a),
+                                          smmuv3_accel_field_value(r, b));
 
             value = deposit32(value, r->shift, r->length, field);
         }
@@ -104,16 +104,10 @@ static void explain_field(const SMMUv3AccelRule *rule,
                            rule->name, set);
     for (size_t i = 0; i < n; i++) {
         g_string_append_printf(str, "%s%s: %u", i ? ", " : " (", regs[i].name,
-                               extract32(regs[i].regs.reg[rule->reg],
-                                         rule->shift, rule->length));
+                               smmuv3_accel_field_value(rule,
+                                   regs[i].regs.reg[rule->reg]));
     }
     g_string_append_c(str, ')');
-}
-
-static bool usable(const SMMUv3AccelRule *rule, uint32_t value)
-{
-    return rule->vfio == SMMU_ACCEL_ANY ||
-           (value < 64 && (rule->vfio & BIT_ULL(value)));
 }
 
 /* Whether a host device can be behind a vSMMU with what @out has in common */
@@ -126,9 +120,8 @@ static bool check_usable(const SMMUv3AccelNamedRegs *regs, size_t n,
 
     for (size_t i = 0; i < n_rules; i++) {
         const SMMUv3AccelRule *r = &rules[i];
-        uint32_t value = extract32(out->reg[r->reg], r->shift, r->length);
 
-        if (!usable(r, value)) {
+        if (!smmuv3_accel_field_honoured(r, out->reg[r->reg])) {
             explain_field(r, regs, n, str);
         }
     }

@@ -12,11 +12,6 @@
 
 #include "smmuv3-accel-internal.h"
 
-static HostIOMMUDeviceIOMMUFDClass *ops(SMMUv3AccelDevice *dev)
-{
-    return HOST_IOMMU_DEVICE_IOMMUFD_GET_CLASS(dev->hiodi);
-}
-
 void smmuv3_accel_put_id(SMMUv3AccelState *s, uint32_t id)
 {
     Error *err = NULL;
@@ -85,7 +80,8 @@ static SMMUv3AccelDevice *device_new(SMMUv3AccelState *s, PCIBus *bus,
     dev->bus = bus;
     dev->devfn = devfn;
     dev->hiodi = HOST_IOMMU_DEVICE_IOMMUFD(object_ref(OBJECT(hiod)));
-    dev->name = ops(dev)->host_name(dev->hiodi) ?: g_strdup(hiod->name);
+    dev->name = accel_hiodc(dev)->host_name(dev->hiodi) ?:
+                g_strdup(hiod->name);
     smmuv3_accel_attach_begin(dev);
     return dev;
 }
@@ -137,12 +133,12 @@ static bool check_association(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
                    "leave host-smmu out", dev->name, s->host_smmu, id);
         return false;
     }
-    if (s->viommu &&
-        s->viommu->stage2_hwpt_id != ops(dev)->stage2_hwpt(dev->hiodi)) {
-        error_setg(errp, "host device %s (physical SMMU %s) has another stage 2 "
-                   "than the devices already behind %s (physical SMMU %s), as "
-                   "devices of two physical SMMUs do: put it below a root "
-                   "complex with a vSMMU of its own", dev->name,
+    if (s->viommu && s->viommu->stage2_hwpt_id !=
+                     accel_hiodc(dev)->stage2_hwpt(dev->hiodi)) {
+        error_setg(errp, "host device %s (physical SMMU %s) has another "
+                   "stage 2 than the devices already behind %s (physical SMMU "
+                   "%s), as devices of two physical SMMUs do: put it below a "
+                   "root complex with a vSMMU of its own", dev->name,
                    smmu ?: "unnamed", id, s->associated_smmu ?: "unnamed");
         return false;
     }
@@ -153,7 +149,7 @@ bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
                               HostIOMMUDevice *hiod, Error **errp)
 {
     SMMUv3AccelDevice *dev = device_new(s, bus, devfn, hiod);
-    g_autofree char *smmu = ops(dev)->iommu_name(dev->hiodi);
+    g_autofree char *smmu = accel_hiodc(dev)->iommu_name(dev->hiodi);
 
     if (!check_time(s, dev, errp) ||
         !check_association(s, dev, smmu, errp) ||

@@ -526,6 +526,11 @@ uint32_t smmuv3_accel_field_value(const SMMUv3AccelRule *rule, uint32_t value)
     return get_field(rule, value);
 }
 
+bool smmuv3_accel_field_honoured(const SMMUv3AccelRule *rule, uint32_t value)
+{
+    return in_set(rule->vfio, get_field(rule, value));
+}
+
 char *smmuv3_accel_field_text(const SMMUv3AccelRule *rule, uint32_t value)
 {
     uint32_t field = get_field(rule, value);

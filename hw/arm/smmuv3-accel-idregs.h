@@ -192,6 +192,9 @@ char *smmuv3_accel_regs_spec(const SMMUv3AccelRegs *regs);
 /* The field of @rule in @value of its register */
 uint32_t smmuv3_accel_field_value(const SMMUv3AccelRule *rule, uint32_t value);
 
+/* Whether that field can be honoured for a host device */
+bool smmuv3_accel_field_honoured(const SMMUv3AccelRule *rule, uint32_t value);
+
 /**
  * smmuv3_accel_field_text:
  *

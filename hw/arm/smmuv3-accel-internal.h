@@ -44,6 +44,13 @@ typedef struct SMMUv3AccelDevice {
     QLIST_ENTRY(SMMUv3AccelDevice) next;
 } SMMUv3AccelDevice;
 
+/* What VFIO does for a host device */
+static inline HostIOMMUDeviceIOMMUFDClass *
+accel_hiodc(const SMMUv3AccelDevice *dev)
+{
+    return HOST_IOMMU_DEVICE_IOMMUFD_GET_CLASS(dev->hiodi);
+}
+
 /* The kernel's queue of events for the guest; see smmuv3-accel-eventq.c */
 typedef struct SMMUv3AccelEventq {
     uint32_t id;                    /* 0: none */

@@ -5,7 +5,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/bitops.h"
 #include "qobject/json-writer.h"
 #include "smmuv3-spec.h"
 
@@ -50,8 +49,7 @@ static void write_fields(JSONWriter *json, SMMUv3AccelReg reg, uint32_t value)
     for (size_t i = 0; i < n; i++) {
         if (rules[i].reg == reg) {
             json_writer_uint64(json, rules[i].name,
-                               extract32(value, rules[i].shift,
-                                         rules[i].length));
+                               smmuv3_accel_field_value(&rules[i], value));
         }
     }
     json_writer_end_object(json);
@@ -214,7 +212,7 @@ void report_check(const SpecHost *host, const char *differences, bool json)
 
 static uint32_t field_of(const SMMUv3AccelRegs *regs, const SMMUv3AccelRule *r)
 {
-    return extract32(regs->reg[r->reg], r->shift, r->length);
+    return smmuv3_accel_field_value(r, regs->reg[r->reg]);
 }
 
 /* A member for @r if one of the hosts has more: those that have no more */

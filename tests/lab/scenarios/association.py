@@ -9,19 +9,20 @@ from lab.scenario import scenario
 SMMU1 = "/machine/peripheral/smmu1"
 
 
-def refused(guest, bdf, *words, iommufd="iommufd0", **place):
-    """device_add fails, with these words in its message and no trace left."""
+def refused(guest, device, *words, iommufd="iommufd0", **place):
+    """device_add of a PCI or sysfs address fails, with these words in its message and no trace left."""
     live = guest.trace().live()
+    source = "sysfsdev" if device.startswith("/") else "host"
     try:
-        guest.device_add("vfio-pci", id="wrong", host=bdf, iommufd=iommufd,
-                         **(place or {"bus": "rp2"}))
+        guest.device_add("vfio-pci", id="wrong", iommufd=iommufd,
+                         **{source: device}, **(place or {"bus": "rp2"}))
     except QmpError as error:
         text = str(error)
     else:
-        raise checks.LabError(f"device_add took {bdf}")
+        raise checks.LabError(f"device_add took {device}")
     for word in words:
         expect(word in text, f"{word} is not in the message: {text}")
-    expect(bdf not in guest.qom(SMMU1, "attached"), "the refused device is attached")
+    expect(device not in guest.qom(SMMU1, "attached"), "the refused device is attached")
     expect(guest.trace().live() == live,
            f"kernel objects: {live} before the refusal, {guest.trace().live()} after")
 
@@ -97,3 +98,25 @@ def other_iommufd_refused(lab):
                 + ["-device", "pcie-pci-bridge,id=bridge,bus=rp3"], boot="none", stopped=True)
     refused(guest, two, two, "iommufd=iommufd0", iommufd="iommufd1")
     refused(guest, two, two, "PCIe-to-PCI bridge", bus="bridge", addr="1")
+
+
+MTTY = "/sys/class/mdev_bus/mtty/mdev_supported_types/mtty-1"
+
+
+def mediated(lab, number):
+    """sysfs path in L1 of a device of the kernel's sample driver for mediated devices."""
+    uuid = f"83b8f4f2-509f-382f-3c1e-e6bfe0fa100{number}"
+    path = f"/sys/bus/mdev/devices/{uuid}"
+    lab.l1.sh(f"[ -e {path} ] || echo {uuid} > {MTTY}/create")
+    return path
+
+
+@scenario
+def mediated_refused(lab):
+    """A mediated device: taken where no vSMMU is, refused behind one, with the reason."""
+    one, _ = lab.vfio("nvme0")
+    guest = lab.guest()
+    guest.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2)) + options.vfio(one)
+                + ["-device", f"vfio-pci,bus=pcie.0,iommufd=iommufd0,sysfsdev={mediated(lab, 1)}"],
+                boot="none", stopped=True)
+    refused(guest, mediated(lab, 2), "a mediated device has no stream in the host IOMMU")

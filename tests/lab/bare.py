@@ -3,7 +3,7 @@
 
 import re
 
-from . import util
+from . import checks, options, util
 
 # Guests started with this leave memory from SCRATCH on to nobody.
 SMALL = "mem=480M"
@@ -121,3 +121,12 @@ class Nvme:
             return None
         raw = b"".join(read(self.l2, data + n, 64).to_bytes(8, "little") for n in (0, 8, 16))
         return re.sub(rb"[\0 ]+$", b"", raw[4:24]).decode(errors="replace")
+
+
+def machine(lab):
+    """nvme0 and its vSMMU on pcie.0, the disk taken from its driver: (host, guest, Smmu, Nvme)"""
+    host, _ = lab.vfio("nvme0")
+    guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
+                      + options.vfio(host, bus="pcie.0"), boot="dt", append=SMALL)
+    bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
+    return host, guest, Smmu(guest, checks.guest_translates(guest, bdf)), Nvme(guest, bdf)

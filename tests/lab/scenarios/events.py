@@ -54,14 +54,9 @@ TABLE, NOWHERE = bare.SCRATCH + 0x10000, 0xff0000000000
 @scenario
 def wrong_configuration_in_guest_log(lab):
     """An illegal STE, a table out of memory, a table too small: abort, and in the guest's log once."""
-    host, _ = lab.vfio("nvme0")
-    guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
-                      + options.vfio(host, bus="pcie.0"), boot="dt", append=bare.SMALL)
-    bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
-    smmu = Smmu(guest, checks.guest_translates(guest, bdf))
-    disk = bare.Nvme(guest, bdf)
+    host, guest, smmu, disk = bare.machine(lab)
     base, config = smmu.read(smmu.STRTAB_BASE, 64), smmu.read(smmu.STRTAB_BASE_CFG)
-    sid = bare.rid(bdf)
+    sid = bare.rid(disk.bdf)
 
     def configure(base, config, ste=None):
         smmu.cr0(clear=smmu.SMMUEN)

@@ -3,7 +3,7 @@
 
 import re
 
-from lab import bare, checks, l0, options
+from lab import bare, checks, l0
 from lab.bare import SCRATCH, Smmu
 from lab.checks import expect, expect_state
 from lab.scenario import scenario
@@ -56,15 +56,10 @@ def events(guest):
 @scenario(platform=l0.TWO_SMMUS)
 def context_descriptor_tables(lab):
     """The host walks the guest's two-level CD tables; S1DSS decides for a device without PASIDs."""
-    host, _ = lab.vfio("nvme0")
-    guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
-                      + options.vfio(host, bus="pcie.0"), boot="dt", append=bare.SMALL)
-    bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
+    host, guest, smmu, disk = bare.machine(lab)
     expect(guest.qom(SMMU1, "ssidsize") == "10", "SSIDSIZE of the host is not inherited")
     expect(guest.qom(SMMU1, "idr0") & 1 << 19, "CD2L of the host is not inherited")
-    smmu = Smmu(guest, checks.guest_translates(guest, bdf))
-    disk = bare.Nvme(guest, bdf)
-    tables = Tables(guest, smmu, bare.rid(bdf))
+    tables = Tables(guest, smmu, bare.rid(disk.bdf))
 
     def blocked(event, why):
         expect(disk.identify() is None, f"{why}: DMA goes through")

@@ -34,12 +34,7 @@ def gbpa_while_on(lab):
 @scenario
 def smmuen_off_on(lab):
     """SMMUEN cleared: GBPA decides, bypass or abort; set again: stage 1 again."""
-    host, _ = lab.vfio("nvme0")
-    guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
-                      + options.vfio(host, bus="pcie.0"), boot="dt", append=bare.SMALL)
-    bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
-    smmu = Smmu(guest, checks.guest_translates(guest, bdf))
-    disk = bare.Nvme(guest, bdf)
+    host, guest, smmu, disk = bare.machine(lab)
     expect(disk.identify() is None, "stage 1 lets DMA through to an address without a mapping")
 
     smmu.cr0(clear=smmu.SMMUEN)
@@ -59,7 +54,7 @@ def smmuen_off_on(lab):
     checks.proven(guest, "nvme0", host, viommus=1)
 
     # straight from stage 1 to what GBPA says now
-    disk = bare.Nvme(guest, bdf)
+    disk = bare.Nvme(guest, disk.bdf)
     smmu.cr0(clear=smmu.SMMUEN)
     expect_state(guest, host, "abort", "SMMUEN=0, GBPA.ABORT=1")
     smmu.cr0(set=smmu.SMMUEN)
@@ -70,12 +65,7 @@ def smmuen_off_on(lab):
 @scenario
 def stream_table_too_small(lab):
     """A stream table without the device's StreamID: abort; with it again: stage 1."""
-    host, _ = lab.vfio("nvme0")
-    guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
-                      + options.vfio(host, bus="pcie.0"), boot="dt", append=bare.SMALL)
-    bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
-    smmu = Smmu(guest, checks.guest_translates(guest, bdf))
-    disk = bare.Nvme(guest, bdf)
+    host, guest, smmu, disk = bare.machine(lab)
     config = smmu.read(smmu.STRTAB_BASE_CFG)
 
     smmu.cr0(clear=smmu.SMMUEN)

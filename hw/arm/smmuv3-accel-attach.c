@@ -301,6 +301,12 @@ void smmuv3_accel_evaluate(SMMUv3AccelState *s, uint32_t first, uint32_t last)
     }
 }
 
+void smmuv3_accel_evaluate_moved(SMMUv3AccelState *s)
+{
+    /* No StreamID is in this range */
+    smmuv3_accel_evaluate(s, 1, 0);
+}
+
 void smmuv3_accel_attach_begin(SMMUv3AccelDevice *dev)
 {
     dev->target = fixed_target(dev, 0);

@@ -49,7 +49,7 @@ static uint32_t common_fields(SMMUv3AccelReg reg, uint32_t a, uint32_t b)
                                           smmuv3_accel_field_value(r, a),
                                           smmuv3_accel_field_value(r, b));
 
-            value = deposit32(value, r->shift, r->length, field);
+            value = smmuv3_accel_field_set(r, value, field);
         }
     }
     return value;
@@ -97,7 +97,7 @@ static void explain_field(const SMMUv3AccelRule *rule,
                           const SMMUv3AccelNamedRegs *regs, size_t n,
                           GString *str)
 {
-    g_autofree char *reg = g_ascii_strup(smmuv3_accel_reg_name(rule->reg), -1);
+    const char *reg = smmuv3_accel_reg_title(rule->reg);
     g_autofree char *set = smmuv3_accel_set_str(rule->vfio);
 
     g_string_append_printf(str, "\n  %s.%s: a host device needs %s", reg,

@@ -168,8 +168,8 @@ bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
         }
     }
 
-    /* An empty range: for those whose old StreamID this device may have */
-    smmuv3_accel_evaluate(s, 1, 0);
+    /* This device may have the StreamID that another one had */
+    smmuv3_accel_evaluate_moved(s);
     QLIST_INSERT_HEAD(&s->devices, dev, next);
     if (!smmuv3_accel_attach(dev, errp)) {
         error_prepend(errp, "host device %s: ", dev->name);

@@ -1,9 +1,9 @@
 /*
  * arm-smmuv3-accel: the ID registers of a vSMMU
  *
- * Pure: no ioctl, no QOM, no globals. One table of rules, a row per field,
- * drives everything here: what may be given on the command line, what is taken
- * from a host, how a vSMMU compares with a host, and how registers are printed.
+ * Pure: no ioctl, no QOM, no globals. What they are by the command line and by
+ * the host, and whether a host can stand behind them; field by field, as the
+ * table of smmuv3-accel-rules.h says.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,18 +12,7 @@
 #define HW_ARM_SMMUV3_ACCEL_IDREGS_H
 
 #include "qapi/qapi-types-common.h"
-
-typedef enum SMMUv3AccelReg {
-    SMMU_ACCEL_IDR0,
-    SMMU_ACCEL_IDR1,
-    SMMU_ACCEL_IDR2,
-    SMMU_ACCEL_IDR3,
-    SMMU_ACCEL_IDR4,
-    SMMU_ACCEL_IDR5,
-    SMMU_ACCEL_IIDR,
-    SMMU_ACCEL_AIDR,
-    SMMU_ACCEL_NR_REGS
-} SMMUv3AccelReg;
+#include "smmuv3-accel-rules.h"
 
 /* Where the value of a register comes from */
 typedef enum SMMUv3AccelOrigin {
@@ -60,60 +49,9 @@ typedef struct SMMUv3AccelHostInfo {
     uint8_t oas_bits;               /* from the stage-2 IOVA range, or 0 */
 } SMMUv3AccelHostInfo;
 
-/* How a field of the vSMMU compares with that of a host */
-typedef enum SMMUv3AccelCompare {
-    SMMU_ACCEL_IGNORE,              /* the host's value is not looked at */
-    SMMU_ACCEL_AT_MOST,             /* vSMMU <= host */
-    SMMU_ACCEL_AT_LEAST,            /* vSMMU >= host */
-    SMMU_ACCEL_SUBSET,              /* every bit of the vSMMU is in the host */
-    SMMU_ACCEL_ENDIAN,              /* host the same, or 0: mixed */
-    SMMU_ACCEL_NO_FORCED_STALL,     /* host anything but 2: stall forced */
-    SMMU_ACCEL_OAS_BITS,            /* at most what the stage 2 maps */
-} SMMUv3AccelCompare;
-
-/*
- * One field of one register. @vfio and @emulated are sets: bit n stands for
- * value n, SMMU_ACCEL_ANY for every value that fits the field. A value in
- * neither set is refused at realize; one that is not in @vfio is refused when
- * a host device is attached.
- */
-#define SMMU_ACCEL_ANY UINT64_MAX
-
-typedef struct SMMUv3AccelRule {
-    SMMUv3AccelReg reg;
-    const char *name;
-    uint8_t shift;
-    uint8_t length;
-    uint64_t vfio;                  /* what forwarding to a host can honour */
-    uint64_t emulated;              /* what QEMU's own walker does */
-    SMMUv3AccelCompare compare;
-    bool inherit;                   /* from the host, if the walker can too */
-    uint32_t preset;                /* when not inherited, or impossible */
-    const char *shorthand;          /* option for this field, or NULL */
-    const char *why;
-} SMMUv3AccelRule;
-
-/**
- * smmuv3_accel_rules:
- * @n: set to the number of rows
- *
- * Returns the rule table, ordered by register and bit.
- */
-const SMMUv3AccelRule *smmuv3_accel_rules(size_t *n);
-
-/**
- * smmuv3_accel_set_str:
- *
- * Returns a set of values as text: "0..5", "0, 2" or "any" (g_free()).
- */
-char *smmuv3_accel_set_str(uint64_t set);
-
-/**
- * smmuv3_accel_reg_name:
- *
- * Returns the option that gives @reg ("idr0".."idr5", "iidr", "aidr").
- */
-const char *smmuv3_accel_reg_name(SMMUv3AccelReg reg);
+/* The field of @rule in the registers of @host */
+uint32_t smmuv3_accel_host_field(const SMMUv3AccelRule *rule,
+                                 const SMMUv3AccelHostInfo *host);
 
 /* Returns "given", "inherited", "default" or "unknown" */
 const char *smmuv3_accel_origin_name(SMMUv3AccelOrigin origin);
@@ -188,19 +126,5 @@ bool smmuv3_accel_regs_compare(const SMMUv3AccelRegs *vsmmu,
  * (g_free()). IDR2 and IDR4 appear when they are not 0.
  */
 char *smmuv3_accel_regs_spec(const SMMUv3AccelRegs *regs);
-
-/* The field of @rule in @value of its register */
-uint32_t smmuv3_accel_field_value(const SMMUv3AccelRule *rule, uint32_t value);
-
-/* Whether that field can be honoured for a host device */
-bool smmuv3_accel_field_honoured(const SMMUv3AccelRule *rule, uint32_t value);
-
-/**
- * smmuv3_accel_field_text:
- *
- * Returns the same for people (g_free()): "2", "0x43b" of what is a code, and
- * "5(48bit)" of OAS.
- */
-char *smmuv3_accel_field_text(const SMMUv3AccelRule *rule, uint32_t value);
 
 #endif /* HW_ARM_SMMUV3_ACCEL_IDREGS_H */

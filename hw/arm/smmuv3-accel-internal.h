@@ -198,6 +198,9 @@ bool smmuv3_accel_device_sid(const SMMUv3AccelDevice *dev, uint32_t *sid);
  */
 void smmuv3_accel_evaluate(SMMUv3AccelState *s, uint32_t first, uint32_t last);
 
+/* The same for devices without a StreamID yet, or with another one than before */
+void smmuv3_accel_evaluate_moved(SMMUv3AccelState *s);
+
 /* A device that VFIO has just attached to stage 2 */
 void smmuv3_accel_attach_begin(SMMUv3AccelDevice *dev);
 

@@ -65,10 +65,9 @@ static void unset_iommu_device(PCIBus *bus, void *opaque, int devfn)
     smmuv3_accel_device_unplug(opaque, bus, devfn);
 }
 
-/* An empty range: it is for those whose StreamID is another now */
 static void bus_renumbered(PCIBus *bus, void *opaque)
 {
-    smmuv3_accel_evaluate(opaque, 1, 0);
+    smmuv3_accel_evaluate_moved(opaque);
 }
 
 static const PCIIOMMUOps smmuv3_accel_ops = {

@@ -8,16 +8,7 @@
 #include "qemu/bswap.h"
 #include "libqtest.h"
 #include "libqos/fw_cfg.h"
-
-#define SPEC "idr0=0xd40101a,idr1=0x2730010,idr3=0x1400,idr5=0x74," \
-             "iidr=0x43b,aidr=0x1"
-#define SPEC_ATS "idr0=0xd40141a,idr1=0x2730010,idr3=0x1400,idr5=0x74," \
-                 "iidr=0x43b,aidr=0x1"
-#define SMMU(bus) "-device arm-smmuv3-accel,bus=" bus "," SPEC " "
-#define SMMU_ATS(bus) "-device arm-smmuv3-accel,bus=" bus "," SPEC_ATS " "
-#define PXB(id, nr) "-device pxb-pcie,id=" id ",bus=pcie.0,bus_nr=" nr " "
-#define ROOT_PORT(id, bus, addr, chassis) "-device pcie-root-port,id=" id \
-    ",bus=" bus ",addr=" addr ",chassis=" chassis " "
+#include "smmuv3-accel.h"
 
 /* With the small ECAM configuration space is in reach of 32 bits */
 #define MACHINE "-nodefaults -M virt,gic-version=3,highmem-ecam=off "

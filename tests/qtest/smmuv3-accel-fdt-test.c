@@ -10,16 +10,7 @@
 #include <glib/gstdio.h>
 #include <libfdt.h>
 #include "libqtest.h"
-
-#define SPEC "idr0=0xd40101a,idr1=0x2730010,idr3=0x1400,idr5=0x74," \
-             "iidr=0x43b,aidr=0x1"
-#define SPEC_ATS "idr0=0xd40141a,idr1=0x2730010,idr3=0x1400,idr5=0x74," \
-                 "iidr=0x43b,aidr=0x1"
-#define SMMU(bus) "-device arm-smmuv3-accel,bus=" bus "," SPEC " "
-#define SMMU_ATS(bus) "-device arm-smmuv3-accel,bus=" bus "," SPEC_ATS " "
-#define PXB(id, nr) "-device pxb-pcie,id=" id ",bus=pcie.0,bus_nr=" nr " "
-#define ROOT_PORT(id, bus, addr, chassis) "-device pcie-root-port,id=" id \
-    ",bus=" bus ",addr=" addr ",chassis=" chassis " "
+#include "smmuv3-accel.h"
 
 typedef struct FdtProp {
     const char *node;

@@ -11,32 +11,18 @@
 #include <glib/gstdio.h>
 #include "libqtest.h"
 #include "qobject/qdict.h"
+#include "smmuv3-accel.h"
 
 #define MACHINE "-M virt -m 64M -nodefaults -display none "
-#define PXB "-device pxb-pcie,id=pxb1,bus=pcie.0,bus_nr=8 "
-#define PXB_ELSEWHERE "-device pxb-pcie,id=pxb1,bus=pcie.0,bus_nr=16 "
+#define PXB8 PXB("pxb1", "8")
 #define SMMU_A(spec) "-device arm-smmuv3-accel,id=a,bus=pcie.0," spec " "
 #define SMMU_B(spec) "-device arm-smmuv3-accel,id=b,bus=pxb1," spec " "
 
-#define SPEC_A "idr0=0xd40301a,idr1=0x2730010,idr3=0x1400,idr5=0x74," \
-               "iidr=0x43b,aidr=0x1"
-#define SPEC_B "idr0=0xd40041a,idr1=0x1080018,idr3=0xc00,idr4=0xdeadbeef," \
-               "idr5=0x12,iidr=0x48302b4c,aidr=0x3"
+/* With MSIs, so that their registers can be written */
+#define SPEC_MSI "idr0=0xd40301a,idr1=0x2730010,idr3=0x1400,idr5=0x74," \
+                 "iidr=0x43b,aidr=0x1"
 
-#define MMIO_BASE 0x0c000000    /* the first on virt's platform bus */
-#define MMIO_SIZE 0x20000
 #define QUEUE 0x40000000        /* start of RAM */
-
-enum {
-    CR0 = 0x20,
-    CR0ACK = 0x24,
-    GBPA = 0x44,
-    GERROR = 0x60,
-    GERRORN = 0x64,
-    CMDQ_BASE = 0x90,
-    CMDQ_PROD = 0x98,
-    CMDQ_CONS = 0x9c,
-};
 
 static char *tmpdir;
 
@@ -160,7 +146,7 @@ static QTestState *load(const char *args, const char *uri)
 
 static void test_registers(void)
 {
-    static const char args[] = MACHINE PXB SMMU_A(SPEC_A) SMMU_B(SPEC_B);
+    static const char args[] = MACHINE PXB8 SMMU_A(SPEC_MSI) SMMU_B(SPEC_B);
     QTestState *qts = qtest_init(args);
     g_autofree uint32_t *a = NULL, *b = NULL;
     g_autofree char *uri = NULL;
@@ -193,7 +179,7 @@ static void test_registers(void)
 /* Each of two has its own, whichever was set up */
 static void test_two(void)
 {
-    static const char args[] = MACHINE PXB SMMU_B(SPEC_B) SMMU_A(SPEC_A);
+    static const char args[] = MACHINE PXB8 SMMU_B(SPEC_B) SMMU_A(SPEC_MSI);
     QTestState *qts = qtest_init(args);
     g_autofree uint32_t *first = NULL, *second = NULL;
     g_autofree char *uri = NULL;
@@ -224,25 +210,25 @@ typedef struct Mismatch {
 #define OTHER_REGS "the incoming guest has other ID registers: "
 
 static const Mismatch mismatches[] = {
-    { "one-register", PXB SMMU_A("idr0=0xd40301a,idr1=0x2730010,idr3=0x1000,"
+    { "one-register", PXB8 SMMU_A("idr0=0xd40301a,idr1=0x2730010,idr3=0x1000,"
                                  "idr5=0x74,iidr=0x43b,aidr=0x1")
       SMMU_B(SPEC_B),
       "arm-smmuv3-accel a on pcie.0: " OTHER_REGS
-      "idr3 is 0x1400 there and 0x1000 here\nStart this side with " SPEC_A
+      "idr3 is 0x1400 there and 0x1000 here\nStart this side with " SPEC_MSI
       ".\n" },
-    { "several-registers", PXB SMMU_A(SPEC_A)
+    { "several-registers", PXB8 SMMU_A(SPEC_MSI)
       SMMU_B("idr0=0xd40041a,idr1=0x1080018,idr3=0xc00,idr5=0x14,"
              "iidr=0x48302b4c,aidr=0x2"),
       "arm-smmuv3-accel b on pxb1: " OTHER_REGS
       "idr4 is 0xdeadbeef there and 0x0 here, idr5 is 0x12 there and 0x14 "
       "here, aidr is 0x3 there and 0x2 here\nStart this side with " SPEC_B
       ".\n" },
-    { "order", PXB SMMU_B(SPEC_B) SMMU_A(SPEC_A),
+    { "order", PXB8 SMMU_B(SPEC_B) SMMU_A(SPEC_MSI),
       "arm-smmuv3-accel b on pxb1: the incoming guest has this SMMU on the "
       "root complex whose first bus is 0, here that is 8: give both sides the "
       "same root complexes (bus_nr=), and the same order of -device "
       "arm-smmuv3-accel\n" },
-    { "bus", PXB_ELSEWHERE SMMU_A(SPEC_A) SMMU_B(SPEC_B),
+    { "bus", PXB("pxb1", "16") SMMU_A(SPEC_MSI) SMMU_B(SPEC_B),
       "arm-smmuv3-accel b on pxb1: the incoming guest has this SMMU on the "
       "root complex whose first bus is 8, here that is 16: " },
 };
@@ -250,7 +236,7 @@ static const Mismatch mismatches[] = {
 static void test_mismatch(gconstpointer opaque)
 {
     const Mismatch *mismatch = opaque;
-    QTestState *qts = qtest_init(MACHINE PXB SMMU_A(SPEC_A) SMMU_B(SPEC_B));
+    QTestState *qts = qtest_init(MACHINE PXB8 SMMU_A(SPEC_MSI) SMMU_B(SPEC_B));
     g_autofree char *uri = save(qts);
     g_autofree char *command =
         g_strdup_printf("%s -accel qtest " MACHINE "%s -incoming %s",

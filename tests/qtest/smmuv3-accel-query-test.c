@@ -10,20 +10,10 @@
 #include "libqtest.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
-
-#define PXB(n, nr) "-device pxb-pcie,id=pxb" n ",bus=pcie.0,bus_nr=" nr " "
-
-#define MMIO_BASE 0x0c000000    /* the first on virt's platform bus */
+#include "smmuv3-accel.h"
 
 #define ECAM_BASE 0x4010000000
 #define SECONDARY_BUS 0x19      /* of a bridge, in configuration space */
-
-enum {
-    CR0 = 0x20,
-    CMDQ_BASE = 0x90,
-    CMDQ_PROD = 0x98,
-    EVENTQ_BASE = 0xa0,
-};
 
 /* As they come, with what a command line may say of each */
 typedef struct Smmu {
@@ -67,7 +57,7 @@ static QTestState *start_one(const char *args)
 /* The one with the higher bus number comes first on the command line */
 static QTestState *start_two(void)
 {
-    return qtest_initf("-M virt -nodefaults " PXB("1", "8")
+    return qtest_initf("-M virt -nodefaults " PXB("pxb1", "8")
                        "-device arm-smmuv3-accel,id=%s,bus=%s,%s,host-smmu=x "
                        "-device arm-smmuv3-accel,id=%s,bus=%s,%s",
                        smmu_b.id, smmu_b.bus, smmu_b.args,
@@ -225,7 +215,7 @@ static void assert_emulated(QDict *dev, const char *driver, const char *id,
 /* Each is behind the SMMU of its own root complex */
 static void test_emulated(void)
 {
-    QTestState *qts = qtest_initf("-M virt -nodefaults " PXB("1", "8")
+    QTestState *qts = qtest_initf("-M virt -nodefaults " PXB("pxb1", "8")
         "-device arm-smmuv3-accel,id=a,bus=pcie.0,%s "
         "-device arm-smmuv3-accel,id=b,bus=pxb1,%s "
         "-device pcie-root-port,id=rp,bus=pxb1,chassis=1,addr=3 "

@@ -12,29 +12,10 @@
 #include "libqtest.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
+#include "smmuv3-accel.h"
 
-#define SMMU "-device arm-smmuv3-accel,id=smmu0,"
-#define PXB(n, nr) "-device pxb-pcie,id=pxb" n ",bus=pcie.0,bus_nr=" nr " "
-#define ROOT_PORT "-device pcie-root-port,id=rp0,bus=pcie.0,chassis=1 "
-
-/* Two that differ in every register that may */
-#define SPEC_A "idr0=0xd40101a,idr1=0x2730010,idr3=0x1400,idr5=0x74," \
-               "iidr=0x43b,aidr=0x1"
-#define SPEC_B "idr0=0xd40041a,idr1=0x1080018,idr3=0xc00,idr4=0xdeadbeef," \
-               "idr5=0x12,iidr=0x48302b4c,aidr=0x3"
-
-#define MMIO_BASE 0x0c000000    /* the first on virt's platform bus */
-#define MMIO_SIZE 0x20000
-
-enum {
-    CR0 = 0x20,
-    CR0ACK = 0x24,
-    GBPA = 0x44,
-    GERROR = 0x60,
-    CMDQ_BASE = 0x90,
-    CMDQ_PROD = 0x98,
-    CMDQ_CONS = 0x9c,
-};
+#define SMMU0 "-device arm-smmuv3-accel,id=smmu0,"
+#define RP0 ROOT_PORT("rp0", "pcie.0", "1", "1")
 
 static char *tmpdir;
 
@@ -70,86 +51,87 @@ typedef struct Refusal {
 /* $TMP is a directory; "image" in it is neither kernel nor firmware */
 static const Refusal refusals[] = {
     /* What must work, which also shows that a failure can be told from it */
-    { "accepted/pcie.0", SMMU "bus=pcie.0," SPEC_A, NULL },
-    { "accepted/pxb", PXB("1", "8") SMMU "primary-bus=pxb1," SPEC_B, NULL },
-    { "accepted/both", PXB("1", "8") SMMU "bus=pxb1," SPEC_B
+    { "accepted/pcie.0", SMMU0 "bus=pcie.0," SPEC_A, NULL },
+    { "accepted/pxb", PXB("pxb1", "8") SMMU0 "primary-bus=pxb1," SPEC_B, NULL },
+    { "accepted/both", PXB("pxb1", "8") SMMU0 "bus=pxb1," SPEC_B
       " -device arm-smmuv3-accel,bus=pcie.0," SPEC_A, NULL },
-    { "accepted/kernel", SMMU "bus=pcie.0," SPEC_A " -kernel $TMP/image",
+    { "accepted/kernel", SMMU0 "bus=pcie.0," SPEC_A " -kernel $TMP/image",
       NULL },
-    { "accepted/firmware", PXB("1", "8") SMMU "bus=pxb1," SPEC_A
+    { "accepted/firmware", PXB("pxb1", "8") SMMU0 "bus=pxb1," SPEC_A
       " -bios $TMP/image -kernel $TMP/image", NULL },
     /* Emulated devices may come before their SMMU, host devices may not */
-    { "accepted/emulated", ROOT_PORT "-device virtio-rng-pci,bus=rp0 "
-      SMMU "bus=pcie.0," SPEC_A, NULL },
+    { "accepted/emulated", RP0 "-device virtio-rng-pci,bus=rp0 "
+      SMMU0 "bus=pcie.0," SPEC_A, NULL },
 
-    { "bus/none", SMMU SPEC_A,
+    { "bus/none", SMMU0 SPEC_A,
       "arm-smmuv3-accel needs the root complex it serves: bus=pcie.0, or bus= "
       "with the id of a pxb-pcie" },
-    { "bus/unknown", SMMU "bus=nowhere," SPEC_A, "Device 'nowhere' not found" },
-    { "bus/twice", SMMU "bus=pcie.0,primary-bus=pcie.0," SPEC_A,
+    { "bus/unknown", SMMU0 "bus=nowhere," SPEC_A,
+      "Device 'nowhere' not found" },
+    { "bus/twice", SMMU0 "bus=pcie.0,primary-bus=pcie.0," SPEC_A,
       "'bus' and 'primary-bus' are the same option: give only one of them" },
-    { "bus/root-port", ROOT_PORT SMMU "bus=rp0," SPEC_A, "bus rp0" NOT_ROOT },
+    { "bus/root-port", RP0 SMMU0 "bus=rp0," SPEC_A, "bus rp0" NOT_ROOT },
     { "bus/conventional", "-device pcie-pci-bridge,id=br0 "
-      SMMU "bus=br0," SPEC_A, "bus br0" NOT_ROOT },
+      SMMU0 "bus=br0," SPEC_A, "bus br0" NOT_ROOT },
     { "bus/cxl", "-device pxb-cxl,id=cxl0,bus=pcie.0,bus_nr=8 "
-      SMMU "bus=cxl0," SPEC_A, "bus cxl0" NOT_ROOT },
+      SMMU0 "bus=cxl0," SPEC_A, "bus cxl0" NOT_ROOT },
     { "bus/bypass", "-device pxb-pcie,id=pxb1,bus=pcie.0,bus_nr=8,"
-      "bypass_iommu=on " SMMU "bus=pxb1," SPEC_A,
+      "bypass_iommu=on " SMMU0 "bus=pxb1," SPEC_A,
       "root complex pxb1" BYPASSED },
     { "bus/default-bypass", "-M default_bus_bypass_iommu=on "
-      SMMU "bus=pcie.0," SPEC_A, "root complex pcie.0" BYPASSED },
+      SMMU0 "bus=pcie.0," SPEC_A, "root complex pcie.0" BYPASSED },
 
-    { "other/second", SMMU "bus=pcie.0," SPEC_A
+    { "other/second", SMMU0 "bus=pcie.0," SPEC_A
       " -device arm-smmuv3-accel,bus=pcie.0," SPEC_A,
       "bus pcie.0 already has an IOMMU" },
-    { "other/machine", "-M iommu=smmuv3 " SMMU "bus=pcie.0," SPEC_A,
+    { "other/machine", "-M iommu=smmuv3 " SMMU0 "bus=pcie.0," SPEC_A,
       OTHER_IOMMU("iommu=smmuv3 from -machine") },
     { "other/virtio-before", "-device virtio-iommu-pci "
-      SMMU "bus=pcie.0," SPEC_A, OTHER_IOMMU("virtio-iommu-pci") },
-    { "other/virtio-after", SMMU "bus=pcie.0," SPEC_A
+      SMMU0 "bus=pcie.0," SPEC_A, OTHER_IOMMU("virtio-iommu-pci") },
+    { "other/virtio-after", SMMU0 "bus=pcie.0," SPEC_A
       " -device virtio-iommu-pci",
       "virt machine does not support multiple IOMMUs" },
 
-    { "regs/missing", SMMU "bus=pcie.0",
+    { "regs/missing", SMMU0 "bus=pcie.0",
       "arm-smmuv3-accel smmu0 on pcie.0: ID registers missing: idr0, idr1, "
       "idr3, idr5, iidr, aidr\n" HOW_TO },
-    { "regs/missing-some", PXB("1", "8")
+    { "regs/missing-some", PXB("pxb1", "8")
       "-device arm-smmuv3-accel,bus=pxb1,idr0=0xd40101a,idr3=0,iidr=0",
       "arm-smmuv3-accel (no id) on pxb1: ID registers missing: idr1, idr5, "
       "aidr\n" HOW_TO },
-    { "regs/idr0", SMMU "bus=pcie.0,idr0=0xd51103a",
+    { "regs/idr0", SMMU0 "bus=pcie.0,idr0=0xd51103a",
       INVALID "IDR0.BTM: 1, can be 0 (broadcast TLB maintenance does not reach "
       "a nested SMMU)\n  IDR0.PRI: 1, can be 0 (QEMU has no PRI queue)\n"
       "  IDR0.VATOS: 1, can be 0 (QEMU has no address translation operations)"
     },
-    { "regs/reserved", SMMU "bus=pcie.0,idr2=0x400",
+    { "regs/reserved", SMMU0 "bus=pcie.0,idr2=0x400",
       INVALID "IDR2[10]: 1, can be 0 (reserved)" },
-    { "regs/granule", SMMU "bus=pcie.0,idr5=0x4",
+    { "regs/granule", SMMU0 "bus=pcie.0,idr5=0x4",
       INVALID "IDR5.GRAN4K, GRAN16K, GRAN64K: all 0, one must be 1" },
-    { "regs/number", SMMU "bus=pcie.0,iidr=arm",
+    { "regs/number", SMMU0 "bus=pcie.0,iidr=arm",
       "Parameter 'iidr' expects integer" },
-    { "regs/ssidsize", SMMU "bus=pcie.0,ssidsize=21",
+    { "regs/ssidsize", SMMU0 "bus=pcie.0,ssidsize=21",
       "ssidsize '21' is neither 0..20 nor 'auto'" },
-    { "regs/oas", SMMU "bus=pcie.0,oas=52",
+    { "regs/oas", SMMU0 "bus=pcie.0,oas=52",
       "oas '52' is none of 32, 36, 40, 42, 44, 48 and 'auto' (QEMU does not "
       "walk tables of 52 bits)" },
-    { "regs/ats", SMMU "bus=pcie.0,ats=maybe",
+    { "regs/ats", SMMU0 "bus=pcie.0,ats=maybe",
       "Parameter 'ats' does not accept value 'maybe'" },
-    { "regs/ril-or-idr3", SMMU "bus=pcie.0,ril=on," SPEC_A ",idr3=0",
+    { "regs/ril-or-idr3", SMMU0 "bus=pcie.0,ril=on," SPEC_A ",idr3=0",
       INVALID "IDR3.RIL: 0 by idr3=0x0, but 1 by ril=on" },
-    { "regs/ats-or-idr0", SMMU "bus=pcie.0,ats=off," SPEC_B,
+    { "regs/ats-or-idr0", SMMU0 "bus=pcie.0,ats=off," SPEC_B,
       INVALID "IDR0.ATS: 1 by idr0=0xd40041a, but 0 by ats=off" },
-    { "regs/ssidsize-or-idr1", SMMU "bus=pcie.0,ssidsize=5," SPEC_A,
+    { "regs/ssidsize-or-idr1", SMMU0 "bus=pcie.0,ssidsize=5," SPEC_A,
       INVALID "IDR1.SSIDSIZE: 0 by idr1=0x2730010, but 5 by ssidsize=5" },
-    { "regs/oas-or-idr5", SMMU "bus=pcie.0,oas=40," SPEC_A,
+    { "regs/oas-or-idr5", SMMU0 "bus=pcie.0,oas=40," SPEC_A,
       INVALID "IDR5.OAS: 4 by idr5=0x74, but 2 by oas=40" },
-    { "regs/stage", SMMU "bus=pcie.0,stage=nested," SPEC_A,
+    { "regs/stage", SMMU0 "bus=pcie.0,stage=nested," SPEC_A,
       "stage= has no meaning for arm-smmuv3-accel: S1P and S2P of idr0= say "
       "what it translates" },
 
-    { "boot/kernel", PXB("1", "8") SMMU "bus=pxb1," SPEC_A
+    { "boot/kernel", PXB("pxb1", "8") SMMU0 "bus=pxb1," SPEC_A
       " -kernel $TMP/image", "arm-smmuv3-accel on pxb1: " NO_DT },
-    { "boot/acpi-off", "-M acpi=off " PXB("1", "8") SMMU "bus=pxb1," SPEC_A
+    { "boot/acpi-off", "-M acpi=off " PXB("pxb1", "8") SMMU0 "bus=pxb1," SPEC_A
       " -bios $TMP/image", "arm-smmuv3-accel on pxb1: " NO_DT },
 
     { "iommufd/null", "-object iommufd,id=iommufd0,fd=0",
@@ -230,7 +212,7 @@ static void test_too_many(void)
 
 static void test_hotplug(void)
 {
-    QTestState *qts = qtest_init("-M virt -nodefaults " PXB("1", "8"));
+    QTestState *qts = qtest_init("-M virt -nodefaults " PXB("pxb1", "8"));
     QDict *error = qtest_qmp_assert_failure_ref(qts,
         "{'execute': 'device_add', 'arguments': {'driver': 'arm-smmuv3-accel',"
         " 'bus': 'pxb1', 'id': 'smmu0'}}");
@@ -301,7 +283,7 @@ static void assert_regs(QTestState *qts, const Smmu *smmu)
 
 static QTestState *start_two(const char *spec_a, const char *spec_b)
 {
-    return qtest_initf("-M virt -nodefaults " PXB("1", "8")
+    return qtest_initf("-M virt -nodefaults " PXB("pxb1", "8")
                        "-device arm-smmuv3-accel,id=a,bus=pcie.0,%s "
                        "-device arm-smmuv3-accel,id=b,bus=pxb1,%s",
                        spec_a, spec_b);

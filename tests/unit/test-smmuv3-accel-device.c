@@ -66,7 +66,7 @@ static void renumber(Rig *rig, int bus, int num)
 static void renumber_seen(Rig *rig, int bus, int num)
 {
     renumber(rig, bus, num);
-    smmuv3_accel_evaluate(rig->s, 1, 0);
+    smmuv3_accel_evaluate_moved(rig->s);
 }
 
 static void enter_state(Rig *rig, int state, Trigger trigger)

@@ -8,10 +8,10 @@
 #include "qobject/json-writer.h"
 #include "smmuv3-spec.h"
 
-/* The columns of a row; all of them to be freed */
+/* The columns of a row; those that are not const are to be freed */
 typedef struct Row {
-    char *reg, *field, *can_be, *with_host, *inherited;
-    const char *host_must, *why;
+    char *field, *can_be, *with_host, *inherited;
+    const char *reg, *host_must, *why;
     bool fixed;                     /* can be 0 only */
 } Row;
 
@@ -62,7 +62,7 @@ static void row_init(Row *row, const SMMUv3AccelRule *r)
     uint64_t set = r->vfio | r->emulated;
 
     *row = (Row) {
-        .reg = g_ascii_strup(smmuv3_accel_reg_name(r->reg), -1),
+        .reg = smmuv3_accel_reg_title(r->reg),
         .field = field_name(r),
         .can_be = smmuv3_accel_set_str(set),
         .with_host = set == r->vfio ? NULL : smmuv3_accel_set_str(r->vfio),
@@ -75,7 +75,6 @@ static void row_init(Row *row, const SMMUv3AccelRule *r)
 
 static void row_clear(Row *row)
 {
-    g_free(row->reg);
     g_free(row->field);
     g_free(row->can_be);
     g_free(row->with_host);
@@ -203,9 +202,7 @@ void report_fields_rst(void)
 
     printf("%s", rst_head);
     for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
-        g_autofree char *name = g_ascii_strup(smmuv3_accel_reg_name(reg), -1);
-
-        printf(rst_table, name);
+        printf(rst_table, smmuv3_accel_reg_title(reg));
         for (size_t i = 0; i < n; i++) {
             if (rules[i].reg == reg &&
                 (rules[i].vfio | rules[i].emulated) != 1) {

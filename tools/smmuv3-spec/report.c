@@ -220,7 +220,7 @@ static void write_limit(JSONWriter *json, const SMMUv3AccelNamedRegs *named,
                         size_t n, const SMMUv3AccelRegs *regs,
                         const SMMUv3AccelRule *r)
 {
-    g_autofree char *reg = g_ascii_strup(smmuv3_accel_reg_name(r->reg), -1);
+    const char *reg = smmuv3_accel_reg_title(r->reg);
     g_autofree char *name = g_strdup_printf("%s.%s", reg, r->name);
     g_autoptr(GPtrArray) limiting = g_ptr_array_new();
 

@@ -1,11 +1,16 @@
 /*
  * arm-smmuv3-accel: the rules for the fields of the ID registers
  *
- * The table of smmuv3-accel-idregs.c, in the order of registers and bits. A
- * bit in no row is reserved, and 0.
+ * The table, in the order of registers and bits; a bit in no row is reserved,
+ * and 0. Below it, what can be asked of a row.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+
+#include "qemu/osdep.h"
+#include "hw/arm/smmuv3.h"
+#include "smmuv3-internal.h"
+#include "smmuv3-accel-rules.h"
 
 /* Fields that the base does not name (IHI 0070, 6.3.5, 6.3.7, 6.3.8) */
 FIELD(IDR4, IMPDEF,        0, 32)
@@ -160,12 +165,122 @@ static const SMMUv3AccelRule rules[] = {
                .inherit = true, .why = "only sums up what the IDRs say"),
 };
 
-#undef ANY
-#undef ONLY
-#undef UPTO
-#undef FROM
-#undef FIELD_RULE
-#undef OWN
-#undef NONE
-#undef HOST
-#undef CHECK
+const SMMUv3AccelRule *smmuv3_accel_rules(size_t *n)
+{
+    *n = ARRAY_SIZE(rules);
+    return rules;
+}
+
+static const char *const reg_names[SMMU_ACCEL_NR_REGS][2] = {
+    [SMMU_ACCEL_IDR0] = { "idr0", "IDR0" },
+    [SMMU_ACCEL_IDR1] = { "idr1", "IDR1" },
+    [SMMU_ACCEL_IDR2] = { "idr2", "IDR2" },
+    [SMMU_ACCEL_IDR3] = { "idr3", "IDR3" },
+    [SMMU_ACCEL_IDR4] = { "idr4", "IDR4" },
+    [SMMU_ACCEL_IDR5] = { "idr5", "IDR5" },
+    [SMMU_ACCEL_IIDR] = { "iidr", "IIDR" },
+    [SMMU_ACCEL_AIDR] = { "aidr", "AIDR" },
+};
+
+const char *smmuv3_accel_reg_name(SMMUv3AccelReg reg)
+{
+    return reg_names[reg][0];
+}
+
+const char *smmuv3_accel_reg_title(SMMUv3AccelReg reg)
+{
+    return reg_names[reg][1];
+}
+
+uint32_t smmuv3_accel_reg_reserved(SMMUv3AccelReg reg, uint32_t value)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+        if (rules[i].reg == reg) {
+            value = smmuv3_accel_field_set(&rules[i], value, 0);
+        }
+    }
+    return value;
+}
+
+bool smmuv3_accel_in_set(uint64_t set, uint32_t value)
+{
+    return set == SMMU_ACCEL_ANY || (value < 64 && (set & BIT_ULL(value)));
+}
+
+char *smmuv3_accel_set_str(uint64_t set)
+{
+    g_autoptr(GString) str = g_string_new(NULL);
+    const char *sep = "";
+
+    if (set == SMMU_ACCEL_ANY) {
+        return g_strdup("any");
+    }
+    for (int first = 0; first < 64; first++) {
+        int last = first;
+
+        if (!(set & BIT_ULL(first))) {
+            continue;
+        }
+        while (last < 63 && (set & BIT_ULL(last + 1))) {
+            last++;
+        }
+        g_string_append_printf(str, "%s%d", sep, first);
+        if (last > first) {
+            g_string_append_printf(str, "%s%d",
+                                   last > first + 1 ? ".." : ", ", last);
+        }
+        sep = ", ";
+        first = last;
+    }
+    return g_strdup(str->str);
+}
+
+uint32_t smmuv3_accel_field_value(const SMMUv3AccelRule *rule, uint32_t value)
+{
+    return extract32(value, rule->shift, rule->length);
+}
+
+uint32_t smmuv3_accel_field_set(const SMMUv3AccelRule *rule, uint32_t value,
+                                uint32_t field)
+{
+    return deposit32(value, rule->shift, rule->length, field);
+}
+
+bool smmuv3_accel_field_honoured(const SMMUv3AccelRule *rule, uint32_t value)
+{
+    return smmuv3_accel_in_set(rule->vfio,
+                               smmuv3_accel_field_value(rule, value));
+}
+
+char *smmuv3_accel_field_text(const SMMUv3AccelRule *rule, uint32_t value)
+{
+    uint32_t field = smmuv3_accel_field_value(rule, value);
+
+    if (rule->compare == SMMU_ACCEL_OAS_BITS &&
+        smmuv3_accel_in_set(rule->vfio, field)) {
+        return g_strdup_printf("%u(%dbit)", field, oas2bits(field));
+    }
+    return g_strdup_printf(rule->vfio == SMMU_ACCEL_ANY ? "0x%x" : "%u",
+                           field);
+}
+
+char *smmuv3_accel_field_option(const SMMUv3AccelRule *rule, uint32_t field)
+{
+    if (rule->reg == SMMU_ACCEL_IDR5) {
+        return g_strdup_printf("%s=%d", rule->shorthand, oas2bits(field));
+    }
+    if (rule->reg == SMMU_ACCEL_IDR1) {
+        return g_strdup_printf("%s=%u", rule->shorthand, field);
+    }
+    return g_strdup_printf("%s=%s", rule->shorthand, field ? "on" : "off");
+}
+
+int smmuv3_accel_oas_from_bits(int bits)
+{
+    int oas = 5;
+
+    while (oas >= 0 && oas2bits(oas) > bits) {
+        oas--;
+    }
+    return oas;
+}

@@ -1,0 +1,152 @@
+/*
+ * arm-smmuv3-accel: whether a host can stand behind a vSMMU's ID registers
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/arm/smmuv3.h"
+#include "smmuv3-internal.h"
+#include "smmuv3-accel-idregs.h"
+
+/* Whether @host can back a vSMMU with @value in the field of @rule */
+static bool host_fits(const SMMUv3AccelRule *rule,
+                      const SMMUv3AccelHostInfo *host, uint32_t value)
+{
+    uint32_t have = smmuv3_accel_host_field(rule, host);
+
+    switch (rule->compare) {
+    case SMMU_ACCEL_IGNORE:
+        return true;
+    case SMMU_ACCEL_AT_MOST:
+        return value <= have;
+    case SMMU_ACCEL_AT_LEAST:
+        return value >= have;
+    case SMMU_ACCEL_SUBSET:
+        return !(value & ~have);
+    case SMMU_ACCEL_ENDIAN:
+        return have == 0 || have == value;
+    case SMMU_ACCEL_NO_FORCED_STALL:
+        return have != 2;
+    case SMMU_ACCEL_OAS_BITS:
+        return !host->oas_bits || oas2bits(value) <= host->oas_bits;
+    }
+    g_assert_not_reached();
+}
+
+static bool can_be(const SMMUv3AccelRule *rule,
+                   const SMMUv3AccelHostInfo *host, uint32_t value)
+{
+    return smmuv3_accel_in_set(rule->vfio, value) &&
+           host_fits(rule, host, value);
+}
+
+/* The nearest value that it can be, lower ones first; -1 if there is none */
+static int nearest_fit(const SMMUv3AccelRule *rule,
+                       const SMMUv3AccelHostInfo *host, int value)
+{
+    int max = MAKE_64BIT_MASK(0, MIN(rule->length, 6));
+
+    for (int v = MIN(value, max); v >= 0; v--) {
+        if (can_be(rule, host, v)) {
+            return v;
+        }
+    }
+    for (int v = value + 1; v <= max; v++) {
+        if (can_be(rule, host, v)) {
+            return v;
+        }
+    }
+    return -1;
+}
+
+/* @vsmmu's register with every field changed that @host does not fit */
+static uint32_t fitting_reg(const SMMUv3AccelRegs *vsmmu, SMMUv3AccelReg reg,
+                            const SMMUv3AccelHostInfo *host)
+{
+    uint32_t value = vsmmu->reg[reg];
+    size_t n;
+    const SMMUv3AccelRule *rules = smmuv3_accel_rules(&n);
+
+    for (const SMMUv3AccelRule *r = rules; r < rules + n; r++) {
+        int fit;
+
+        if (r->reg != reg || r->vfio == SMMU_ACCEL_ANY) {
+            continue;
+        }
+        fit = nearest_fit(r, host, smmuv3_accel_field_value(r, value));
+        if (fit >= 0) {
+            value = smmuv3_accel_field_set(r, value, fit);
+        }
+    }
+    return value;
+}
+
+/* "host 40 bits, vSMMU 48 bits" */
+static void append_values(GString *str, const SMMUv3AccelRule *rule,
+                          const SMMUv3AccelHostInfo *host, uint32_t value)
+{
+    if (!smmuv3_accel_in_set(rule->vfio, value)) {
+        g_autofree char *needs = smmuv3_accel_set_str(rule->vfio);
+
+        g_string_append_printf(str, "host device needs %s, vSMMU %u", needs,
+                               value);
+    } else if (rule->compare == SMMU_ACCEL_OAS_BITS) {
+        g_string_append_printf(str, "host %u bits, vSMMU %d bits",
+                               host->oas_bits, oas2bits(value));
+    } else {
+        g_string_append_printf(str, "host %u, vSMMU %u",
+                               smmuv3_accel_host_field(rule, host), value);
+    }
+}
+
+/* A line if @host does not fit in the field of @rule */
+static void compare_field(const SMMUv3AccelRule *rule,
+                          const SMMUv3AccelRegs *vsmmu,
+                          const SMMUv3AccelHostInfo *host, GString *str)
+{
+    uint32_t value = smmuv3_accel_field_value(rule, vsmmu->reg[rule->reg]);
+    int fit;
+
+    if (can_be(rule, host, value)) {
+        return;
+    }
+    g_string_append_printf(str, "\n  %s.%s: ",
+                           smmuv3_accel_reg_title(rule->reg), rule->name);
+    append_values(str, rule, host, value);
+
+    fit = nearest_fit(rule, host, value);
+    if (fit < 0) {
+        g_string_append_printf(str, " (no option helps: %s)", rule->why);
+    } else if (rule->shorthand &&
+               vsmmu->origin[rule->reg] != SMMU_ACCEL_ORIGIN_GIVEN) {
+        g_autofree char *opt = smmuv3_accel_field_option(rule, fit);
+
+        g_string_append_printf(str, " (%s)", opt);
+    } else {
+        g_string_append_printf(str, " (%s=0x%x)",
+                               smmuv3_accel_reg_name(rule->reg),
+                               fitting_reg(vsmmu, rule->reg, host));
+    }
+}
+
+bool smmuv3_accel_regs_compare(const SMMUv3AccelRegs *vsmmu,
+                               const SMMUv3AccelHostInfo *host,
+                               const char *host_dev, const char *host_smmu,
+                               Error **errp)
+{
+    g_autoptr(GString) str = g_string_new(NULL);
+    size_t n;
+    const SMMUv3AccelRule *rules = smmuv3_accel_rules(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        compare_field(&rules[i], vsmmu, host, str);
+    }
+    if (str->len) {
+        error_setg(errp, "device %s: its SMMU%s%s cannot back this vSMMU:%s",
+                   host_dev, host_smmu ? " " : "", host_smmu ?: "", str->str);
+        return false;
+    }
+    return true;
+}

@@ -12,12 +12,6 @@ def check(args):
     return 0 if scenario.run_all(args.names, args.rival) else 1
 
 
-def sweep(args):
-    """The failure sweeps with each errno at each call, not only at the first of its kind."""
-    names = args.names or [n for n in scenario.load() if n.startswith("failures_")]
-    return 0 if scenario.run_all(names, thorough=True) else 1
-
-
 def listing(_args):
     for name, func in scenario.load().items():
         print(f"{name:28} {scenario.summary(func)}")
@@ -61,9 +55,6 @@ def main(parser):
                      help="only those for Debian's newer QEMU with upstream's device")
     add.set_defaults(func=check)
 
-    add = sub.add_parser("sweep", help="the failures_* scenarios with every errno at every host call")
-    add.add_argument("names", nargs="*", metavar="NAME")
-    add.set_defaults(func=sweep)
     add = sub.add_parser("bench", help="this vSMMU, upstream's, none, and L1 itself, side by side")
     much = add.add_mutually_exclusive_group()
     much.add_argument("--quick", action="store_true", help="one round of the least (4 minutes)")

@@ -53,9 +53,8 @@ def under_test():
 class Lab:
     """What a scenario gets: L1, guests, a log directory."""
 
-    def __init__(self, rival=False, thorough=False):
+    def __init__(self, rival=False):
         self.rival = rival
-        self.thorough = thorough
         self.qemu = RIVAL if rival else OURS
         self.l1_ = None
         self.platform = l0.EMULATED
@@ -196,7 +195,7 @@ def report_failure(lab, name, text):
     util.say(f"  all logs: {lab.dir}{Path('/')}")
 
 
-def run_all(names, rival=False, thorough=False):
+def run_all(names, rival=False):
     """TAP on stdout; True if nothing failed."""
     known = load()
     for name in names:
@@ -207,7 +206,7 @@ def run_all(names, rival=False, thorough=False):
                             key=lambda n: (known[n].platform != l0.EMULATED,
                                            known[n].platform.name))
     rival = any(known[name].rival for name in names)
-    lab = Lab(rival, thorough)
+    lab = Lab(rival)
     good = True
     try:
         for number, name in enumerate(names, 1):

@@ -148,6 +148,12 @@ class Shims(unittest.TestCase):
         self.assertEqual([c.by for c in shim.parse(SHIM_LOG)], ["", "", "inject", "", "", "", ""])
         self.assertEqual(shim.control(3, 2, {"IOMMU_DESTROY": 16}, 9), "3 2 9 IOMMU_DESTROY=16")
 
+    def test_variants_have_each_errno_once(self):
+        names = ("IOMMU_DESTROY", "IOMMU_VDEVICE_ALLOC", "VFIO_DEVICE_DETACH_IOMMUFD_PT")
+        pairs = [pair for variant in shim.variants(names) for pair in variant.items()]
+        self.assertEqual(sorted(pairs), sorted((n, e) for n in names for e in shim.ERRNOS[n]))
+        self.assertEqual(shim.REFUSED.keys(), shim.ERRNOS.keys())
+
     def test_versions_are_those_of_the_unit_tests(self):
         header = (util.ROOT / "tests/unit/fake-iommufd.h").read_text()
         versions = [f"{a}.{b}" for a, b in re.findall(r"LINUX_(\d+)_(\d+),", header)]

@@ -13,7 +13,7 @@ from .util import CROSS, HERE
 SOURCE = HERE / "shim/ioctl-shim.c"
 
 # What the kernel has for each request, and a correct caller can meet.  The
-# first is the one that every call of a flow is failed with.
+# first is that of a host which refuses everything.
 ERRNOS = {name: [getattr(errno, word) for word in words.split()] for name, words in {
     "IOMMU_DESTROY": "EBUSY ENOENT",
     "IOMMU_IOAS_ALLOC": "ENOMEM EOPNOTSUPP",
@@ -34,6 +34,15 @@ ERRNOS = {name: [getattr(errno, word) for word in words.split()] for name, words
 KINDS = {"IOMMU_IOAS_ALLOC": "IOAS", "IOMMU_HWPT_ALLOC": "HWPT", "IOMMU_VIOMMU_ALLOC": "vIOMMU",
          "IOMMU_VDEVICE_ALLOC": "vDEVICE", "IOMMU_VEVENTQ_ALLOC": "vEVENTQ",
          "VFIO_DEVICE_BIND_IOMMUFD": "device"}
+
+
+def variants(names=ERRNOS):
+    """Dictionaries {request: errno} with, in all of them, each errno of each of these requests."""
+    most = max(len(ERRNOS[name]) for name in names)
+    return [{name: ERRNOS[name][i] for name in names if len(ERRNOS[name]) > i} for i in range(most)]
+
+
+REFUSED = variants()[0]
 
 
 def library():

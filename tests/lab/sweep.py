@@ -181,12 +181,8 @@ def attempt(bench, flow, goal, nth, errnos, times=1):
     return failed
 
 
-def sweep(bench, flow, seen, thorough=False):
-    """Every call of a flow failing in turn.
-
-    With the first errno of each, then the first call of each ioctl with the
-    others, unless seen, a set that is added to, has them; or all, if thorough.
-    """
+def sweep(bench, flow):
+    """Every call of a flow failing in turn, with every errno; then all calls from each one on."""
     requests, goal = reference(bench, flow)
     count = 0
 
@@ -197,12 +193,7 @@ def sweep(bench, flow, seen, thorough=False):
             expect(nth < 100, f"{flow.name}: no end of calls")
         return nth - 1
 
-    for variant in range(max(map(len, ERRNOS.values())) if thorough else 1):
-        count += every_call({name: e[variant] for name, e in ERRNOS.items() if len(e) > variant})
-    if thorough:
-        count += every_call({name: e[0] for name, e in ERRNOS.items()}, times=1000)
-    others = {(name, err) for name in requests for err in ERRNOS[name][1:]} - seen
-    for name, err in () if thorough else sorted(others):
-        count += bool(attempt(bench, flow, goal, 1, {name: err}))
-    seen |= others
+    for errnos in shim.variants(requests):
+        count += every_call(errnos)
+    count += every_call(shim.REFUSED, times=1000)
     util.say(f"  {flow.name}: {len(requests)} calls, {count} failures")

@@ -153,7 +153,7 @@ bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
 
     if (!check_time(s, dev, errp) ||
         !check_association(s, dev, smmu, errp) ||
-        !smmuv3_accel_regs_admit(s, dev, errp)) {
+        !smmuv3_accel_regs_admit(s, dev, smmu, errp)) {
         device_free(dev);
         return false;
     }

@@ -121,12 +121,13 @@ bool smmuv3_accel_regs_from_spec(SMMUv3AccelState *s, Error **errp);
 /**
  * smmuv3_accel_regs_admit - may this host device serve the vSMMU?
  * @dev: host device that is being plugged
+ * @smmu: the name of its physical SMMU, or NULL
  *
  * Inherits from it what is still missing, then compares. Returns: false with
  * every difference in @errp.
  */
 bool smmuv3_accel_regs_admit(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
-                             Error **errp);
+                             const char *smmu, Error **errp);
 
 /**
  * smmuv3_accel_pasid_cap - what the guest may do with PASIDs of this device

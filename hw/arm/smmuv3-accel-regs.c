@@ -97,11 +97,8 @@ static bool read_host_info(SMMUv3AccelDevice *dev, SMMUv3AccelHostInfo *host,
 }
 
 bool smmuv3_accel_regs_admit(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
-                             Error **errp)
+                             const char *smmu, Error **errp)
 {
-    HostIOMMUDeviceIOMMUFDClass *hiodc =
-        HOST_IOMMU_DEVICE_IOMMUFD_GET_CLASS(dev->hiodi);
-    g_autofree char *smmu = hiodc->iommu_name(dev->hiodi);
     SMMUv3AccelRegs regs = s->regs;
     SMMUv3AccelHostInfo host;
 

@@ -25,8 +25,7 @@ typedef struct Smmu {
 } Smmu;
 
 static const Smmu smmu_a = {
-    "a", "pcie.0",
-    "idr0=0xd40101a,idr1=0x2730010,idr3=0x1400,idr5=0x74,iidr=0x43b,aidr=0x1",
+    "a", "pcie.0", SPEC_A,
     {
         { "idr0", "given", 0xd40101a }, { "idr1", "given", 0x2730010 },
         { "idr2", "default", 0 },       { "idr3", "given", 0x1400 },

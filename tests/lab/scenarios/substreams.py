@@ -4,7 +4,7 @@
 import re
 
 from lab import bare, checks, l0
-from lab.bare import SCRATCH, Smmu
+from lab.bare import SCRATCH
 from lab.checks import expect, expect_state
 from lab.scenario import scenario
 

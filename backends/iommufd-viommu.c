@@ -1,35 +1,15 @@
 /*
- * iommufd virtual IOMMU objects: one function per host call
+ * iommufd virtual IOMMU objects: one function for each host call
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
+#include "system/iommufd-errno.h"
 #include "system/iommufd-viommu.h"
-#include "qapi/error.h"
 #include "trace.h"
 #include <sys/ioctl.h>
 #include <linux/iommufd.h>
-
-/* What an errno of one ioctl means to somebody who has to do something */
-typedef struct IOMMUFDErrnoText {
-    int err;
-    const char *text;
-} IOMMUFDErrnoText;
-
-/* The last entry of a table has err == 0; it is for every other errno */
-static void iommufd_set_error(Error **errp, int ret, const char *call,
-                              const IOMMUFDErrnoText *texts)
-{
-    while (texts->err && texts->err != -ret) {
-        texts++;
-    }
-    if (texts->text) {
-        error_setg_errno(errp, -ret, "%s failed (%s)", call, texts->text);
-    } else {
-        error_setg_errno(errp, -ret, "%s failed", call);
-    }
-}
 
 /*
  * None of the calls made through this has done anything when a signal
@@ -40,18 +20,10 @@ static int iommufd_ioctl(IOMMUFDBackend *be, unsigned long request, void *arg)
     return RETRY_ON_EINTR(ioctl(be->fd, request, arg)) ? -errno : 0;
 }
 
-int iommufd_viommu_alloc(IOMMUFDBackend *be, uint32_t dev_id, uint32_t type,
-                         uint32_t hwpt_id, uint32_t *viommu_id, Error **errp)
+bool iommufd_backend_alloc_viommu(IOMMUFDBackend *be, uint32_t dev_id,
+                                  uint32_t type, uint32_t hwpt_id,
+                                  uint32_t *viommu_id, Error **errp)
 {
-    static const IOMMUFDErrnoText texts[] = {
-        { EOPNOTSUPP, "the host SMMU cannot nest: no nesting support "
-                      "(IDR0.S1P+S2P), neither CANWBS in IORT nor IDR3.FWB, "
-                      "or an erratum" },
-        { ENOTTY, "the host kernel is older than 6.13" },
-        { EINVAL, "the stage 2 page table belongs to another physical IOMMU "
-                  "or is not a nesting parent" },
-        { 0 }
-    };
     struct iommu_viommu_alloc alloc = {
         .size = sizeof(alloc),
         .type = type,
@@ -60,29 +32,21 @@ int iommufd_viommu_alloc(IOMMUFDBackend *be, uint32_t dev_id, uint32_t type,
     };
     int ret = iommufd_ioctl(be, IOMMU_VIOMMU_ALLOC, &alloc);
 
-    trace_iommufd_viommu_alloc(be->fd, dev_id, type, hwpt_id,
-                               alloc.out_viommu_id, ret);
+    trace_iommufd_backend_alloc_viommu(be->fd, dev_id, type, hwpt_id,
+                                       alloc.out_viommu_id, ret);
     if (ret) {
-        iommufd_set_error(errp, ret, "IOMMU_VIOMMU_ALLOC", texts);
-        return ret;
+        iommufd_set_error(errp, ret, "IOMMU_VIOMMU_ALLOC");
+        return false;
     }
 
     *viommu_id = alloc.out_viommu_id;
-    return 0;
+    return true;
 }
 
-int iommufd_vdevice_alloc(IOMMUFDBackend *be, uint32_t viommu_id,
-                          uint32_t dev_id, uint64_t virt_id,
-                          uint32_t *vdevice_id, Error **errp)
+bool iommufd_backend_alloc_vdevice(IOMMUFDBackend *be, uint32_t viommu_id,
+                                   uint32_t dev_id, uint64_t virt_id,
+                                   uint32_t *vdevice_id, Error **errp)
 {
-    static const IOMMUFDErrnoText texts[] = {
-        { ENOTTY, "the host kernel is older than 6.13" },
-        { EINVAL, "the device is behind another physical IOMMU" },
-        { EEXIST, "the device has a virtual id, or another device of this "
-                  "virtual IOMMU has this one" },
-        { ENOENT, "no such virtual IOMMU, or the device is going away" },
-        { 0 }
-    };
     struct iommu_vdevice_alloc alloc = {
         .size = sizeof(alloc),
         .viommu_id = viommu_id,
@@ -91,26 +55,21 @@ int iommufd_vdevice_alloc(IOMMUFDBackend *be, uint32_t viommu_id,
     };
     int ret = iommufd_ioctl(be, IOMMU_VDEVICE_ALLOC, &alloc);
 
-    trace_iommufd_vdevice_alloc(be->fd, viommu_id, dev_id, virt_id,
-                                alloc.out_vdevice_id, ret);
+    trace_iommufd_backend_alloc_vdevice(be->fd, viommu_id, dev_id, virt_id,
+                                        alloc.out_vdevice_id, ret);
     if (ret) {
-        iommufd_set_error(errp, ret, "IOMMU_VDEVICE_ALLOC", texts);
-        return ret;
+        iommufd_set_error(errp, ret, "IOMMU_VDEVICE_ALLOC");
+        return false;
     }
 
     *vdevice_id = alloc.out_vdevice_id;
-    return 0;
+    return true;
 }
 
-int iommufd_veventq_alloc(IOMMUFDBackend *be, uint32_t viommu_id,
-                          uint32_t type, uint32_t depth, uint32_t *veventq_id,
-                          int *fd, Error **errp)
+int iommufd_backend_alloc_veventq(IOMMUFDBackend *be, uint32_t viommu_id,
+                                  uint32_t type, uint32_t depth,
+                                  uint32_t *veventq_id, int *fd, Error **errp)
 {
-    static const IOMMUFDErrnoText texts[] = {
-        { ENOTTY, "the host kernel is older than 6.15" },
-        { EEXIST, "the virtual IOMMU has an event queue" },
-        { 0 }
-    };
     struct iommu_veventq_alloc alloc = {
         .size = sizeof(alloc),
         .viommu_id = viommu_id,
@@ -119,11 +78,11 @@ int iommufd_veventq_alloc(IOMMUFDBackend *be, uint32_t viommu_id,
     };
     int ret = iommufd_ioctl(be, IOMMU_VEVENTQ_ALLOC, &alloc);
 
-    trace_iommufd_veventq_alloc(be->fd, viommu_id, type, depth,
-                                alloc.out_veventq_id, alloc.out_veventq_fd,
-                                ret);
+    trace_iommufd_backend_alloc_veventq(be->fd, viommu_id, type, depth,
+                                        alloc.out_veventq_id,
+                                        alloc.out_veventq_fd, ret);
     if (ret) {
-        iommufd_set_error(errp, ret, "IOMMU_VEVENTQ_ALLOC", texts);
+        iommufd_set_error(errp, ret, "IOMMU_VEVENTQ_ALLOC");
         return ret;
     }
 
@@ -132,10 +91,9 @@ int iommufd_veventq_alloc(IOMMUFDBackend *be, uint32_t viommu_id,
     return 0;
 }
 
-int iommufd_viommu_invalidate(IOMMUFDBackend *be, uint32_t viommu_id,
-                              uint32_t data_type, void *data,
-                              uint32_t entry_len, uint32_t *entry_num,
-                              Error **errp)
+int iommufd_backend_invalidate(IOMMUFDBackend *be, uint32_t viommu_id,
+                               uint32_t data_type, const void *data,
+                               uint32_t entry_len, uint32_t *entry_num)
 {
     struct iommu_hwpt_invalidate inv;
     int ret;
@@ -153,95 +111,42 @@ int iommufd_viommu_invalidate(IOMMUFDBackend *be, uint32_t viommu_id,
         ret = ioctl(be->fd, IOMMU_HWPT_INVALIDATE, &inv) ? -errno : 0;
     } while (ret == -EINTR);
 
-    trace_iommufd_viommu_invalidate(be->fd, viommu_id, data_type, *entry_num,
-                                    inv.entry_num, ret);
-    if (ret) {
-        error_setg_errno(errp, -ret, "IOMMU_HWPT_INVALIDATE failed "
-                         "(%u of %u commands handled)",
-                         inv.entry_num, *entry_num);
-    }
-
+    trace_iommufd_backend_invalidate(be->fd, viommu_id, data_type, *entry_num,
+                                     inv.entry_num, ret);
     *entry_num = inv.entry_num;
     return ret;
 }
 
-int iommufd_nested_hwpt_alloc(IOMMUFDBackend *be, uint32_t dev_id,
-                              uint32_t viommu_id, uint32_t data_type,
-                              void *data, uint32_t len, uint32_t *hwpt_id,
-                              Error **errp)
+bool iommufd_backend_last_iova(IOMMUFDBackend *be, uint32_t ioas_id,
+                               uint64_t *last, Error **errp)
 {
-    static const IOMMUFDErrnoText texts[] = {
-        { EIO, "the kernel does not accept this guest configuration" },
-        { EINVAL, "the device is behind another physical IOMMU" },
-        { 0 }
+    /* There is one more for each hole: the MSI window, and what firmware asks */
+    uint32_t room = 16;
+    g_autofree struct iommu_iova_range *ranges =
+        g_new0(struct iommu_iova_range, room);
+    struct iommu_ioas_iova_ranges get = {
+        .size = sizeof(get),
+        .ioas_id = ioas_id,
+        .num_iovas = room,
+        .allowed_iovas = (uintptr_t)ranges,
     };
-    struct iommu_hwpt_alloc alloc = {
-        .size = sizeof(alloc),
-        .dev_id = dev_id,
-        .pt_id = viommu_id,
-        .data_type = data_type,
-        .data_len = len,
-        .data_uptr = (uintptr_t)data,
-    };
-    uint64_t words[2] = { 0 };
-    int ret = iommufd_ioctl(be, IOMMU_HWPT_ALLOC, &alloc);
+    int ret = iommufd_ioctl(be, IOMMU_IOAS_IOVA_RANGES, &get);
 
-    memcpy(words, data, MIN(len, sizeof(words)));
-    trace_iommufd_nested_hwpt_alloc(be->fd, dev_id, viommu_id, data_type,
-                                    le64_to_cpu(words[0]),
-                                    le64_to_cpu(words[1]),
-                                    alloc.out_hwpt_id, ret);
+    if (ret == -EMSGSIZE) {
+        /* num_iovas is now how many there are */
+        ranges = g_renew(struct iommu_iova_range, ranges, get.num_iovas);
+        get.allowed_iovas = (uintptr_t)ranges;
+        ret = iommufd_ioctl(be, IOMMU_IOAS_IOVA_RANGES, &get);
+    }
+    trace_iommufd_backend_iova_ranges(be->fd, ioas_id, get.num_iovas, ret);
     if (ret) {
-        iommufd_set_error(errp, ret, "IOMMU_HWPT_ALLOC of a nested page table",
-                          texts);
-        return ret;
+        iommufd_set_error(errp, ret, "IOMMU_IOAS_IOVA_RANGES");
+        return false;
     }
 
-    *hwpt_id = alloc.out_hwpt_id;
-    return 0;
-}
-
-int iommufd_destroy_id(IOMMUFDBackend *be, uint32_t id, Error **errp)
-{
-    struct iommu_destroy destroy = {
-        .size = sizeof(destroy),
-        .id = id,
-    };
-    int ret = iommufd_ioctl(be, IOMMU_DESTROY, &destroy);
-
-    trace_iommufd_destroy_id(be->fd, id, ret);
-    if (ret) {
-        error_setg_errno(errp, -ret, "IOMMU_DESTROY of object %u failed", id);
+    *last = 0;
+    for (uint32_t i = 0; i < get.num_iovas; i++) {
+        *last = MAX(*last, ranges[i].last);
     }
-    return ret;
-}
-
-int iommufd_get_hw_info(IOMMUFDBackend *be, uint32_t dev_id, uint32_t *type,
-                        void *data, uint32_t len, uint64_t *caps,
-                        uint8_t *max_pasid_log2, Error **errp)
-{
-    struct iommu_hw_info info = {
-        .size = sizeof(info),
-        .dev_id = dev_id,
-        .data_len = len,
-        .data_uptr = (uintptr_t)data,
-    };
-    int ret = iommufd_ioctl(be, IOMMU_GET_HW_INFO, &info);
-
-    trace_iommufd_get_hw_info(be->fd, dev_id, info.out_data_type,
-                              info.data_len, info.out_capabilities,
-                              info.out_max_pasid_log2, ret);
-    if (ret) {
-        error_setg_errno(errp, -ret, "IOMMU_GET_HW_INFO failed");
-        return ret;
-    }
-
-    *type = info.out_data_type;
-    if (caps) {
-        *caps = info.out_capabilities;
-    }
-    if (max_pasid_log2) {
-        *max_pasid_log2 = info.out_max_pasid_log2;
-    }
-    return 0;
+    return true;
 }

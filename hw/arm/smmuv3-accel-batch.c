@@ -12,20 +12,6 @@
 /* How far to look for what makes a command redundant: not all of 256 */
 #define LOOK_BACK 8
 
-static bool is_tlbi(const SMMUv3AccelHostCmd *cmd)
-{
-    switch (smmuv3_accel_host_cmd_type(cmd)) {
-    case SMMU_CMD_TLBI_NH_ALL:
-    case SMMU_CMD_TLBI_NH_ASID:
-    case SMMU_CMD_TLBI_NH_VA:
-    case SMMU_CMD_TLBI_NH_VAA:
-    case SMMU_CMD_TLBI_NSNH_ALL:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool is_tlbi_all(const SMMUv3AccelHostCmd *cmd)
 {
     return smmuv3_accel_host_cmd_type(cmd) == SMMU_CMD_TLBI_NH_ALL ||
@@ -48,7 +34,7 @@ static bool is_redundant(const SMMUv3AccelBatch *batch,
     for (unsigned i = 1; i <= MIN(batch->n, LOOK_BACK); i++) {
         const SMMUv3AccelHostCmd *before = &batch->cmd[batch->n - i];
 
-        if (!is_tlbi(before)) {
+        if (!smmuv3_accel_host_cmd_is_tlbi(before)) {
             return false;
         }
         if (covers(before, cmd)) {
@@ -62,22 +48,21 @@ void smmuv3_accel_batch_push(SMMUv3AccelBatch *batch,
                              const SMMUv3AccelHostCmd *cmd)
 {
     assert(!smmuv3_accel_batch_full(batch));
-    if (is_tlbi(cmd) && is_redundant(batch, cmd)) {
+    if (smmuv3_accel_host_cmd_is_tlbi(cmd) && is_redundant(batch, cmd)) {
         return;
     }
-    if (is_tlbi_all(cmd)) {
-        while (batch->n && is_tlbi(&batch->cmd[batch->n - 1])) {
-            batch->n--;
-        }
+    while (is_tlbi_all(cmd) && batch->n &&
+           smmuv3_accel_host_cmd_is_tlbi(&batch->cmd[batch->n - 1])) {
+        batch->n--;
     }
     batch->cmd[batch->n++] = *cmd;
 }
 
 /*
- * The kernel gives up on a command queue after a second, in which this thread
- * waits: do not try a queue that is stuck again and again.
+ * The kernel gives up on a command after a second, in which this thread waits.
+ * A device may not answer ATC_INV while all else works; some are tried.
  */
-#define STUCK_MAX 4
+#define ATC_TIMEOUTS_MAX 4
 
 /* Everything that submitting a batch needs */
 typedef struct Submission {
@@ -85,7 +70,7 @@ typedef struct Submission {
     SMMUv3AccelSubmit *submit;
     void *opaque;
     SMMUv3AccelSubmitResult *res;
-    unsigned n_stuck;           /* errors that were not about one command */
+    unsigned atc_timeouts;
 } Submission;
 
 /* One ioctl. @done: how many commands the kernel says it took */
@@ -95,40 +80,66 @@ static int submit_some(Submission *sub, const SMMUv3AccelHostCmd *cmds,
     uint32_t entry_num = n;
     int ret = sub->submit(sub->opaque, cmds, &entry_num);
 
-    sub->res->ioctls++;
     if (!ret && entry_num < n) {
         ret = -EIO;     /* no kernel does that; go on as if it had said so */
     }
+    sub->res->ioctls++;
+    sub->res->ioctls_failed += ret != 0;
     if (ret && !sub->res->err) {
         sub->res->err = ret;
     }
-    sub->n_stuck += ret && ret != -EIO;
     *done = MIN(entry_num, n);
     return ret;
 }
 
-static void note_failure(Submission *sub, unsigned index)
+/* Send one command alone. Returns false if it was not carried out */
+static bool submit_one(Submission *sub, const SMMUv3AccelHostCmd *cmd)
 {
-    if (sub->res->n_failed < SMMU_ACCEL_FAILED_MAX) {
-        sub->res->failed[sub->res->n_failed] = index;
+    bool is_atc = smmuv3_accel_host_cmd_type(cmd) == SMMU_CMD_ATC_INV;
+    unsigned done;
+    int ret;
+
+    if (sub->res->stuck) {
+        return false;
     }
-    sub->res->n_failed++;
+    ret = submit_some(sub, cmd, 1, &done);
+    if (ret == -ETIMEDOUT) {
+        sub->atc_timeouts += is_atc;
+        sub->res->stuck = !is_atc || sub->atc_timeouts == ATC_TIMEOUTS_MAX;
+    }
+    return !ret;
 }
 
-/* Send those of the batch from @pos on with one of two opcodes, one by one */
+static bool has_tlbi(const SMMUv3AccelBatch *batch, unsigned pos)
+{
+    for (unsigned i = pos; i < batch->n; i++) {
+        if (smmuv3_accel_host_cmd_is_tlbi(&batch->cmd[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Send those from @pos on with one of two opcodes, one by one */
 static void submit_singly(Submission *sub, unsigned pos,
                           SMMUCommandType a, SMMUCommandType b)
 {
     for (unsigned i = pos; i < sub->batch->n; i++) {
         const SMMUv3AccelHostCmd *cmd = &sub->batch->cmd[i];
         SMMUCommandType type = smmuv3_accel_host_cmd_type(cmd);
-        unsigned done;
 
-        if ((type == a || type == b) &&
-            (sub->n_stuck >= STUCK_MAX || submit_some(sub, cmd, 1, &done))) {
-            note_failure(sub, i);
+        if ((type == a || type == b) && !submit_one(sub, cmd)) {
+            set_bit(i, sub->res->lost);
         }
     }
+}
+
+static void submit_whole_tlb(Submission *sub)
+{
+    const SMMUv3AccelHostCmd all = smmuv3_accel_host_cmd_tlbi_all();
+
+    sub->res->whole_tlb = submit_one(sub, &all);
+    sub->res->tlb_lost = !sub->res->whole_tlb;
 }
 
 /*
@@ -139,14 +150,10 @@ static void submit_singly(Submission *sub, unsigned pos,
  */
 static void submit_fallback(Submission *sub, unsigned pos)
 {
-    const SMMUv3AccelHostCmd all = {
-        .cmd = { cpu_to_le64(SMMU_CMD_TLBI_NH_ALL), 0 },
-    };
-    unsigned done;
-
-    sub->res->fallback = true;
     submit_singly(sub, pos, SMMU_CMD_CFGI_CD, SMMU_CMD_CFGI_CD_ALL);
-    sub->res->stale = submit_some(sub, &all, 1, &done) != 0;
+    if (has_tlbi(sub->batch, pos)) {
+        submit_whole_tlb(sub);
+    }
     submit_singly(sub, pos, SMMU_CMD_ATC_INV, SMMU_CMD_ATC_INV);
 }
 
@@ -156,28 +163,63 @@ static void submit_fallback(Submission *sub, unsigned pos)
  * a block are dropped. Which ones is the kernel's business: all of them are
  * sent again, as every command may be repeated.
  */
-bool smmuv3_accel_batch_submit(const SMMUv3AccelBatch *batch,
-                               SMMUv3AccelSubmit *submit, void *opaque,
-                               SMMUv3AccelSubmitResult *res)
+static void submit_all(Submission *sub)
 {
-    Submission sub = { batch, submit, opaque, res, 0 };
-    unsigned pos = 0;
+    const SMMUv3AccelBatch *batch = sub->batch;
+    unsigned pos = 0, refused_tlbi = batch->n;
 
-    memset(res, 0, sizeof(*res));
     while (pos < batch->n) {
         unsigned n = batch->n - pos, bad, done;
-        int ret = submit_some(&sub, &batch->cmd[pos], n, &bad);
+        int ret = submit_some(sub, &batch->cmd[pos], n, &bad);
 
         if (!ret) {
             break;
         }
         if (ret != -EIO || bad == n ||
-            (bad && submit_some(&sub, &batch->cmd[pos], bad, &done))) {
-            submit_fallback(&sub, pos);
+            (bad && submit_some(sub, &batch->cmd[pos], bad, &done))) {
+            submit_fallback(sub, pos);
             break;
         }
-        note_failure(&sub, pos + bad);
-        pos += bad + 1;
+        pos += bad;
+        sub->res->refused++;
+        if (smmuv3_accel_host_cmd_is_tlbi(&batch->cmd[pos])) {
+            refused_tlbi = MIN(refused_tlbi, pos);
+        } else {
+            set_bit(pos, sub->res->lost);
+        }
+        pos++;
     }
-    return !res->n_failed && !res->stale;
+    if (refused_tlbi < batch->n && !sub->res->whole_tlb) {
+        submit_whole_tlb(sub);
+    }
+    if (refused_tlbi < batch->n && sub->res->whole_tlb) {
+        /* They have been sent, but before what is in place of the TLBI */
+        submit_singly(sub, refused_tlbi, SMMU_CMD_ATC_INV, SMMU_CMD_ATC_INV);
+    }
+}
+
+bool smmuv3_accel_batch_submit(const SMMUv3AccelBatch *batch,
+                               SMMUv3AccelSubmit *submit, void *opaque,
+                               SMMUv3AccelSubmitResult *res)
+{
+    Submission sub = { batch, submit, opaque, res, 0 };
+
+    memset(res, 0, sizeof(*res));
+    submit_all(&sub);
+    return !res->tlb_lost && bitmap_empty(res->lost, SMMU_ACCEL_BATCH_MAX);
+}
+
+void smmuv3_accel_batch_give_up(const SMMUv3AccelBatch *batch,
+                                SMMUv3AccelSubmitResult *res)
+{
+    memset(res, 0, sizeof(*res));
+    res->err = -ETIMEDOUT;
+    res->stuck = true;
+    for (unsigned i = 0; i < batch->n; i++) {
+        if (smmuv3_accel_host_cmd_is_tlbi(&batch->cmd[i])) {
+            res->tlb_lost = true;
+        } else {
+            set_bit(i, res->lost);
+        }
+    }
 }

@@ -9,7 +9,8 @@
 #ifndef HW_ARM_SMMUV3_ACCEL_BATCH_H
 #define HW_ARM_SMMUV3_ACCEL_BATCH_H
 
-#include "smmuv3-accel-cmdq.h"
+#include "qemu/bitmap.h"
+#include "smmuv3-accel-cmd.h"
 
 /*
  * A Linux guest that unmaps without range commands sends one command a page,
@@ -33,15 +34,15 @@ typedef struct SMMUv3AccelBatch {
 typedef int SMMUv3AccelSubmit(void *opaque, const SMMUv3AccelHostCmd *cmds,
                               uint32_t *n);
 
-#define SMMU_ACCEL_FAILED_MAX 8
-
 typedef struct SMMUv3AccelSubmitResult {
-    unsigned ioctls;
-    unsigned n_failed;          /* commands the kernel refused one by one */
-    uint16_t failed[SMMU_ACCEL_FAILED_MAX]; /* the first of them, by index */
+    unsigned ioctls, ioctls_failed;
     int err;                    /* first -errno seen, 0 if none */
-    bool fallback;              /* the whole TLB was invalidated instead */
-    bool stale;                 /* that failed too: the host may hold old TLB */
+    unsigned refused;           /* commands the kernel refused one by one */
+    bool whole_tlb;             /* the whole TLB was invalidated instead */
+    bool stuck;                 /* the host does not carry out anything now */
+    bool tlb_lost;              /* TLB entries may be left that should be gone */
+    /* By index, the CFGI_CD and ATC_INV that were not carried out */
+    DECLARE_BITMAP(lost, SMMU_ACCEL_BATCH_MAX);
 } SMMUv3AccelSubmitResult;
 
 static inline void smmuv3_accel_batch_reset(SMMUv3AccelBatch *batch)
@@ -65,18 +66,28 @@ void smmuv3_accel_batch_push(SMMUv3AccelBatch *batch,
 
 /**
  * smmuv3_accel_batch_submit:
- * @res: what to count and to report
+ * @res: what to count and to report, and what was lost
  *
- * Make @batch true on the host whatever it takes: a command that the kernel
- * refuses is left out and those it dropped with it are sent again; when
- * commands cannot be issued, the TLB is invalidated as a whole. At most n + 3
- * ioctls, no more than 5 of which time out. The batch is left as it was, so
- * that @res can be reported.
+ * Have the host carry out @batch: a command that the kernel refuses is left
+ * out, and those it dropped with it are sent again; when commands cannot be
+ * issued, the whole TLB is invalidated in place of those for the TLB, and those
+ * for a device go one by one. At most 2 * n + 3 ioctls, of which no more than two
+ * time out before the host is taken to be stuck, or five if it is a device that
+ * does not answer ATC_INV. The batch is left as it was.
  *
- * Returns false if the host may hold on to anything that should be gone.
+ * Returns: true if the host holds on to nothing that should be gone.
  */
 bool smmuv3_accel_batch_submit(const SMMUv3AccelBatch *batch,
                                SMMUv3AccelSubmit *submit, void *opaque,
                                SMMUv3AccelSubmitResult *res);
+
+/**
+ * smmuv3_accel_batch_give_up:
+ *
+ * The result of a @batch that is not even tried, because the host was found to
+ * be stuck just before.
+ */
+void smmuv3_accel_batch_give_up(const SMMUv3AccelBatch *batch,
+                                SMMUv3AccelSubmitResult *res);
 
 #endif /* HW_ARM_SMMUV3_ACCEL_BATCH_H */

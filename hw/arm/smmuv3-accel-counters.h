@@ -3,7 +3,7 @@
  *
  * Counted from the start of QEMU on: neither a reset of the guest nor unplug
  * sets anything back, and nothing of it migrates. smmuv3-accel-query.c shows
- * it.
+ * it. Counted with the BQL held.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,34 +11,21 @@
 #ifndef HW_ARM_SMMUV3_ACCEL_COUNTERS_H
 #define HW_ARM_SMMUV3_ACCEL_COUNTERS_H
 
-#include "smmuv3-accel-cmdq.h"
-#include "smmuv3-accel-ste.h"
-
-/* Host calls on behalf of a vSMMU; those of VFIO on its own are not among them */
-typedef enum SMMUv3AccelIoctl {
-    SMMU_ACCEL_IOCTL_HW_INFO,
-    SMMU_ACCEL_IOCTL_VIOMMU_ALLOC,
-    SMMU_ACCEL_IOCTL_VDEVICE_ALLOC,
-    SMMU_ACCEL_IOCTL_HWPT_ALLOC,
-    SMMU_ACCEL_IOCTL_VEVENTQ_ALLOC,
-    SMMU_ACCEL_IOCTL_ATTACH,
-    SMMU_ACCEL_IOCTL_DETACH,
-    SMMU_ACCEL_IOCTL_INVALIDATE,
-    SMMU_ACCEL_IOCTL_DESTROY,
-    SMMU_ACCEL_NR_IOCTLS
-} SMMUv3AccelIoctl;
+#include "qapi/qapi-types-smmuv3-accel.h"
 
 typedef struct SMMUv3AccelCounters {
-    uint64_t commands[SMMU_ACCEL_NR_CMD_KINDS];     /* of the guest */
+    uint64_t commands[SMMU_ACCEL_CMD_KIND__MAX];    /* of the guest */
 
     uint64_t batches;           /* of commands, to the host */
     uint64_t forwarded;         /* commands in them */
     uint64_t refused;           /* those that the host did not take */
     uint64_t fallbacks;         /* batches replaced by one for the whole TLB */
+    uint64_t lost;              /* batches of which something was not carried out */
 
-    uint64_t ioctls[SMMU_ACCEL_NR_IOCTLS];
-    uint64_t ioctls_failed[SMMU_ACCEL_NR_IOCTLS];
-    uint64_t attached[SMMU_ACCEL_NR_TARGETS];       /* with success */
+    /* Host calls on behalf of the vSMMU, not those of VFIO on its own */
+    uint64_t ioctls[SMMU_ACCEL_IOCTL__MAX];
+    uint64_t ioctls_failed[SMMU_ACCEL_IOCTL__MAX];
+    uint64_t attached[SMMU_ACCEL__MAX];             /* with success */
 
     uint64_t events_delivered;
     uint64_t events_dropped;    /* queue full, off, or not writable */
@@ -48,13 +35,13 @@ typedef struct SMMUv3AccelCounters {
     uint64_t complaints_suppressed;
 } SMMUv3AccelCounters;
 
-/* Note that a host call has returned @ret, 0 or -errno; returns @ret */
-static inline int smmuv3_accel_count(SMMUv3AccelCounters *counters,
-                                     SMMUv3AccelIoctl ioctl, int ret)
+/* Note that a host call was made; returns @ok, whether with success */
+static inline bool smmuv3_accel_count(SMMUv3AccelCounters *counters,
+                                      SMMUv3AccelIoctl ioctl, bool ok)
 {
     counters->ioctls[ioctl]++;
-    counters->ioctls_failed[ioctl] += ret != 0;
-    return ret;
+    counters->ioctls_failed[ioctl] += !ok;
+    return ok;
 }
 
 #endif /* HW_ARM_SMMUV3_ACCEL_COUNTERS_H */

@@ -6,22 +6,20 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "hw/pci/pci_bus.h"
 #include "hw/qdev-core.h"
-#include "system/iommufd-viommu.h"
 #include "trace.h"
+#include <linux/iommufd.h>
 
-#include "smmuv3-accel-internal.h"
+#include "smmuv3-accel-device.h"
+#include "smmuv3-accel-evaluate.h"
+#include "smmuv3-accel-eventq.h"
+#include "smmuv3-accel-regs.h"
+#include "smmuv3-accel-report.h"
 
-void smmuv3_accel_put_id(SMMUv3AccelState *s, uint32_t id)
-{
-    Error *err = NULL;
-
-    if (!smmuv3_accel_viommu_put_id(s->viommu, id, &err)) {
-        error_prepend(&err, "arm-smmuv3-accel: the host keeps what is not "
-                      "needed any more, for now: ");
-        smmuv3_accel_complain(s, err);
-    }
-}
+/* Where PCI_PASID_CAP_WIDTH starts */
+#define PASID_CAP_WIDTH_SHIFT   8
 
 SMMUv3AccelDevice *smmuv3_accel_device_find(SMMUv3AccelState *s, PCIBus *bus,
                                             int devfn)
@@ -36,58 +34,32 @@ SMMUv3AccelDevice *smmuv3_accel_device_find(SMMUv3AccelState *s, PCIBus *bus,
     return NULL;
 }
 
-SMMUv3AccelDevice *smmuv3_accel_device_by_vsid(SMMUv3AccelState *s,
-                                               uint32_t vsid)
+uint16_t smmuv3_accel_pasid_cap(SMMUv3AccelState *s,
+                                const SMMUv3AccelDevice *dev)
 {
-    SMMUv3AccelDevice *dev;
+    uint32_t ssidsize = FIELD_EX32(ARM_SMMUV3(s)->idr[1], IDR1, SSIDSIZE);
+    uint16_t cap = MIN(dev->host->max_pasid_log2, ssidsize) <<
+                   PASID_CAP_WIDTH_SHIFT;
 
-    QLIST_FOREACH(dev, &s->devices, next) {
-        if (dev->vdevice_id && dev->vsid == vsid) {
-            return dev;
-        }
+    if (!cap) {
+        return 0;
     }
-    return NULL;
-}
-
-static void device_free(SMMUv3AccelDevice *dev)
-{
-    object_unref(OBJECT(dev->hiodi));
-    g_free(dev->name);
-    g_free(dev);
-}
-
-/* Everything of ours that hangs on the device; leaves its DMA blocked */
-static void release(SMMUv3AccelDevice *dev)
-{
-    SMMUv3AccelState *s = dev->smmu;
-
-    smmuv3_accel_attach_end(dev);
-    QLIST_REMOVE(dev, next);
-    if (QLIST_EMPTY(&s->devices)) {
-        smmuv3_accel_eventq_free(s);
-        g_clear_pointer(&s->viommu, smmuv3_accel_viommu_free);
+    if (dev->host->caps & IOMMU_HW_CAP_PCI_PASID_EXEC) {
+        cap |= PCI_PASID_CAP_EXEC;
     }
-    trace_smmuv3_accel_device_release(dev->name);
-    device_free(dev);
+    if (dev->host->caps & IOMMU_HW_CAP_PCI_PASID_PRIV) {
+        cap |= PCI_PASID_CAP_PRIV;
+    }
+    return cap;
 }
 
-static SMMUv3AccelDevice *device_new(SMMUv3AccelState *s, PCIBus *bus,
-                                     int devfn, HostIOMMUDevice *hiod)
+static const char *smmu_id(SMMUv3AccelState *s)
 {
-    SMMUv3AccelDevice *dev = g_new0(SMMUv3AccelDevice, 1);
-
-    dev->smmu = s;
-    dev->bus = bus;
-    dev->devfn = devfn;
-    dev->hiodi = HOST_IOMMU_DEVICE_IOMMUFD(object_ref(OBJECT(hiod)));
-    dev->name = accel_hiodc(dev)->host_name(dev->hiodi) ?:
-                g_strdup(hiod->name);
-    smmuv3_accel_attach_begin(dev);
-    return dev;
+    return DEVICE(s)->id ?: TYPE_ARM_SMMUV3_ACCEL;
 }
 
 /* The board says so if the guest cannot be told of a device that comes late */
-static bool check_time(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
+static bool check_time(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
                        Error **errp)
 {
     if (!s->no_hotplug || !phase_check(PHASE_MACHINE_READY)) {
@@ -96,7 +68,20 @@ static bool check_time(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
     error_setg(errp, "host device %s cannot be hot-plugged: the guest boots "
                "with a device tree, which reserves the MSI window for devices "
                "present at boot only. Boot with ACPI, that is with UEFI "
-               "firmware (-bios QEMU_EFI.fd) and without acpi=off", dev->name);
+               "firmware (-bios QEMU_EFI.fd) and without acpi=off", host->name);
+    return false;
+}
+
+static bool check_iommufd(SMMUv3AccelState *s,
+                          const SMMUv3AccelHostDevice *host, Error **errp)
+{
+    if (!s->host || s->host->iommufd == host->hiodi->iommufd) {
+        return true;
+    }
+    error_setg(errp, "host device %s uses another iommufd object than the "
+               "devices already behind %s: use iommufd=%s", host->name,
+               smmu_id(s),
+               object_get_canonical_path_component(OBJECT(s->host->iommufd)));
     return false;
 }
 
@@ -104,25 +89,16 @@ static bool check_time(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
  * One vSMMU is one physical SMMU, chosen by host-smmu= or by the first device
  * and kept for good: invalidations of the guest reach no other.
  */
-static bool check_association(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
+static bool check_association(SMMUv3AccelState *s,
+                              const SMMUv3AccelHostDevice *host,
                               const char *smmu, Error **errp)
 {
     const char *want = s->host_smmu ?: s->associated_smmu;
-    const char *id = DEVICE(s)->id ?: TYPE_ARM_SMMUV3_ACCEL;
 
-    if (s->viommu && s->viommu->iommufd != dev->hiodi->iommufd) {
-        const char *have =
-            object_get_canonical_path_component(OBJECT(s->viommu->iommufd));
-
-        error_setg(errp, "host device %s uses another iommufd object than the "
-                   "devices already behind %s: use iommufd=%s", dev->name, id,
-                   have);
-        return false;
-    }
     if (want && smmu && strcmp(want, smmu)) {
         error_setg(errp, "host device %s is behind the physical SMMU %s, but "
                    "%s %s%s: put the device below a root complex whose vSMMU "
-                   "is for %s", dev->name, smmu, id,
+                   "is for %s", host->name, smmu, smmu_id(s),
                    s->host_smmu ? "has host-smmu=" : "already stands for ",
                    want, smmu);
         return false;
@@ -130,69 +106,170 @@ static bool check_association(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
     if (s->host_smmu && !smmu) {
         error_setg(errp, "the physical SMMU of host device %s cannot be told "
                    "from sysfs, so that host-smmu=%s of %s cannot be checked: "
-                   "leave host-smmu out", dev->name, s->host_smmu, id);
+                   "leave host-smmu out", host->name, s->host_smmu,
+                   smmu_id(s));
         return false;
     }
-    if (s->viommu && s->viommu->stage2_hwpt_id !=
-                     accel_hiodc(dev)->stage2_hwpt(dev->hiodi)) {
+    if (s->host && s->host->stage2_hwpt_id != smmuv3_accel_host_stage2(host)) {
         error_setg(errp, "host device %s (physical SMMU %s) has another "
                    "stage 2 than the devices already behind %s (physical SMMU "
                    "%s), as devices of two physical SMMUs do: put it below a "
-                   "root complex with a vSMMU of its own", dev->name,
-                   smmu ?: "unnamed", id, s->associated_smmu ?: "unnamed");
+                   "root complex with a vSMMU of its own", host->name,
+                   smmu ?: "unnamed", smmu_id(s),
+                   s->associated_smmu ?: "unnamed");
         return false;
     }
     return true;
+}
+
+/* With a device there the kernel tells; without sysfs nobody does */
+static void warn_unknown_smmu(SMMUv3AccelState *s,
+                              const SMMUv3AccelHostDevice *host,
+                              const char *smmu)
+{
+    if (s->was_associated && (!smmu || !s->associated_smmu)) {
+        warn_report("nobody can tell whether host device %s is behind the "
+                    "physical SMMU that %s has stood for so far: QEMU does not "
+                    "see /sys", host->name, smmu_id(s));
+    }
+}
+
+/* The kernel attaches a group as a whole, so the guest has to do the same */
+static bool check_group(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
+                        PCIBus *bus, int devfn, Error **errp)
+{
+    SMMUv3AccelGroup *group = s->host ?
+                              smmuv3_accel_host_group_of(s->host, host) : NULL;
+    SMMUv3AccelDevice *dev;
+
+    QLIST_FOREACH(dev, &s->devices, next) {
+        if (group && dev->host->group == group &&
+            (dev->bus != bus || PCI_SLOT(dev->devfn) != PCI_SLOT(devfn))) {
+            error_setg(errp, "host device %s is in IOMMU group %d together "
+                       "with %s, and the host cannot isolate them from each "
+                       "other: make them functions of one slot "
+                       "(multifunction=on, addr=%x.0 and addr=%x.1 on bus %s)",
+                       host->name, group->id, dev->host->name,
+                       PCI_SLOT(dev->devfn), PCI_SLOT(dev->devfn),
+                       dev->bus->qbus.name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool admit(SMMUv3AccelState *s, SMMUv3AccelHostDevice *host,
+                  PCIBus *bus, int devfn, const char *smmu, Error **errp)
+{
+    return check_time(s, host, errp) && check_iommufd(s, host, errp) &&
+           check_association(s, host, smmu, errp) &&
+           check_group(s, host, bus, devfn, errp) &&
+           smmuv3_accel_host_ask(host, &s->counters, errp) &&
+           smmuv3_accel_regs_admit(s, host, smmu, errp);
+}
+
+static bool ensure_host(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
+                        const char *smmu, Error **errp)
+{
+    ERRP_GUARD();
+
+    if (s->host) {
+        return true;
+    }
+    warn_unknown_smmu(s, host, smmu);
+    s->host = smmuv3_accel_host_new(host, &s->counters, errp);
+    if (!s->host) {
+        error_prepend(errp, "host device %s, physical SMMU %s: ", host->name,
+                      smmu ?: "unnamed");
+    }
+    return s->host;
+}
+
+static void put_host_if_unused(SMMUv3AccelState *s)
+{
+    if (s->host && QLIST_EMPTY(&s->devices)) {
+        smmuv3_accel_eventq_close(s);
+        g_clear_pointer(&s->host, smmuv3_accel_host_unref);
+    }
+}
+
+/* Everything of ours that hangs on the device */
+static void device_free(SMMUv3AccelState *s, SMMUv3AccelDevice *dev)
+{
+    Error *err = NULL;
+
+    if (!smmuv3_accel_host_leave(s->host, dev->host, &err)) {
+        error_prepend(&err, "arm-smmuv3-accel: host device %s, which is "
+                      "leaving: ", dev->host->name);
+        smmuv3_accel_complain(s, err);
+    }
+    trace_smmuv3_accel_device_free(dev->host->name);
+    QLIST_REMOVE(dev, next);
+    smmuv3_accel_host_device_free(dev->host);
+    g_free(dev);
+}
+
+static SMMUv3AccelDevice *device_new(SMMUv3AccelState *s, PCIBus *bus,
+                                     int devfn, SMMUv3AccelHostDevice *host)
+{
+    SMMUv3AccelDevice *dev = g_new0(SMMUv3AccelDevice, 1);
+
+    dev->bus = bus;
+    dev->devfn = devfn;
+    dev->host = host;
+    dev->reported = SMMU_EVT_NONE;
+    smmuv3_accel_host_join(s->host, host);
+    QLIST_INSERT_HEAD(&s->devices, dev, next);
+    return dev;
+}
+
+static void device_remove(SMMUv3AccelState *s, SMMUv3AccelDevice *dev)
+{
+    device_free(s, dev);
+    put_host_if_unused(s);
+    /*
+     * Its StreamID may be what another device has been waiting for, and its
+     * STE what kept the others of its group from what they want.
+     */
+    smmuv3_accel_evaluate(s, 0, UINT32_MAX);
 }
 
 bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
                               HostIOMMUDevice *hiod, Error **errp)
 {
-    SMMUv3AccelDevice *dev = device_new(s, bus, devfn, hiod);
-    g_autofree char *smmu = accel_hiodc(dev)->iommu_name(dev->hiodi);
+    ERRP_GUARD();
+    SMMUv3AccelHostDevice *host = smmuv3_accel_host_device_new(hiod);
+    g_autofree char *smmu = smmuv3_accel_host_smmu_name(host);
+    SMMUv3AccelDevice *dev;
 
-    if (!check_time(s, dev, errp) ||
-        !check_association(s, dev, smmu, errp) ||
-        !smmuv3_accel_regs_admit(s, dev, smmu, errp)) {
-        device_free(dev);
+    if (!admit(s, host, bus, devfn, smmu, errp) ||
+        !ensure_host(s, host, smmu, errp)) {
+        smmuv3_accel_host_device_free(host);
         return false;
     }
-
-    if (!s->viommu) {
-        s->viommu = smmuv3_accel_viommu_new(dev->hiodi, &s->counters, errp);
-        if (!s->viommu) {
-            error_prepend(errp, "host device %s, physical SMMU %s: ",
-                          dev->name, smmu ?: "unnamed");
-            device_free(dev);
-            return false;
-        }
-    }
-
     /* This device may have the StreamID that another one had */
     smmuv3_accel_evaluate_moved(s);
-    QLIST_INSERT_HEAD(&s->devices, dev, next);
-    if (!smmuv3_accel_attach(dev, errp)) {
-        error_prepend(errp, "host device %s: ", dev->name);
-        release(dev);
+    dev = device_new(s, bus, devfn, host);
+    if (!smmuv3_accel_evaluate_plug(s, dev, errp)) {
+        error_prepend(errp, "host device %s: ", host->name);
+        device_remove(s, dev);
         return false;
     }
+    s->was_associated = true;
     if (smmu && !s->associated_smmu) {
         s->associated_smmu = g_steal_pointer(&smmu);
     }
     smmuv3_accel_eventq_update(s);
-    trace_smmuv3_accel_device_plug(dev->name, s->associated_smmu ?: "?",
-                                   s->viommu->id);
+    trace_smmuv3_accel_device_plug(host->name, s->associated_smmu ?: "?",
+                                   s->host->viommu_id);
     return true;
 }
 
 void smmuv3_accel_device_unplug(SMMUv3AccelState *s, PCIBus *bus, int devfn)
 {
-    SMMUv3AccelDevice *dev;
+    SMMUv3AccelDevice *dev = smmuv3_accel_device_find(s, bus, devfn);
 
-    /* Invalidations may be on their way to the vIOMMU and the device */
-    smmuv3_accel_mmio_wait(s);
-    dev = smmuv3_accel_device_find(s, bus, devfn);
     if (dev) {
-        release(dev);
+        device_remove(s, dev);
     }
 }

@@ -12,17 +12,15 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
-#include "system/iommufd-viommu.h"
 #include "trace.h"
 #include <linux/iommufd.h>
 
-#include "smmuv3-accel-internal.h"
+#include "smmuv3-accel-eventq.h"
+#include "smmuv3-accel-report.h"
+#include "smmuv3-accel-state.h"
 
 /* What the guest may make the kernel keep, whatever size its own queue has */
 #define VEVENTQ_LOG2_MAX 12
-
-#define DESTROY_TRIES 10
-#define DESTROY_WAIT_US 100
 
 typedef struct Record {
     struct iommufd_vevent_header header;
@@ -75,7 +73,8 @@ static void read_events(void *opaque)
 {
     SMMUv3AccelState *s = opaque;
     uint8_t buf[64 * sizeof(Record)];
-    ssize_t len = RETRY_ON_EINTR(read(s->eventq.fd, buf, sizeof(buf)));
+    ssize_t len = RETRY_ON_EINTR(read(s->host->veventq_fd, buf,
+                                      sizeof(buf)));
     Record record;
 
     if (len < 0) {
@@ -100,76 +99,45 @@ static void read_events(void *opaque)
     }
 }
 
-static void eventq_alloc(SMMUv3AccelState *s, uint32_t log2size)
+static void eventq_open(SMMUv3AccelState *s, uint8_t log2size)
 {
-    SMMUv3AccelEventq *q = &s->eventq;
     Error *err = NULL;
-    int ret;
+    int ret = smmuv3_accel_host_open_events(s->host, log2size, &err);
 
-    ret = iommufd_veventq_alloc(s->viommu->iommufd, s->viommu->id,
-                                IOMMU_VEVENTQ_TYPE_ARM_SMMUV3, 1U << log2size,
-                                &q->id, &q->fd, &err);
-    if (smmuv3_accel_count(&s->counters, SMMU_ACCEL_IOCTL_VEVENTQ_ALLOC,
-                           ret)) {
+    if (ret) {
         error_prepend(&err, "arm-smmuv3-accel: the guest will not hear of "
                       "faults of its host devices: ");
         if (ret == -ENOTTY) {
             /* It will not get better: say so once, and in any case */
-            q->unsupported = true;
+            s->eventq.unsupported = true;
             warn_report_err(err);
         } else {
             smmuv3_accel_complain(s, err);
         }
         return;
     }
-    q->log2size = log2size;
-    q->next_sequence = 0;
-    qemu_set_fd_handler(q->fd, read_events, NULL, s);
+    s->eventq.next_sequence = 0;
+    qemu_set_fd_handler(s->host->veventq_fd, read_events, NULL, s);
 }
 
-/*
- * The fd holds the queue. From a vCPU's thread it is closed while the main loop
- * may be polling it still, and holds it until it has woken up (EBUSY).
- */
-static void destroy_queue(SMMUv3AccelState *s, uint32_t id)
+void smmuv3_accel_eventq_close(SMMUv3AccelState *s)
 {
-    for (int i = 0; i < DESTROY_TRIES; i++) {
-        int ret = iommufd_destroy_id(s->viommu->iommufd, id, NULL);
-
-        if (!smmuv3_accel_count(&s->counters, SMMU_ACCEL_IOCTL_DESTROY, ret)) {
-            return;
-        }
-        if (ret != -EBUSY) {
-            break;
-        }
-        g_usleep(DESTROY_WAIT_US);
+    if (s->host->veventq_id) {
+        qemu_set_fd_handler(s->host->veventq_fd, NULL, NULL, NULL);
+        smmuv3_accel_host_close_events(s->host);
     }
-    smmuv3_accel_put_id(s, id);
-}
-
-void smmuv3_accel_eventq_free(SMMUv3AccelState *s)
-{
-    SMMUv3AccelEventq *q = &s->eventq;
-
-    if (!q->id) {
-        return;
-    }
-    qemu_set_fd_handler(q->fd, NULL, NULL, NULL);
-    close(q->fd);
-    destroy_queue(s, q->id);
-    q->id = 0;
 }
 
 void smmuv3_accel_eventq_update(SMMUv3AccelState *s)
 {
     SMMUv3State *s3 = ARM_SMMUV3(s);
-    uint32_t log2size = MIN(s3->eventq.log2size, VEVENTQ_LOG2_MAX);
-    bool wanted = s->viommu && smmuv3_eventq_enabled(s3);
+    uint8_t log2size = MIN(s3->eventq.log2size, VEVENTQ_LOG2_MAX);
+    bool wanted = s->host && smmuv3_eventq_enabled(s3);
 
-    if (s->eventq.id && (!wanted || s->eventq.log2size != log2size)) {
-        smmuv3_accel_eventq_free(s);
+    if (s->host && (!wanted || s->host->veventq_log2size != log2size)) {
+        smmuv3_accel_eventq_close(s);
     }
-    if (wanted && !s->eventq.id && !s->eventq.unsupported) {
-        eventq_alloc(s, log2size);
+    if (wanted && !s->host->veventq_id && !s->eventq.unsupported) {
+        eventq_open(s, log2size);
     }
 }

@@ -12,18 +12,6 @@
 #include "smmuv3-internal.h"
 #include "smmuv3-accel-idregs.h"
 
-const char *smmuv3_accel_origin_name(SMMUv3AccelOrigin origin)
-{
-    static const char *const names[] = {
-        [SMMU_ACCEL_ORIGIN_UNKNOWN] = "unknown",
-        [SMMU_ACCEL_ORIGIN_DEFAULT] = "default",
-        [SMMU_ACCEL_ORIGIN_GIVEN] = "given",
-        [SMMU_ACCEL_ORIGIN_INHERITED] = "inherited",
-    };
-
-    return names[origin];
-}
-
 /* IDR2 and IDR4 describe nothing a vSMMU has: they never need a host */
 static bool has_default(SMMUv3AccelReg reg)
 {

@@ -12,15 +12,8 @@
 #define HW_ARM_SMMUV3_ACCEL_IDREGS_H
 
 #include "qapi/qapi-types-common.h"
+#include "qapi/qapi-types-smmuv3-accel.h"
 #include "smmuv3-accel-rules.h"
-
-/* Where the value of a register comes from */
-typedef enum SMMUv3AccelOrigin {
-    SMMU_ACCEL_ORIGIN_UNKNOWN,      /* neither given nor inherited yet */
-    SMMU_ACCEL_ORIGIN_DEFAULT,      /* IDR2 and IDR4, which are 0 */
-    SMMU_ACCEL_ORIGIN_GIVEN,        /* on the command line */
-    SMMU_ACCEL_ORIGIN_INHERITED,    /* from the first host device */
-} SMMUv3AccelOrigin;
 
 /* The registers of a vSMMU; an UNKNOWN one reads as 0 */
 typedef struct SMMUv3AccelRegs {
@@ -52,9 +45,6 @@ typedef struct SMMUv3AccelHostInfo {
 /* The field of @rule in the registers of @host */
 uint32_t smmuv3_accel_host_field(const SMMUv3AccelRule *rule,
                                  const SMMUv3AccelHostInfo *host);
-
-/* Returns "given", "inherited", "default" or "unknown" */
-const char *smmuv3_accel_origin_name(SMMUv3AccelOrigin origin);
 
 /* Set @spec to "nothing given": without this, ssidsize and oas would read 0 */
 void smmuv3_accel_spec_init(SMMUv3AccelSpec *spec);

@@ -6,17 +6,36 @@
  * the BQL is dropped for that ioctl, and this is what keeps others out of the
  * registers in the meantime, all but the doorbell of the command queue.
  *
+ * It is dropped only if the guest's own instruction is all that is on the
+ * stack: a device model whose DMA or MSI has led here could be unplugged
+ * meanwhile, and its frames would go on with what is freed.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
+#include "qemu/log.h"
 #include "qemu/main-loop.h"
 #include "trace.h"
 
-#include "smmuv3-accel-internal.h"
+#include "smmuv3-accel-mmio.h"
+#include "smmuv3-accel-state.h"
+#include "smmuv3-accel-vcpu.h"
+
+/*
+ * A command may take the host milliseconds, and a queue has room for 2^19. Who
+ * wants this vCPU to stop needs the BQL to say so.
+ */
+#define BREATHE_EVERY_NS (10 * SCALE_MS)
+#define BREATHE_US 100
 
 /* vCPUs go on unmapping, and the one that works for them wants to go on too */
 #define HANDED_OVER_MAX 4
+
+void smmuv3_accel_mmio_init(SMMUv3AccelState *s)
+{
+    qemu_cond_init(&s->mmio.idle);
+}
 
 static bool is_doorbell(hwaddr offset, unsigned size)
 {
@@ -24,71 +43,160 @@ static bool is_doorbell(hwaddr offset, unsigned size)
 }
 
 /*
- * The register itself is all that the busy vCPU has to see: it reads it after
- * every command, and once more before it leaves.
+ * QEMU's guard against re-entrance takes whoever has the BQL for the one that
+ * entered: it goes with the BQL, and comes back with it.
  */
-static bool hand_over(SMMUv3AccelState *s, uint32_t prod)
+bool smmuv3_accel_mmio_unlock(SMMUv3AccelState *s)
 {
-    SMMUv3AccelMMIO *m = &s->mmio;
-
-    if (m->handed_over == HANDED_OVER_MAX) {
+    if (!s->mmio.busy || !s->mmio.may_unlock) {
         return false;
     }
-    m->handed_over++;
-    m->rung = true;
-    ARM_SMMUV3(s)->cmdq.prod = prod;
-    trace_smmuv3_accel_handed_over(prod);
+    DEVICE(s)->mem_reentrancy_guard.engaged_in_io = false;
+    bql_unlock();
     return true;
 }
 
-void smmuv3_accel_mmio_wait(SMMUv3AccelState *s)
+void smmuv3_accel_mmio_lock(SMMUv3AccelState *s, bool unlocked)
 {
+    if (unlocked) {
+        bql_lock();
+        s->mmio.locked_ns = get_clock();
+        DEVICE(s)->mem_reentrancy_guard.engaged_in_io = true;
+    }
+}
+
+void smmuv3_accel_mmio_breathe(SMMUv3AccelState *s)
+{
+    int64_t now = get_clock();
+
+    if (now - s->mmio.locked_ns < BREATHE_EVERY_NS ||
+        !smmuv3_accel_mmio_unlock(s)) {
+        return;
+    }
+    /* A mutex is not fair: whoever waits for it has to wake up first */
+    g_usleep(BREATHE_US);
+    smmuv3_accel_mmio_lock(s, true);
+}
+
+static void wait_idle(SMMUv3AccelState *s)
+{
+    DEVICE(s)->mem_reentrancy_guard.engaged_in_io = false;
     while (s->mmio.busy) {
         qemu_cond_wait_bql(&s->mmio.idle);
     }
+    DEVICE(s)->mem_reentrancy_guard.engaged_in_io = true;
 }
 
-static MemTxResult mmio_write(void *opaque, hwaddr offset, uint64_t data,
-                              unsigned size, MemTxAttrs attrs)
+/*
+ * The register itself is all that the busy vCPU has to see: it reads it after
+ * every command, and once more before it leaves.
+ */
+static void hand_over(SMMUv3AccelState *s, uint32_t prod)
 {
-    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(opaque);
+    s->mmio.handed_over++;
+    s->mmio.rung = true;
+    ARM_SMMUV3(s)->cmdq.prod = prod;
+    trace_smmuv3_accel_handed_over(prod);
+}
+
+static void enter(SMMUv3AccelState *s, bool may_unlock)
+{
+    s->mmio.busy = true;
+    s->mmio.may_unlock = may_unlock;
+    s->mmio.locked_ns = get_clock();
+}
+
+static void leave(SMMUv3AccelState *s)
+{
     SMMUv3AccelMMIO *m = &s->mmio;
-    MemTxResult ret;
 
-    if (m->busy) {
-        if (qemu_thread_is_self(&m->owner)) {
-            /* An MSI to the SMMU itself; QEMU's own guard refuses it as well */
-            return MEMTX_ACCESS_ERROR;
-        }
-        if (is_doorbell(offset, size) && hand_over(s, data)) {
-            return MEMTX_OK;
-        }
-        smmuv3_accel_mmio_wait(s);
-    }
-
-    m->busy = true;
-    qemu_thread_get_self(&m->owner);
-    ret = m->base->write_with_attrs(opaque, offset, data, size, attrs);
-    while (m->rung) {
+    while (m->rung && !smmuv3_accel_vcpu_shall_stop()) {
         m->rung = false;
-        m->base->write_with_attrs(opaque, A_CMDQ_PROD,
-                                  ARM_SMMUV3(s)->cmdq.prod, 4, attrs);
+        smmuv3_cmdq_consume(ARM_SMMUV3(s));
     }
+    m->rung = false;
     m->handed_over = 0;
     m->busy = false;
     qemu_cond_broadcast(&m->idle);
+}
+
+/* Take up the queue from the top of a vCPU's thread, below nothing */
+static void work(void *opaque, bool alone)
+{
+    SMMUv3AccelState *s = opaque;
+    MemReentrancyGuard *guard = &DEVICE(s)->mem_reentrancy_guard;
+
+    guard->engaged_in_io = true;
+    if (s->mmio.busy && s->mmio.handed_over < HANDED_OVER_MAX) {
+        hand_over(s, ARM_SMMUV3(s)->cmdq.prod);
+    } else {
+        if (s->mmio.busy) {
+            wait_idle(s);
+        }
+        enter(s, alone);
+        smmuv3_cmdq_consume(ARM_SMMUV3(s));
+        leave(s);
+    }
+    guard->engaged_in_io = false;
+}
+
+void smmuv3_accel_mmio_resume(SMMUv3AccelState *s)
+{
+    SMMUv3State *s3 = ARM_SMMUV3(s);
+
+    if (smmuv3_cmdq_enabled(s3) && !smmuv3_q_empty(&s3->cmdq)) {
+        trace_smmuv3_accel_resume(s3->cmdq.cons, s3->cmdq.prod);
+        smmuv3_accel_vcpu_run(work, s);
+    }
+}
+
+/*
+ * Below another device model nobody works, as the BQL could not be dropped, and
+ * nobody waits. The doorbell is left for a vCPU; with KVM there is one.
+ */
+static MemTxResult write_below_device(SMMUv3AccelState *s, hwaddr offset,
+                                      uint64_t data, unsigned size,
+                                      MemTxAttrs attrs)
+{
+    MemTxResult ret;
+
+    if (is_doorbell(offset, size) && smmuv3_accel_vcpu_can_run()) {
+        ARM_SMMUV3(s)->cmdq.prod = data;
+        smmuv3_accel_mmio_resume(s);
+        return MEMTX_OK;
+    }
+    if (s->mmio.busy) {
+        qemu_log_mask(LOG_GUEST_ERROR, "arm-smmuv3-accel: a device writes to "
+                      "register 0x%" HWADDR_PRIx " while commands are carried "
+                      "out: refused\n", offset);
+        return MEMTX_ACCESS_ERROR;
+    }
+    enter(s, false);
+    ret = smmuv3_write_mmio(ARM_SMMUV3(s), offset, data, size, attrs);
+    leave(s);
     return ret;
 }
 
-void smmuv3_accel_mmio_init(SMMUv3AccelState *s, MemoryRegion *iomem)
+MemTxResult smmuv3_accel_mmio_write(SMMUv3AccelState *s, hwaddr offset,
+                                    uint64_t data, unsigned size,
+                                    MemTxAttrs attrs)
 {
     SMMUv3AccelMMIO *m = &s->mmio;
+    MemTxResult ret;
 
-    qemu_cond_init(&m->idle);
-    m->base = iomem->ops;
-    m->ops = *m->base;
-    m->ops.write_with_attrs = mmio_write;
-    iomem->ops = &m->ops;
-    /* It is for all threads, and would refuse them while the BQL is free */
-    iomem->disable_reentrancy_guard = true;
+    if (!smmuv3_accel_vcpu_at(&ARM_SMMU(s)->iomem, offset, size)) {
+        return write_below_device(s, offset, data, size, attrs);
+    }
+    if (m->busy && is_doorbell(offset, size) &&
+        m->handed_over < HANDED_OVER_MAX) {
+        hand_over(s, data);
+        return MEMTX_OK;
+    }
+    if (m->busy) {
+        wait_idle(s);
+    }
+    enter(s, true);
+    ret = smmuv3_write_mmio(ARM_SMMUV3(s), offset, data, size, attrs);
+    leave(s);
+    return ret;
 }

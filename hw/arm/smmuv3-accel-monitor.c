@@ -13,7 +13,7 @@
 #include "qapi/qapi-commands-misc-target.h"
 #include "qapi/util.h"
 
-#include "smmuv3-accel-internal.h"
+#include "smmuv3-accel-state.h"
 #include "smmuv3-accel-query.h"
 
 static int bus_num(const void *smmu)
@@ -106,7 +106,7 @@ static void line_end(Line *line)
 
 static void print_register(Monitor *mon, const SMMUv3AccelInfoRegister *reg)
 {
-    const char *origin = SMMUv3AccelInfoOrigin_str(reg->origin);
+    const char *origin = SMMUv3AccelOrigin_str(reg->origin);
     Line line = line_start(mon, "", "  %s 0x%08x %-9s  ", reg->name,
                            reg->value, origin);
 
@@ -147,8 +147,11 @@ static void print_host(Monitor *mon, const SMMUv3AccelInfo *info)
         line_add(&line, "stage 2 HWPT %u", viommu->stage2_hwpt);
         line_add(&line, "abort HWPT %u", viommu->abort_hwpt);
     }
-    if (viommu && viommu->undestroyed) {
-        line_add(&line, "%u objects not destroyed", viommu->undestroyed);
+    if (viommu && viommu->kept) {
+        line_add(&line, "%u objects kept by the kernel", viommu->kept);
+    }
+    if (viommu && viommu->invalidations_lost) {
+        line_add(&line, "INVALIDATIONS LOST");
     }
     line_end(&line);
 }
@@ -194,14 +197,20 @@ static void print_host_device(Monitor *mon,
 
     print_place(mon, "host device", dev->name, dev->id, dev->bus, dev->slot,
                 dev->function, dev->has_sid, dev->sid);
-    line_add(&line, "%s: %s", SMMUv3AccelInfoTarget_str(dev->target),
+    line_add(&line, "%s: %s", SMMUv3AccelTargetKind_str(dev->target),
              dev->why);
+    if (dev->exposed) {
+        line_add(&line, "AGAINST THE GUEST'S WILL");
+    }
     if (dev->has_hwpt) {
         line_add(&line, "HWPT %u", dev->hwpt);
     }
     if (dev->has_ste) {
         line_add(&line, "STE 0x%" PRIx64 " 0x%" PRIx64, dev->ste->value,
                  dev->ste->next->value);
+    }
+    if (dev->has_group) {
+        line_add(&line, "IOMMU group %" PRId64, dev->group);
     }
     if (dev->has_vdevice && dev->has_sid && dev->sid == dev->vdevice_sid) {
         line_add(&line, "vDEVICE %u", dev->vdevice);
@@ -240,7 +249,7 @@ static void print_ioctls(Monitor *mon, SMMUv3AccelInfoIoctlCountList *list)
     Line line = line_start(mon, ",", "  ioctls      ");
 
     for (; list; list = list->next) {
-        const char *name = SMMUv3AccelInfoIoctl_str(list->value->ioctl);
+        const char *name = SMMUv3AccelIoctl_str(list->value->ioctl);
 
         if (list->value->failed) {
             line_add(&line, "%s %" PRIu64 " (%" PRIu64 " failed)", name,
@@ -259,7 +268,7 @@ static void print_counters(Monitor *mon, const SMMUv3AccelInfoCounters *c)
     Line line = line_start(mon, ",", "  commands    ");
 
     for (command = c->commands; command; command = command->next) {
-        line_count(&line, SMMUv3AccelInfoCommand_str(command->value->command),
+        line_count(&line, SMMUv3AccelCmdKind_str(command->value->command),
                    command->value->count);
     }
     line_end(&line);
@@ -269,13 +278,14 @@ static void print_counters(Monitor *mon, const SMMUv3AccelInfoCounters *c)
     line_count(&line, "batches", c->batches);
     line_count(&line, "refused", c->refused);
     line_count(&line, "whole TLB", c->fallbacks);
+    line_count(&line, "lost", c->lost);
     line_end(&line);
 
     print_ioctls(mon, c->ioctls);
 
     line = line_start(mon, ",", "  attached    ");
     for (attach = c->attached; attach; attach = attach->next) {
-        line_count(&line, SMMUv3AccelInfoTarget_str(attach->value->target),
+        line_count(&line, SMMUv3AccelTargetKind_str(attach->value->target),
                    attach->value->count);
     }
     line_end(&line);

@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: what it is to the PCI bus it serves
+ * Accelerated SMMUv3: the IOMMU of a PCI root complex
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,9 @@
 #include "hw/pci/pcie_host.h"
 #include "trace.h"
 
-#include "smmuv3-accel-internal.h"
+#include "smmuv3-accel-device.h"
+#include "smmuv3-accel-evaluate.h"
+#include "smmuv3-accel-pci.h"
 
 /*
  * Stage 2 of every host device is all of guest memory, so all vSMMUs of a VM,
@@ -39,7 +41,7 @@ static uint16_t get_pasid_cap(PCIBus *bus, void *opaque, int devfn)
 {
     SMMUv3AccelDevice *dev = smmuv3_accel_device_find(opaque, bus, devfn);
 
-    return dev ? smmuv3_accel_pasid_cap(dev) : 0;
+    return dev ? smmuv3_accel_pasid_cap(opaque, dev) : 0;
 }
 
 static bool set_iommu_device(PCIBus *bus, void *opaque, int devfn,

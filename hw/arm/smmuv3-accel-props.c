@@ -11,7 +11,8 @@
 #include "hw/qdev-core.h"
 #include "hw/qdev-properties.h"
 
-#include "smmuv3-accel-internal.h"
+#include "smmuv3-accel-props.h"
+#include "smmuv3-accel-state.h"
 
 static bool may_set(Object *obj, const char *name, Error **errp)
 {
@@ -107,7 +108,7 @@ static char *get_origins(Object *obj, Error **errp)
 
         g_string_append_printf(text, "%s%s=%s", reg ? "," : "",
                                smmuv3_accel_reg_name(reg),
-                               smmuv3_accel_origin_name(origin));
+                               SMMUv3AccelOrigin_str(origin));
         if (origin == SMMU_ACCEL_ORIGIN_INHERITED) {
             g_string_append_printf(text, ":%s", s->inherited_from);
         }
@@ -122,15 +123,17 @@ static char *get_attached(Object *obj, Error **errp)
     SMMUv3AccelDevice *dev;
 
     QLIST_FOREACH(dev, &s->devices, next) {
-        g_autofree char *target = smmuv3_accel_target_str(&dev->target);
+        const SMMUv3AccelGroup *group = dev->host->group;
+        g_autofree char *target = smmuv3_accel_target_str(&group->target);
 
-        g_string_append_printf(text, "%s%s", text->len ? "; " : "", dev->name);
-        if (dev->vdevice_id) {
-            g_string_append_printf(text, " sid 0x%x", dev->vsid);
+        g_string_append_printf(text, "%s%s", text->len ? "; " : "",
+                               dev->host->name);
+        if (dev->host->vdevice_id) {
+            g_string_append_printf(text, " sid 0x%x", dev->host->vsid);
         }
         g_string_append_printf(text, " %s", target);
-        if (dev->nested_hwpt_id) {
-            g_string_append_printf(text, " hwpt %u", dev->nested_hwpt_id);
+        if (group->target.kind == SMMU_ACCEL_NESTED) {
+            g_string_append_printf(text, " hwpt %u", group->hwpt_id);
         }
     }
     return g_strdup(text->str);

@@ -10,41 +10,9 @@
 #include "hw/pci/pci_device.h"
 #include "hw/pci/pci_ids.h"
 
-#include "smmuv3-accel-internal.h"
+#include "smmuv3-accel-device.h"
+#include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-query.h"
-
-/* The schema's enums are those of the device, member for member */
-#define SAME(schema, device) QEMU_BUILD_BUG_ON((int)(schema) != (int)(device))
-
-SAME(SMMUV3_ACCEL_INFO_ORIGIN_UNKNOWN, SMMU_ACCEL_ORIGIN_UNKNOWN);
-SAME(SMMUV3_ACCEL_INFO_ORIGIN_DEFAULT, SMMU_ACCEL_ORIGIN_DEFAULT);
-SAME(SMMUV3_ACCEL_INFO_ORIGIN_GIVEN, SMMU_ACCEL_ORIGIN_GIVEN);
-SAME(SMMUV3_ACCEL_INFO_ORIGIN_INHERITED, SMMU_ACCEL_ORIGIN_INHERITED);
-
-SAME(SMMUV3_ACCEL_INFO_TARGET_ABORT, SMMU_ACCEL_ABORT);
-SAME(SMMUV3_ACCEL_INFO_TARGET_BYPASS, SMMU_ACCEL_BYPASS);
-SAME(SMMUV3_ACCEL_INFO_TARGET_NESTED, SMMU_ACCEL_NESTED);
-SAME(SMMUV3_ACCEL_INFO_TARGET__MAX, SMMU_ACCEL_NR_TARGETS);
-
-SAME(SMMUV3_ACCEL_INFO_COMMAND_ILLEGAL, SMMU_ACCEL_CMD_KIND_ILLEGAL);
-SAME(SMMUV3_ACCEL_INFO_COMMAND_CFGI_STE, SMMU_ACCEL_CMD_KIND_CFGI_STE);
-SAME(SMMUV3_ACCEL_INFO_COMMAND_CFGI_CD, SMMU_ACCEL_CMD_KIND_CFGI_CD);
-SAME(SMMUV3_ACCEL_INFO_COMMAND_TLBI, SMMU_ACCEL_CMD_KIND_TLBI);
-SAME(SMMUV3_ACCEL_INFO_COMMAND_ATC_INV, SMMU_ACCEL_CMD_KIND_ATC_INV);
-SAME(SMMUV3_ACCEL_INFO_COMMAND_SYNC, SMMU_ACCEL_CMD_KIND_SYNC);
-SAME(SMMUV3_ACCEL_INFO_COMMAND_OTHER, SMMU_ACCEL_CMD_KIND_OTHER);
-SAME(SMMUV3_ACCEL_INFO_COMMAND__MAX, SMMU_ACCEL_NR_CMD_KINDS);
-
-SAME(SMMUV3_ACCEL_INFO_IOCTL_HW_INFO, SMMU_ACCEL_IOCTL_HW_INFO);
-SAME(SMMUV3_ACCEL_INFO_IOCTL_VIOMMU_ALLOC, SMMU_ACCEL_IOCTL_VIOMMU_ALLOC);
-SAME(SMMUV3_ACCEL_INFO_IOCTL_VDEVICE_ALLOC, SMMU_ACCEL_IOCTL_VDEVICE_ALLOC);
-SAME(SMMUV3_ACCEL_INFO_IOCTL_HWPT_ALLOC, SMMU_ACCEL_IOCTL_HWPT_ALLOC);
-SAME(SMMUV3_ACCEL_INFO_IOCTL_VEVENTQ_ALLOC, SMMU_ACCEL_IOCTL_VEVENTQ_ALLOC);
-SAME(SMMUV3_ACCEL_INFO_IOCTL_ATTACH, SMMU_ACCEL_IOCTL_ATTACH);
-SAME(SMMUV3_ACCEL_INFO_IOCTL_DETACH, SMMU_ACCEL_IOCTL_DETACH);
-SAME(SMMUV3_ACCEL_INFO_IOCTL_INVALIDATE, SMMU_ACCEL_IOCTL_INVALIDATE);
-SAME(SMMUV3_ACCEL_INFO_IOCTL_DESTROY, SMMU_ACCEL_IOCTL_DESTROY);
-SAME(SMMUV3_ACCEL_INFO_IOCTL__MAX, SMMU_ACCEL_NR_IOCTLS);
 
 static SMMUv3AccelInfoMode query_mode(const SMMUv3AccelState *s)
 {
@@ -86,25 +54,38 @@ static SMMUv3AccelInfoRegisterList *query_registers(const SMMUv3AccelState *s)
 
         info->name = g_strdup(smmuv3_accel_reg_name(reg));
         info->value = s->regs.reg[reg];
-        info->origin = (SMMUv3AccelInfoOrigin)s->regs.origin[reg];
+        info->origin = s->regs.origin[reg];
         info->fields = query_fields(reg, s->regs.reg[reg]);
         QAPI_LIST_APPEND(tail, info);
     }
     return list;
 }
 
-static SMMUv3AccelInfoViommu *query_viommu(const SMMUv3AccelViommu *viommu)
+static bool any_lost(const SMMUv3AccelHost *host)
+{
+    const SMMUv3AccelGroup *group;
+
+    QTAILQ_FOREACH(group, &host->groups, next) {
+        if (group->stale) {
+            return true;
+        }
+    }
+    return host->stale;
+}
+
+static SMMUv3AccelInfoViommu *query_viommu(const SMMUv3AccelHost *host)
 {
     SMMUv3AccelInfoViommu *info;
 
-    if (!viommu) {
+    if (!host) {
         return NULL;
     }
     info = g_new0(SMMUv3AccelInfoViommu, 1);
-    info->id = viommu->id;
-    info->stage2_hwpt = viommu->stage2_hwpt_id;
-    info->abort_hwpt = viommu->abort_hwpt_id;
-    info->undestroyed = viommu->undead->len;
+    info->id = host->viommu_id;
+    info->stage2_hwpt = host->stage2_hwpt_id;
+    info->abort_hwpt = host->abort_hwpt_id;
+    info->kept = host->iommufd->kept->len;
+    info->invalidations_lost = any_lost(host);
     return info;
 }
 
@@ -115,11 +96,29 @@ static SMMUv3AccelInfoEventQueue *query_eventq(SMMUv3AccelState *s)
 
     info->enabled = smmuv3_eventq_enabled(s3);
     info->entries = 1U << s3->eventq.log2size;
-    info->has_id = info->has_host_entries = s->eventq.id;
-    info->id = s->eventq.id;
-    info->host_entries = s->eventq.id ? 1U << s->eventq.log2size : 0;
     info->unsupported = s->eventq.unsupported;
+    if (s->host && s->host->veventq_id) {
+        info->has_id = info->has_host_entries = true;
+        info->id = s->host->veventq_id;
+        info->host_entries = 1U << s->host->veventq_log2size;
+    }
     return info;
+}
+
+static void query_attachment(const SMMUv3AccelGroup *group,
+                             SMMUv3AccelInfoHostDevice *info)
+{
+    info->target = group->target.kind;
+    info->why = g_strdup(group->target.why);
+    info->exposed = group->exposed;
+    info->has_group = group->id >= 0;
+    info->group = group->id;
+    if (group->target.kind == SMMU_ACCEL_NESTED) {
+        info->has_hwpt = info->has_ste = true;
+        info->hwpt = group->hwpt_id;
+        QAPI_LIST_PREPEND(info->ste, group->target.ste[1]);
+        QAPI_LIST_PREPEND(info->ste, group->target.ste[0]);
+    }
 }
 
 static SMMUv3AccelInfoHostDevice *query_host_device(SMMUv3AccelDevice *dev)
@@ -127,23 +126,16 @@ static SMMUv3AccelInfoHostDevice *query_host_device(SMMUv3AccelDevice *dev)
     SMMUv3AccelInfoHostDevice *info = g_new0(SMMUv3AccelInfoHostDevice, 1);
     PCIDevice *pdev = dev->bus->devices[dev->devfn];
 
-    info->name = g_strdup(dev->name);
+    info->name = g_strdup(dev->host->name);
     info->id = pdev ? g_strdup(pdev->qdev.id) : NULL;
     info->bus = g_strdup(dev->bus->qbus.name);
     info->slot = PCI_SLOT(dev->devfn);
     info->function = PCI_FUNC(dev->devfn);
     info->has_sid = smmuv3_accel_device_sid(dev, &info->sid);
-    info->target = (SMMUv3AccelInfoTarget)dev->target.kind;
-    info->why = g_strdup(dev->target.why);
-    info->has_vdevice = info->has_vdevice_sid = dev->vdevice_id;
-    info->vdevice = dev->vdevice_id;
-    info->vdevice_sid = dev->vsid;
-    if (dev->nested_hwpt_id) {
-        info->has_hwpt = info->has_ste = true;
-        info->hwpt = dev->nested_hwpt_id;
-        QAPI_LIST_PREPEND(info->ste, dev->target.ste[1]);
-        QAPI_LIST_PREPEND(info->ste, dev->target.ste[0]);
-    }
+    info->has_vdevice = info->has_vdevice_sid = dev->host->vdevice_id;
+    info->vdevice = dev->host->vdevice_id;
+    info->vdevice_sid = dev->host->vsid;
+    query_attachment(dev->host->group, info);
     return info;
 }
 
@@ -213,7 +205,7 @@ query_commands(const SMMUv3AccelCounters *counters)
 {
     SMMUv3AccelInfoCommandCountList *list = NULL, **tail = &list;
 
-    for (int i = 0; i < SMMU_ACCEL_NR_CMD_KINDS; i++) {
+    for (int i = 0; i < SMMU_ACCEL_CMD_KIND__MAX; i++) {
         SMMUv3AccelInfoCommandCount *info =
             g_new0(SMMUv3AccelInfoCommandCount, 1);
 
@@ -229,7 +221,7 @@ query_ioctls(const SMMUv3AccelCounters *counters)
 {
     SMMUv3AccelInfoIoctlCountList *list = NULL, **tail = &list;
 
-    for (int i = 0; i < SMMU_ACCEL_NR_IOCTLS; i++) {
+    for (int i = 0; i < SMMU_ACCEL_IOCTL__MAX; i++) {
         SMMUv3AccelInfoIoctlCount *info = g_new0(SMMUv3AccelInfoIoctlCount, 1);
 
         info->ioctl = i;
@@ -245,7 +237,7 @@ query_attached(const SMMUv3AccelCounters *counters)
 {
     SMMUv3AccelInfoAttachCountList *list = NULL, **tail = &list;
 
-    for (int i = 0; i < SMMU_ACCEL_NR_TARGETS; i++) {
+    for (int i = 0; i < SMMU_ACCEL__MAX; i++) {
         SMMUv3AccelInfoAttachCount *info =
             g_new0(SMMUv3AccelInfoAttachCount, 1);
 
@@ -266,8 +258,9 @@ query_counters(const SMMUv3AccelCounters *counters)
     info->forwarded = counters->forwarded;
     info->refused = counters->refused;
     info->fallbacks = counters->fallbacks;
+    info->lost = counters->lost;
     info->ioctls = query_ioctls(counters);
-    for (int i = 0; i < SMMU_ACCEL_NR_IOCTLS; i++) {
+    for (int i = 0; i < SMMU_ACCEL_IOCTL__MAX; i++) {
         info->ioctls_total += counters->ioctls[i];
         info->ioctls_failed += counters->ioctls_failed[i];
     }
@@ -295,7 +288,7 @@ SMMUv3AccelInfo *smmuv3_accel_query(SMMUv3AccelState *s)
     info->registers = query_registers(s);
     info->host_smmu_wanted = g_strdup(s->host_smmu);
     info->host_smmu = g_strdup(s->associated_smmu);
-    info->viommu = query_viommu(s->viommu);
+    info->viommu = query_viommu(s->host);
     info->event_queue = query_eventq(s);
     info->host_devices = query_host_devices(s);
     query_emulated_devices(s, bus, &info->emulated_devices);

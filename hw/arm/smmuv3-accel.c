@@ -17,35 +17,19 @@
 #include "migration/vmstate.h"
 #include "system/runstate.h"
 #include "system/system.h"
-#include "trace.h"
+#include "qemu/timer.h"
 
-#include "smmuv3-accel-internal.h"
+#include "smmuv3-accel-evaluate.h"
+#include "smmuv3-accel-hooks.h"
+#include "smmuv3-accel-mmio.h"
+#include "smmuv3-accel-pci.h"
+#include "smmuv3-accel-props.h"
+#include "smmuv3-accel-regs.h"
 
-static void init_idregs(SMMUv3State *s3)
-{
-    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(s3);
-
-    memcpy(s3->idr, s->regs.reg, sizeof(s3->idr));
-    s3->iidr = s->regs.reg[SMMU_ACCEL_IIDR];
-    s3->aidr = s->regs.reg[SMMU_ACCEL_AIDR];
-}
-
-static void control_changed(SMMUv3State *s3)
-{
-    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(s3);
-
-    smmuv3_accel_evaluate(s, 0, UINT32_MAX);
-    smmuv3_accel_eventq_update(s);
-}
-
-/*
- * After a migration: whatever decides attachments is there now, the stream
- * table in guest memory for one, which with postcopy comes last.
- */
 static void vm_state_changed(void *opaque, bool running, RunState state)
 {
     if (running) {
-        control_changed(opaque);
+        smmuv3_accel_started(opaque);
     }
 }
 
@@ -94,7 +78,9 @@ static void smmuv3_accel_realize(DeviceState *d, Error **errp)
         return;
     }
 
-    smmuv3_accel_mmio_init(s, &ARM_SMMU(s)->iomem);
+    smmuv3_accel_mmio_init(s);
+    s->exposed_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
+                                    smmuv3_accel_exposed_timer, s);
     s->machine_done.notify = machine_done;
     qemu_add_machine_init_done_notifier(&s->machine_done);
     qemu_add_vm_change_state_handler(vm_state_changed, s);
@@ -211,7 +197,6 @@ static void smmuv3_accel_class_init(ObjectClass *oc, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(oc);
     SMMUBaseClass *sbc = ARM_SMMU_CLASS(oc);
-    SMMUv3Class *c = ARM_SMMUV3_CLASS(oc);
 
     dc->desc = "SMMUv3 with stage 1 in hardware, for VFIO devices on iommufd";
     dc->realize = smmuv3_accel_realize;
@@ -223,10 +208,7 @@ static void smmuv3_accel_class_init(ObjectClass *oc, void *data)
     smmuv3_accel_class_add_props(oc);
 
     sbc->setup_pci_iommu = smmuv3_accel_setup_pci_iommu;
-    c->init_idregs = init_idregs;
-    c->control_changed = control_changed;
-    c->command = smmuv3_accel_command;
-    c->cmdq_drained = smmuv3_accel_cmdq_drained;
+    smmuv3_accel_class_add_hooks(oc);
 }
 
 static const TypeInfo smmuv3_accel_type_info = {

@@ -215,11 +215,11 @@ bool virt_smmuv3_accel_add_fdt(VirtMachineState *vms, Error **errp)
 {
     g_autoptr(GSList) smmus = virt_smmuv3_accel_list(vms);
     FdtBuild b = { .vms = vms, .fdt = MACHINE(vms)->fdt };
-
-    if (vms->bootinfo.firmware_loaded && virt_is_acpi_enabled(vms)) {
-        /* The OS gets ACPI tables from the firmware */
-        return true;
-    }
+    /*
+     * The OS gets ACPI tables from UEFI, which can say all there is to say.
+     * Other firmware (U-Boot) hands the device tree on: it has what it can.
+     */
+    bool acpi = vms->bootinfo.firmware_loaded && virt_is_acpi_enabled(vms);
 
     for (GSList *l = smmus; l; l = l->next) {
         SMMUState *smmu = l->data;
@@ -227,10 +227,10 @@ bool virt_smmuv3_accel_add_fdt(VirtMachineState *vms, Error **errp)
         if (smmu->primary_bus == vms->bus) {
             add_smmu(&b, smmu);
             add_msi_window(&b, vms->bus);
-            object_property_set_bool(OBJECT(smmu), "x-no-hotplug", true,
+            object_property_set_bool(OBJECT(smmu), "x-no-hotplug", !acpi,
                                      &error_abort);
-        } else if (MACHINE(vms)->kernel_filename ||
-                   vms->bootinfo.firmware_loaded) {
+        } else if (!acpi && (MACHINE(vms)->kernel_filename ||
+                             vms->bootinfo.firmware_loaded)) {
             error_setg(errp, "arm-smmuv3-accel on %s: a device tree cannot "
                        "tell the guest of a pxb-pcie. Boot with ACPI, that is "
                        "with UEFI firmware (-bios QEMU_EFI.fd) and without "

@@ -82,7 +82,8 @@ static const char *const fdt_without[] = {
     "-device pci-testdev,bus=pcie.0 ",
     PXB("pxb1", "8") ROOT_PORT("rp1", "pxb1", "0", "1")
     "-device pci-testdev,bus=rp1 " SMMU("pxb1"),
-    "-bios $TMP -device pci-testdev,bus=pcie.0 " SMMU("pcie.0"),
+    "-bios $TMP " PXB("pxb1", "8") ROOT_PORT("rp1", "pxb1", "0", "1")
+    "-device pci-testdev,bus=rp1 " SMMU("pxb1"),
 };
 
 /* The name of a new, empty file; g_free() */
@@ -180,6 +181,50 @@ static void test_fdt_acpi_off(void)
     }
 }
 
+/*
+ * With firmware and ACPI the guest may have its tables from either: U-Boot
+ * hands the device tree on. What ACPI can say is not refused.
+ */
+static void test_fdt_firmware(void)
+{
+    g_autofree char *firmware = tmp_file("firmware");
+    g_autofree char *args = g_strdup_printf("-bios %s %s", firmware, fdt_args);
+    g_autofree void *fdt = get_fdt(args);
+
+    for (int i = 0; i < ARRAY_SIZE(fdt_props); i++) {
+        assert_prop(fdt, &fdt_props[i]);
+    }
+    g_unlink(firmware);
+}
+
+/* Whether a host device may come later, whose window no tree can describe */
+static void test_fdt_hotplug(void)
+{
+    static const struct {
+        const char *args;
+        bool refused;
+    } cases[] = {
+        { "-M acpi=on ", true },            /* no firmware: by device tree */
+        { "-M acpi=off -bios $TMP ", true },
+        { "-M acpi=on -bios $TMP ", false },
+    };
+    g_autofree char *firmware = tmp_file("firmware");
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_auto(GStrv) parts = g_strsplit(cases[i].args, "$TMP", -1);
+        g_autofree char *args = g_strjoinv(firmware, parts);
+        QTestState *qts =
+            qtest_initf("-nodefaults -M virt %s -device arm-smmuv3-accel,"
+                        "id=smmu,bus=pcie.0," SPEC_A, args);
+        bool refused = qtest_qom_get_bool(qts, "/machine/peripheral/smmu",
+                                          "x-no-hotplug");
+
+        g_assert_cmpint(refused, ==, cases[i].refused);
+        qtest_quit(qts);
+    }
+    g_unlink(firmware);
+}
+
 /* No endpoint, no window: the guest gets an SMMU all the same */
 static void test_fdt_no_endpoint(void)
 {
@@ -216,6 +261,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("smmuv3-accel/fdt/endpoints", test_fdt);
     qtest_add_func("smmuv3-accel/fdt/acpi-off", test_fdt_acpi_off);
+    qtest_add_func("smmuv3-accel/fdt/firmware", test_fdt_firmware);
+    qtest_add_func("smmuv3-accel/fdt/hotplug", test_fdt_hotplug);
     qtest_add_func("smmuv3-accel/fdt/no-endpoint", test_fdt_no_endpoint);
     qtest_add_func("smmuv3-accel/fdt/without", test_fdt_without);
     return g_test_run();

@@ -1,5 +1,5 @@
 /*
- * What the two halves of the fake iommufd share
+ * What the parts of the fake iommufd share
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,8 +7,9 @@
 #ifndef TESTS_UNIT_FAKE_IOMMUFD_INTERNAL_H
 #define TESTS_UNIT_FAKE_IOMMUFD_INTERNAL_H
 
-#include "qemu/range.h"
+#include "hw/vfio/vfio-common.h"
 #include "fake-iommufd.h"
+#include "iommufd-words.h"
 
 /* struct iommu_hwpt_arm_smmuv3 */
 #define STE0_V              1ULL
@@ -16,6 +17,9 @@
 
 typedef enum FakeCall {
     GET_HW_INFO,
+    IOAS_ALLOC,
+    IOVA_RANGES,
+    HWPT_ALLOC,
     VIOMMU_ALLOC,
     VDEVICE_ALLOC,
     VEVENTQ_ALLOC,
@@ -45,6 +49,7 @@ struct FakeObject {
     unsigned users;         /* beside the id itself */
     FakeObject *pins;       /* holds one of that object's users */
     const FakeSMMU *smmu;   /* not of an IOAS */
+    bool nests;             /* a stage 2 */
     const void *owner;      /* of a stage 2, in the books of VFIO */
     unsigned n_devices;     /* the same; of an IOAS too */
     uint64_t ste[2];        /* of a nested HWPT */
@@ -62,29 +67,40 @@ struct FakeObject {
 };
 
 struct FakeIOMMUFD {
-    IOMMUFDBackend be;
+    IOMMUFDBackend *be;
     FakeKernel kernel;
     GPtrArray *objects;     /* by id; NULL: free */
+    GPtrArray *groups;
     FakeObject *ioas;
-    GString *log;
+    GString *log, *words;
+    IommufdNames names;     /* in @words */
     GArray *commands;
-    unsigned total;         /* calls, ever */
+    unsigned total;         /* calls, ever, but DESTROY */
     unsigned n_calls, fail_first, fail_last, fail_variant;
     bool has_failed, has_kept;  /* injected: any; of a DESTROY */
     QemuSemaphore *entered, *leave;     /* of an invalidation; or NULL */
+    bool stuck;             /* no invalidation is carried out */
 };
+
+/* An IOMMU group: attached as a whole */
+typedef struct FakeGroup {
+    int id;
+    const FakeSMMU *smmu;
+    FakeObject *attached;   /* NULL: blocked */
+    GPtrArray *devices;     /* bound ones */
+    unsigned n_present;     /* with those that are not, or not any more */
+} FakeGroup;
 
 struct FakeDevice {
     HostIOMMUDeviceIOMMUFD parent_obj;
     FakeIOMMUFD *f;
     const FakeSMMU *smmu;
-    FakeObject *attached;   /* NULL: blocked */
+    FakeGroup *group;
+    bool attached;          /* by itself, to what its group is attached to */
     FakeObject *stage2;     /* where VFIO believes it is */
     FakeObject *vdevice;
     bool reports;           /* the driver's vmaster, taken at attach */
     uint32_t reported_sid;
-    GList *iova_ranges;
-    Range iova_range;
 };
 
 #define TYPE_FAKE_DEVICE TYPE_HOST_IOMMU_DEVICE_IOMMUFD "-fake"
@@ -95,7 +111,15 @@ OBJECT_DECLARE_SIMPLE_TYPE(FakeDevice, FAKE_DEVICE)
  * its entry in the log
  */
 int fake_inject(FakeIOMMUFD *f, FakeCall call);
-int fake_finish(FakeIOMMUFD *f, FakeCall call, int ret, Error **errp);
+int fake_finish(FakeIOMMUFD *f, FakeCall call, int ret);
+
+/*
+ * A line of all calls: @before and @after are its argument at either time, @dev
+ * is the device if it was made on a cdev. And an id without a call.
+ */
+void fake_words(FakeIOMMUFD *f, unsigned long request, const uint32_t *before,
+                const void *after, uint32_t dev, int ret);
+void fake_name(FakeIOMMUFD *f, const char *request, uint32_t id);
 
 /* A new object, which is a user of @pins */
 FakeObject *fake_object_add(FakeIOMMUFD *f, FakeKind kind, FakeObject *pins,
@@ -106,5 +130,26 @@ FakeObject *fake_object_get(FakeIOMMUFD *f, uint32_t id, FakeKind kind);
 /* One that nobody uses; and IOMMU_DESTROY, which asks first */
 void fake_object_remove(FakeIOMMUFD *f, FakeObject *obj);
 int fake_object_destroy(FakeIOMMUFD *f, uint32_t id);
+FakeDevice *fake_device_by_id(FakeIOMMUFD *f, uint32_t id);
+FakeObject *fake_vdevice_by_vsid(FakeIOMMUFD *f, FakeObject *viommu,
+                                 uint64_t vsid);
+
+/* The ioctls: what the kernel does; 0 or -errno */
+int fake_get_hw_info(FakeIOMMUFD *f, struct iommu_hw_info *info);
+int fake_ioas_alloc(FakeIOMMUFD *f, struct iommu_ioas_alloc *alloc);
+int fake_iova_ranges(FakeIOMMUFD *f, struct iommu_ioas_iova_ranges *get);
+int fake_hwpt_alloc(FakeIOMMUFD *f, struct iommu_hwpt_alloc *alloc);
+int fake_nested_alloc(FakeIOMMUFD *f, struct iommu_hwpt_alloc *alloc,
+                      FakeDevice *dev, FakeObject *viommu);
+int fake_viommu_alloc(FakeIOMMUFD *f, struct iommu_viommu_alloc *alloc);
+int fake_vdevice_alloc(FakeIOMMUFD *f, struct iommu_vdevice_alloc *alloc);
+int fake_veventq_alloc(FakeIOMMUFD *f, struct iommu_veventq_alloc *alloc);
+/* @err: to fail with, or 0 */
+int fake_invalidate(FakeIOMMUFD *f, struct iommu_hwpt_invalidate *inv, int err);
+
+/* What BIND, ATTACH and DETACH do in the kernel */
+void fake_device_bind(FakeDevice *dev);
+int fake_device_attach(FakeDevice *dev, uint32_t hwpt_id);
+void fake_device_detach(FakeDevice *dev);
 
 #endif

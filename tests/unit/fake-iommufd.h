@@ -1,13 +1,14 @@
 /*
  * An iommufd in memory, for unit tests of vIOMMU models
  *
- * Stands in for backends/iommufd.c, backends/iommufd-viommu.c and the part of
+ * Stands in for the kernel behind ioctl(2) on an iommufd, and for the part of
  * hw/vfio/iommufd.c that owns a host device. It follows Linux 6.12 to 6.19 on
- * hosts with SMMUv3: ids, who pins whom, and which errno comes first.
+ * hosts with SMMUv3: ids, who pins whom, and which errno comes first. The flows
+ * of test-smmuv3-accel-contract.c show that it does as the kernel of the lab.
  *
  * Not as in the kernel: an event queue that is empty says EAGAIN instead of 0,
  * and gives at most one packet, that is what fake_iommufd_deliver() put there,
- * per read(); IOVAs are not checked; a device is an IOMMU group of its own.
+ * per read(); IOVAs are not checked; nothing is attached to an IOAS.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -34,6 +35,7 @@ typedef struct FakeSMMU {
     struct iommu_hw_info_arm_smmuv3 info;
     uint64_t caps;      /* IOMMU_HW_CAP_* of its devices, since 6.15 */
     uint8_t max_pasid_log2;     /* the same */
+    uint8_t oas_bits;   /* how far stage 2 reaches; 0: 48 */
     bool cannot_nest;   /* neither CANWBS nor FWB */
 } FakeSMMU;
 
@@ -43,6 +45,7 @@ typedef struct FakeDevice FakeDevice;
 /* An iommufd object with this QOM id; assert on free that nothing is left */
 FakeIOMMUFD *fake_iommufd_new(FakeKernel kernel, const char *id);
 void fake_iommufd_free(FakeIOMMUFD *f);
+IOMMUFDBackend *fake_iommufd_backend(FakeIOMMUFD *f);
 
 /*
  * What VFIO does around [un]set_iommu_device: bind a device and attach it to
@@ -52,7 +55,27 @@ void fake_iommufd_free(FakeIOMMUFD *f);
 FakeDevice *fake_vfio_bind(FakeIOMMUFD *f, const FakeSMMU *smmu,
                            const char *name, const void *owner);
 void fake_vfio_unbind(FakeDevice *dev);
+/* The same for a device in a group with others; -1: in one of its own */
+FakeDevice *fake_vfio_bind_in_group(FakeIOMMUFD *f, const FakeSMMU *smmu,
+                                    const char *name, const void *owner,
+                                    int group);
 HostIOMMUDevice *fake_vfio_hiod(FakeDevice *dev);
+/*
+ * So many devices are in the group, bound or not. Unless this is said, there
+ * are those that were ever bound.
+ */
+void fake_iommufd_set_group(FakeIOMMUFD *f, const FakeSMMU *smmu, int group,
+                            unsigned n_devices);
+
+/*
+ * The cdev of a device, without VFIO: VFIO_DEVICE_BIND_IOMMUFD, ATTACH and
+ * DETACH, which return 0 or -errno
+ */
+FakeDevice *fake_cdev_open(FakeIOMMUFD *f, const FakeSMMU *smmu, int group);
+int fake_cdev_ioctl(FakeDevice *dev, unsigned long request, void *arg);
+void fake_cdev_close(FakeDevice *dev);
+/* As if its file was closed: all objects go */
+void fake_iommufd_close(FakeIOMMUFD *f);
 
 /*
  * What the physical SMMU does with the DMA of @dev: "blocked" (detached),
@@ -65,6 +88,8 @@ const uint64_t *fake_vfio_ste(FakeDevice *dev);
 
 /* The calls since the last one of this, "attach detach! ...": ! for refused */
 char *fake_iommufd_calls(FakeIOMMUFD *f);
+/* The same as lines of iommufd-words.h, with arguments and results */
+char *fake_iommufd_words(FakeIOMMUFD *f);
 
 /*
  * Let the @nth call from now on, counted from 1, fail with the @variant-th of
@@ -74,12 +99,12 @@ char *fake_iommufd_calls(FakeIOMMUFD *f);
 void fake_iommufd_fail_nth(FakeIOMMUFD *f, unsigned nth, unsigned variant);
 /* The same for that call and all later ones */
 void fake_iommufd_fail_from(FakeIOMMUFD *f, unsigned nth, unsigned variant);
-#define FAKE_VARIANTS 4
+#define FAKE_VARIANTS 8
 
 /* Calls since one of these, and whether any was made to fail */
 unsigned fake_iommufd_n_calls(FakeIOMMUFD *f);
 bool fake_iommufd_has_failed(FakeIOMMUFD *f);
-/* Calls since it was made */
+/* Calls since it was made, but DESTROY, which the backend repeats by itself */
 unsigned fake_iommufd_total(FakeIOMMUFD *f);
 
 /* Commands that reached the SMMU's queue, with SID and VMID rewritten */
@@ -90,6 +115,8 @@ const GArray *fake_iommufd_commands(FakeIOMMUFD *f);
 /* From now on each invalidation says that it is there, and waits; or NULLs */
 void fake_iommufd_hold(FakeIOMMUFD *f, QemuSemaphore *entered,
                        QemuSemaphore *leave);
+/* The SMMU carries no command out: every invalidation times out */
+void fake_iommufd_set_stuck(FakeIOMMUFD *f, bool stuck);
 uint32_t fake_vfio_psid(FakeDevice *dev);
 
 /* Stage 1 of @dev faults. Returns false if the event went to nobody */

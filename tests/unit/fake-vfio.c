@@ -1,158 +1,102 @@
 /*
- * Host devices in memory, on fake-iommufd.c: VFIO and the SMMUv3 driver
+ * Host devices in memory: hw/vfio/iommufd.c on fake-cdev.c
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "system/iommufd-errno.h"
 #include "fake-iommufd-internal.h"
 
-#define STE0_S1CONTEXTPTR   0x000fffffffffffc0ULL
-
-/* Attachment */
-
-static int check_attach_nested(FakeIOMMUFD *f, FakeDevice *dev,
-                               FakeObject *hwpt)
+static int set_error(int ret, const char *call, Error **errp)
 {
-    bool has_vdevice = dev->vdevice && dev->vdevice->pins == hwpt->pins;
-    bool translates = STE_CONFIG(hwpt->ste[0]) == 5;
-
-    if (f->kernel < LINUX_6_15 || has_vdevice ||
-        (f->kernel >= LINUX_6_19 && !translates)) {
-        return 0;
-    }
-    return -ENOENT;
-}
-
-static int device_attach(FakeIOMMUFD *f, FakeDevice *dev, uint32_t hwpt_id)
-{
-    FakeObject *hwpt = fake_object_any(f, hwpt_id);
-    FakeObject *old = dev->attached;
-    bool nested = hwpt && hwpt->kind == OBJ_NESTED;
-    int ret;
-
-    if (!hwpt) {
-        return -ENOENT;
-    }
-    if ((!nested && hwpt->kind != OBJ_STAGE2) || hwpt->smmu != dev->smmu) {
-        return -EINVAL;
-    }
-    if (hwpt == old) {
-        return 0;
-    }
-    ret = nested ? check_attach_nested(f, dev, hwpt) : 0;
     if (ret) {
-        return ret;
+        iommufd_set_error(errp, ret, call);
     }
-    hwpt->users++;
-    dev->attached = hwpt;
-    dev->reports = nested && dev->vdevice && f->kernel >= LINUX_6_15;
-    dev->reported_sid = dev->vdevice ? dev->vdevice->vsid : 0;
-    if (old) {
-        old->users--;
-    }
-    return 0;
-}
-
-static void device_detach(FakeDevice *dev)
-{
-    if (dev->attached) {
-        dev->attached->users--;
-        dev->attached = NULL;
-    }
-    dev->reports = false;
+    return ret;
 }
 
 static int fake_attach_hwpt(HostIOMMUDeviceIOMMUFD *hiodi, uint32_t hwpt_id,
                             Error **errp)
 {
-    FakeDevice *dev = FAKE_DEVICE(hiodi);
-    int ret = fake_inject(dev->f, ATTACH) ?:
-              device_attach(dev->f, dev, hwpt_id);
+    struct vfio_device_attach_iommufd_pt attach = {
+        .argsz = sizeof(attach),
+        .pt_id = hwpt_id,
+    };
 
-    return fake_finish(dev->f, ATTACH, ret, errp);
+    return set_error(fake_cdev_ioctl(FAKE_DEVICE(hiodi),
+                                     VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach),
+                     "VFIO_DEVICE_ATTACH_IOMMUFD_PT", errp);
 }
 
 static int fake_detach_hwpt(HostIOMMUDeviceIOMMUFD *hiodi, Error **errp)
 {
-    FakeDevice *dev = FAKE_DEVICE(hiodi);
-    int ret = fake_inject(dev->f, DETACH);
+    struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
 
-    if (!ret) {
-        device_detach(dev);
-    }
-    return fake_finish(dev->f, DETACH, ret, errp);
+    return set_error(fake_cdev_ioctl(FAKE_DEVICE(hiodi),
+                                     VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach),
+                     "VFIO_DEVICE_DETACH_IOMMUFD_PT", errp);
 }
 
-char *fake_vfio_dma(FakeDevice *dev)
+/* Another device of the group with this stage 2: it is the vIOMMU's turn */
+static FakeObject *group_stage2(FakeDevice *dev, const void *owner)
 {
-    FakeObject *hwpt = dev->attached;
-    uint64_t ctxptr;
+    for (guint i = 0; i < dev->group->devices->len; i++) {
+        FakeDevice *other = g_ptr_array_index(dev->group->devices, i);
+        FakeObject *stage2 = other->stage2;
 
-    if (!hwpt) {
-        return g_strdup("blocked");
+        if (stage2 && stage2->owner == owner) {
+            return stage2;
+        }
     }
-    if (hwpt->kind == OBJ_STAGE2) {
-        return g_strdup("stage2");
-    }
-    switch (hwpt->ste[0] & STE0_V ? STE_CONFIG(hwpt->ste[0]) : 0) {
-    case 0:
-        return g_strdup("abort");
-    case 4:
-        return g_strdup("bypass");
-    }
-    ctxptr = hwpt->ste[0] & STE0_S1CONTEXTPTR;
-    return dev->reports ?
-           g_strdup_printf("s1 %" PRIx64 " sid %x", ctxptr, dev->reported_sid) :
-           g_strdup_printf("s1 %" PRIx64, ctxptr);
+    return NULL;
 }
-
-const uint64_t *fake_vfio_ste(FakeDevice *dev)
-{
-    g_assert(dev->attached && dev->attached->kind == OBJ_NESTED);
-    return dev->attached->ste;
-}
-
-uint32_t fake_vfio_psid(FakeDevice *dev)
-{
-    return 0x4000 + HOST_IOMMU_DEVICE_IOMMUFD(dev)->devid;
-}
-
-/* VFIO */
 
 /* An incompatible one, of another SMMU, says EINVAL: then the next, or new */
 static FakeObject *vfio_stage2(FakeDevice *dev, const void *owner)
 {
     FakeIOMMUFD *f = dev->f;
-    FakeObject *hwpt;
+    FakeObject *hwpt = group_stage2(dev, owner);
 
+    if (hwpt) {
+        return hwpt;
+    }
     for (uint32_t id = 1; id < f->objects->len; id++) {
         hwpt = fake_object_get(f, id, OBJ_STAGE2);
-        if (hwpt && hwpt->owner == owner && !device_attach(f, dev, id)) {
+        if (hwpt && hwpt->owner == owner && !fake_device_attach(dev, id)) {
             return hwpt;
         }
     }
     hwpt = fake_object_add(f, OBJ_STAGE2, f->ioas, dev->smmu);
+    fake_name(f, "IOMMU_HWPT_ALLOC", hwpt->id);
+    hwpt->nests = true;
     hwpt->owner = owner;
-    g_assert_cmpint(device_attach(f, dev, hwpt->id), ==, 0);
+    g_assert_cmpint(fake_device_attach(dev, hwpt->id), ==, 0);
     return hwpt;
 }
 
 FakeDevice *fake_vfio_bind(FakeIOMMUFD *f, const FakeSMMU *smmu,
                            const char *name, const void *owner)
 {
-    FakeDevice *dev = FAKE_DEVICE(object_new(TYPE_FAKE_DEVICE));
-    FakeObject *obj = fake_object_add(f, OBJ_DEVICE, NULL, smmu);
+    return fake_vfio_bind_in_group(f, smmu, name, owner, -1);
+}
 
-    obj->dev = dev;
-    dev->f = f;
-    dev->smmu = smmu;
+FakeDevice *fake_vfio_bind_in_group(FakeIOMMUFD *f, const FakeSMMU *smmu,
+                                    const char *name, const void *owner,
+                                    int group)
+{
+    FakeDevice *dev = fake_cdev_open(f, smmu, group);
+
+    g_assert(iommufd_backend_connect(f->be, &error_abort));
     HOST_IOMMU_DEVICE(dev)->name = g_strdup(name);
-    HOST_IOMMU_DEVICE_IOMMUFD(dev)->iommufd = &f->be;
-    HOST_IOMMU_DEVICE_IOMMUFD(dev)->devid = obj->id;
+    HOST_IOMMU_DEVICE_IOMMUFD(dev)->iommufd = f->be;
+    fake_device_bind(dev);
+    fake_name(f, "VFIO_DEVICE_BIND_IOMMUFD",
+              HOST_IOMMU_DEVICE_IOMMUFD(dev)->devid);
     if (!f->ioas) {
         f->ioas = fake_object_add(f, OBJ_IOAS, NULL, NULL);
+        fake_name(f, "IOMMU_IOAS_ALLOC", f->ioas->id);
     }
     dev->stage2 = vfio_stage2(dev, owner);
     dev->stage2->n_devices++;
@@ -160,42 +104,31 @@ FakeDevice *fake_vfio_bind(FakeIOMMUFD *f, const FakeSMMU *smmu,
     return dev;
 }
 
-/* The device's file is closed, which ends its vDEVICE by force */
-static void vfio_close(FakeDevice *dev)
-{
-    FakeIOMMUFD *f = dev->f;
-    FakeObject *vdev = dev->vdevice;
-    uint32_t devid = HOST_IOMMU_DEVICE_IOMMUFD(dev)->devid;
-
-    fake_object_remove(f, fake_object_get(f, devid, OBJ_DEVICE));
-    if (!vdev) {
-        return;
-    }
-    if (f->kernel >= LINUX_6_17) {
-        vdev->pins->users--;
-        *vdev = (FakeObject) { .kind = OBJ_TOMBSTONE, .id = vdev->id };
-    } else {
-        vdev->dev = NULL;
-    }
-}
-
 void fake_vfio_unbind(FakeDevice *dev)
 {
     FakeIOMMUFD *f = dev->f;
+    uint32_t stage2 = dev->stage2->id, ioas = f->ioas->id;
 
-    device_detach(dev);
-    /* As VFIO does, try once: what is refused is found to be left */
+    fake_device_detach(dev);
+    /* Calls of VFIO are none of the vSMMU's, but for what is not gone then */
     if (!--dev->stage2->n_devices) {
-        fake_object_destroy(f, dev->stage2->id);
+        dev->stage2->owner = NULL;      /* not for the next one */
+        if (fake_object_destroy(f, stage2)) {
+            iommufd_backend_free_id(f->be, stage2);
+        }
     }
     if (!--f->ioas->n_devices) {
-        fake_object_destroy(f, f->ioas->id);
+        if (fake_object_destroy(f, ioas)) {
+            iommufd_backend_free_id(f->be, ioas);
+        }
         f->ioas = NULL;
     }
-    vfio_close(dev);
-    /* Nobody but VFIO may keep it */
-    g_assert_cmpuint(OBJECT(dev)->ref, ==, 1);
-    object_unref(dev);
+    fake_cdev_close(dev);
+    iommufd_backend_disconnect(f->be);
+    if (!f->be->users) {
+        /* QEMU closes a file of its own then, and the next one begins anew */
+        f->names = (IommufdNames) { 0 };
+    }
 }
 
 HostIOMMUDevice *fake_vfio_hiod(FakeDevice *dev)
@@ -219,50 +152,28 @@ static char *fake_host_name(HostIOMMUDeviceIOMMUFD *hiodi)
     return NULL;
 }
 
-static GList *fake_get_iova_ranges(HostIOMMUDevice *hiod)
+static int fake_iommu_group(HostIOMMUDeviceIOMMUFD *hiodi)
 {
-    return FAKE_DEVICE(hiod)->iova_ranges;
-}
-
-static void fake_device_init(Object *obj)
-{
-    FakeDevice *dev = FAKE_DEVICE(obj);
-
-    range_set_bounds(&dev->iova_range, 0, MAKE_64BIT_MASK(0, 48));
-    dev->iova_ranges = g_list_append(NULL, &dev->iova_range);
-}
-
-static void fake_device_finalize(Object *obj)
-{
-    g_list_free(FAKE_DEVICE(obj)->iova_ranges);
+    return FAKE_DEVICE(hiodi)->group->id;
 }
 
 static void fake_device_class_init(ObjectClass *oc, void *data)
 {
     HostIOMMUDeviceIOMMUFDClass *c = HOST_IOMMU_DEVICE_IOMMUFD_CLASS(oc);
 
-    HOST_IOMMU_DEVICE_CLASS(oc)->get_iova_ranges = fake_get_iova_ranges;
     c->attach_hwpt = fake_attach_hwpt;
     c->detach_hwpt = fake_detach_hwpt;
     c->stage2_hwpt = fake_stage2_hwpt;
     c->iommu_name = fake_iommu_name;
     c->host_name = fake_host_name;
+    c->iommu_group = fake_iommu_group;
 }
 
-/* The abstract type stands in for that of backends/iommufd.c */
 static const TypeInfo types[] = {
     {
-        .name = TYPE_HOST_IOMMU_DEVICE_IOMMUFD,
-        .parent = TYPE_HOST_IOMMU_DEVICE,
-        .instance_size = sizeof(HostIOMMUDeviceIOMMUFD),
-        .class_size = sizeof(HostIOMMUDeviceIOMMUFDClass),
-        .abstract = true,
-    }, {
         .name = TYPE_FAKE_DEVICE,
         .parent = TYPE_HOST_IOMMU_DEVICE_IOMMUFD,
         .instance_size = sizeof(FakeDevice),
-        .instance_init = fake_device_init,
-        .instance_finalize = fake_device_finalize,
         .class_init = fake_device_class_init,
     }
 };

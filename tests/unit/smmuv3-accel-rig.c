@@ -11,6 +11,11 @@
 #include "hw/pci/pci_device.h"
 #include "hw/qdev-core.h"
 #include "monitor/monitor.h"
+#include "qemu/timer.h"
+#include "hw/arm/smmuv3-accel-commands.h"
+#include "hw/arm/smmuv3-accel-hooks.h"
+#include "hw/arm/smmuv3-accel-mmio.h"
+#include "hw/arm/smmuv3-accel-vcpu.h"
 #include "smmuv3-accel-rig.h"
 
 #define HOST_INFO {                                                          \
@@ -49,9 +54,19 @@ int smmu_find_ste(SMMUv3State *s, uint32_t sid, STE *ste, SMMUEventInfo *event)
     return 0;
 }
 
+static void (*on_event)(void);
+
+void rig_on_event(void (*func)(void))
+{
+    on_event = func;
+}
+
 /* Into a queue that the guest empties at once */
 void smmuv3_deliver_event(SMMUv3State *s, Evt *evt)
 {
+    if (on_event) {
+        on_event();
+    }
     if (smmuv3_q_full(&s->eventq)) {
         smmuv3_eventq_overflow(s);
         return;
@@ -121,6 +136,135 @@ void qemu_cond_wait_bql(QemuCond *cond)
     qemu_cond_wait(cond, &bql);
 }
 
+/* Who is at the registers */
+
+static __thread bool vcpu_alone;
+static bool vcpu_shall_stop, vcpu_can_run;
+static void (*deferred)(void *opaque, bool alone);
+static void *deferred_opaque;
+
+bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size)
+{
+    return vcpu_alone;
+}
+
+bool smmuv3_accel_vcpu_shall_stop(void)
+{
+    return vcpu_shall_stop;
+}
+
+bool smmuv3_accel_vcpu_can_run(void)
+{
+    return vcpu_can_run;
+}
+
+void smmuv3_accel_vcpu_run(void (*func)(void *opaque, bool alone),
+                           void *opaque)
+{
+    if (vcpu_can_run) {
+        deferred = func;
+        deferred_opaque = opaque;
+    } else {
+        func(opaque, vcpu_alone);
+    }
+}
+
+void rig_set_can_run(bool can_run)
+{
+    vcpu_can_run = can_run;
+}
+
+bool rig_run_deferred(void)
+{
+    void (*func)(void *opaque, bool alone) = deferred;
+
+    deferred = NULL;
+    if (func) {
+        func(deferred_opaque, true);
+    }
+    return func;
+}
+
+void rig_set_alone(bool alone)
+{
+    vcpu_alone = alone;
+}
+
+void rig_set_shall_stop(bool shall_stop)
+{
+    vcpu_shall_stop = shall_stop;
+}
+
+/*
+ * The base class: a queue of commands in memory, consumed when a register is
+ * written, by the hooks that the product installs
+ */
+
+static Cmd queue[1 << RIG_LOG2_CMDQ];
+static unsigned int n_base_writes;
+
+static void control_changed(SMMUv3State *s3)
+{
+    ARM_SMMUV3_GET_CLASS(s3)->control_changed(s3);
+}
+
+int smmuv3_cmdq_consume(SMMUv3State *s3)
+{
+    SMMUv3Class *c = ARM_SMMUV3_GET_CLASS(s3);
+    int error = SMMU_CERROR_NONE;
+
+    while (!smmuv3_q_empty(&s3->cmdq) && !c->cmdq_suspended(s3)) {
+        error = c->command(s3, &queue[Q_CONS(&s3->cmdq)]);
+        if (error) {
+            break;
+        }
+        queue_cons_incr(&s3->cmdq);
+    }
+    c->cmdq_drained(s3);
+    return error;
+}
+
+static int last_error;
+
+MemTxResult smmuv3_write_mmio(SMMUv3State *s3, hwaddr offset, uint64_t data,
+                              unsigned size, MemTxAttrs attrs)
+{
+    g_assert(bql_locked());
+    n_base_writes++;
+    switch (offset & ~0x10000) {
+    case A_CR0:
+        s3->cr[0] = data;
+        control_changed(s3);
+        break;
+    case A_GBPA:
+        s3->gbpa = data;
+        control_changed(s3);
+        break;
+    case A_EVENTQ_BASE:
+        s3->eventq.log2size = data;
+        control_changed(s3);
+        break;
+    case A_CMDQ_PROD:
+        s3->cmdq.prod = data;
+        last_error = smmuv3_cmdq_consume(s3);
+        break;
+    default:
+        g_assert_not_reached();
+    }
+    return MEMTX_OK;
+}
+
+unsigned int rig_base_writes(void)
+{
+    return n_base_writes;
+}
+
+MemTxResult rig_write(Rig *rig, hwaddr offset, uint64_t data)
+{
+    return ARM_SMMUV3_GET_CLASS(rig->s3)->write_mmio(rig->s3, offset, data, 4,
+                                                     MEMTXATTRS_UNSPECIFIED);
+}
+
 int error_vprintf(const char *fmt, va_list ap)
 {
     g_string_append_vprintf(messages, fmt, ap);
@@ -161,55 +305,70 @@ void rig_set_s1(uint32_t sid, uint64_t ctxptr)
     });
 }
 
-/* As control_changed() of smmuv3-accel.c */
-static void control_changed(Rig *rig)
-{
-    if (rig->s->viommu) {
-        smmuv3_accel_evaluate(rig->s, 0, UINT32_MAX);
-        smmuv3_accel_eventq_update(rig->s);
-    }
-}
-
 void rig_write_cr0(Rig *rig, uint32_t value)
 {
-    rig->s3->cr[0] = value;
-    control_changed(rig);
+    rig_write(rig, A_CR0, value);
 }
 
 void rig_write_gbpa(Rig *rig, uint32_t value)
 {
-    rig->s3->gbpa = value;
-    control_changed(rig);
+    rig_write(rig, A_GBPA, value);
 }
 
 void rig_write_eventq_size(Rig *rig, uint8_t log2size)
 {
-    rig->s3->eventq.log2size = log2size;
-    control_changed(rig);
+    rig_write(rig, A_EVENTQ_BASE, log2size);
 }
 
-/* Bridges lose their bus numbers before the SMMU is reset */
+/* Bridges say that they lose their bus numbers; then the SMMU is reset */
 void rig_reset(Rig *rig)
 {
-    for (int i = 1; i <= RIG_BUSES; i++) {
-        rig->bus[i].num = 0;
+    for (int i = RIG_BUSES; i; i--) {
+        if (rig->bus[i].num) {
+            rig->bus[i].num = 0;
+            smmuv3_accel_evaluate_moved(rig->s);
+        }
     }
     rig->s3->cr[0] = 0;
     rig->s3->gbpa = 0;
     rig->s3->eventq.log2size = 0;
-    control_changed(rig);
+    rig->s3->cmdq.prod = rig->s3->cmdq.cons = 0;
+    control_changed(rig->s3);
+}
+
+void rig_put_words(Rig *rig, uint64_t word0, uint64_t word1)
+{
+    SMMUQueue *q = &rig->s3->cmdq;
+
+    g_assert(!smmuv3_q_full(q));
+    queue[Q_PROD(q)] = (Cmd) {
+        .word = { word0, word0 >> 32, word1, word1 >> 32 },
+    };
+    queue_prod_incr(q);
+}
+
+void rig_put_command(Rig *rig, uint8_t opcode, uint32_t sid, uint32_t word2)
+{
+    rig_put_words(rig, opcode | (uint64_t)sid << 32, word2);
+}
+
+int rig_ring(Rig *rig)
+{
+    g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, rig->s3->cmdq.prod), ==,
+                    MEMTX_OK);
+    return last_error;
 }
 
 void rig_command(Rig *rig, uint8_t opcode, uint32_t sid, uint32_t word2)
 {
     Cmd cmd = { .word = { opcode, sid, word2 } };
 
-    g_assert_cmpint(smmuv3_accel_command(rig->s3, &cmd), ==, SMMU_CERROR_NONE);
+    g_assert_cmpint(smmuv3_accel_command(rig->s, &cmd), ==, SMMU_CERROR_NONE);
 }
 
 void rig_drained(Rig *rig)
 {
-    smmuv3_accel_cmdq_drained(rig->s3);
+    ARM_SMMUV3_GET_CLASS(rig->s3)->cmdq_drained(rig->s3);
 }
 
 void rig_cfgi_ste(Rig *rig, uint32_t sid)
@@ -248,16 +407,23 @@ char *rig_messages(void)
 
 bool rig_plug(Rig *rig, int bus, Error **errp)
 {
-    FakeDevice *dev = fake_vfio_bind(rig->iommufd, &host_smmu, "0000:03:00.0",
-                                     rig->s);
+    rig->dev[bus] = rig_plug_in_group(rig, bus, 0, -1, errp);
+    return rig->dev[bus];
+}
 
-    if (!smmuv3_accel_device_plug(rig->s, &rig->bus[bus].bus, 0,
+FakeDevice *rig_plug_in_group(Rig *rig, int bus, int devfn, int group,
+                              Error **errp)
+{
+    g_autofree char *name = g_strdup_printf("0000:03:00.%d", devfn);
+    FakeDevice *dev = fake_vfio_bind_in_group(rig->iommufd, rig->smmu, name,
+                                              rig->s, group);
+
+    if (!smmuv3_accel_device_plug(rig->s, &rig->bus[bus].bus, devfn,
                                   fake_vfio_hiod(dev), errp)) {
         fake_vfio_unbind(dev);
-        return false;
+        return NULL;
     }
-    rig->dev[bus] = dev;
-    return true;
+    return dev;
 }
 
 void rig_unplug(Rig *rig, int bus)
@@ -291,15 +457,20 @@ SMMUv3AccelState *rig_vsmmu_new(const char *id)
     smmuv3_accel_spec_init(&s->spec);
     QLIST_INIT(&s->devices);
     DEVICE(s)->id = g_strdup(id);
+    smmuv3_accel_mmio_init(s);
+    s->exposed_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
+                                    smmuv3_accel_exposed_timer, s);
+    ARM_SMMUV3(s)->cmdq.log2size = RIG_LOG2_CMDQ;
     return s;
 }
 
 void rig_vsmmu_free(SMMUv3AccelState *s)
 {
-    g_assert(QLIST_EMPTY(&s->devices) && !s->viommu && !s->eventq.id);
-    for (int i = 0; i < SMMU_ACCEL_NR_IOCTLS; i++) {
-        counted += s->counters.ioctls[i];
+    g_assert(QLIST_EMPTY(&s->devices) && !s->host && !s->mmio.busy);
+    for (int i = 0; i < SMMU_ACCEL_IOCTL__MAX; i++) {
+        counted += i == SMMU_ACCEL_IOCTL_DESTROY ? 0 : s->counters.ioctls[i];
     }
+    timer_free(s->exposed_timer);
     g_free(s->associated_smmu);
     g_free(s->inherited_from);
     g_free(DEVICE(s)->id);
@@ -310,6 +481,7 @@ Rig *rig_new(FakeKernel kernel)
 {
     Rig *rig = g_new0(Rig, 1);
 
+    rig->smmu = &host_smmu;
     rig->iommufd = fake_iommufd_new(kernel, "iommufd0");
     rig->s = rig_vsmmu_new("smmu1");
     rig->s3 = ARM_SMMUV3(rig->s);
@@ -343,14 +515,9 @@ void rig_free(Rig *rig)
     g_free(rig);
 }
 
-static void rig_init_idregs(SMMUv3State *s3)
+static void rig_accel_class_init(ObjectClass *oc, void *data)
 {
-    memcpy(s3->idr, ARM_SMMUV3_ACCEL(s3)->regs.reg, sizeof(s3->idr));
-}
-
-static void rig_smmuv3_class_init(ObjectClass *oc, void *data)
-{
-    ARM_SMMUV3_CLASS(oc)->init_idregs = rig_init_idregs;
+    smmuv3_accel_class_add_hooks(oc);
 }
 
 static const TypeInfo types[] = {
@@ -371,12 +538,12 @@ static const TypeInfo types[] = {
         .parent = TYPE_ARM_SMMU,
         .instance_size = sizeof(SMMUv3State),
         .class_size = sizeof(SMMUv3Class),
-        .class_init = rig_smmuv3_class_init,
         .abstract = true,
     }, {
         .name = TYPE_ARM_SMMUV3_ACCEL,
         .parent = TYPE_ARM_SMMUV3,
         .instance_size = sizeof(SMMUv3AccelState),
+        .class_init = rig_accel_class_init,
     }
 };
 

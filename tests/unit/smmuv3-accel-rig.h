@@ -12,7 +12,9 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/arm/smmuv3-accel-internal.h"
+#include "hw/arm/smmuv3-accel-device.h"
+#include "hw/arm/smmuv3-accel-evaluate.h"
+#include "hw/arm/smmuv3-accel-state.h"
 #include "hw/pci/pci_bus.h"
 #include "fake-iommufd.h"
 
@@ -28,6 +30,7 @@ typedef struct RigBus {
 #define RIG_BUSES 9
 typedef struct Rig {
     FakeIOMMUFD *iommufd;
+    const FakeSMMU *smmu;   /* of devices that are plugged; @host_smmu at first */
     SMMUv3AccelState *s;
     SMMUv3State *s3;
     RigBus bus[RIG_BUSES + 1];
@@ -44,8 +47,11 @@ void rig_free(Rig *rig);
 SMMUv3AccelState *rig_vsmmu_new(const char *id);
 void rig_vsmmu_free(SMMUv3AccelState *s);
 
-/* VFIO realizes a device of @host_smmu on bus @bus, and back */
+/* VFIO realizes a device on bus @bus, and back */
 bool rig_plug(Rig *rig, int bus, Error **errp);
+/* ... a function of a device, in an IOMMU group; the caller unplugs it */
+FakeDevice *rig_plug_in_group(Rig *rig, int bus, int devfn, int group,
+                              Error **errp);
 void rig_unplug(Rig *rig, int bus);
 
 /* The guest's stream table; NULL: no such entry, which is so at first */
@@ -54,7 +60,23 @@ void rig_set_ste(uint32_t sid, const STE *ste);
 void rig_set_s1(uint32_t sid, uint64_t ctxptr);
 void rig_set_config(uint32_t sid, int config);
 
+/*
+ * Whether register writes of this thread are a vCPU's own from now on, so that
+ * the BQL may be dropped, and whether vCPUs have been asked to stop
+ */
+void rig_set_alone(bool alone);
+void rig_set_shall_stop(bool shall_stop);
+/*
+ * Whether there are vCPUs to work for what rings the doorbell from within a
+ * device; and have one do so: whether there was anything to do
+ */
+void rig_set_can_run(bool can_run);
+bool rig_run_deferred(void);
+
 /* The guest writes a register, all that follows included */
+MemTxResult rig_write(Rig *rig, hwaddr offset, uint64_t data);
+/* How many writes have reached the base class */
+unsigned int rig_base_writes(void);
 void rig_write_cr0(Rig *rig, uint32_t value);
 void rig_write_gbpa(Rig *rig, uint32_t value);
 void rig_write_eventq_size(Rig *rig, uint8_t log2size);
@@ -62,7 +84,13 @@ void rig_reset(Rig *rig);
 #define CR0_SMMUEN      R_CR0_SMMU_ENABLE_MASK
 #define CR0_EVENTQEN    R_CR0_EVENTQEN_MASK
 
-/* ... sends a command, or several and says that is all */
+/* ... puts a command in its queue, and rings; returns the SMMUCmdError */
+#define RIG_LOG2_CMDQ 12
+void rig_put_command(Rig *rig, uint8_t opcode, uint32_t sid, uint32_t word2);
+void rig_put_words(Rig *rig, uint64_t word0, uint64_t word1);
+int rig_ring(Rig *rig);
+
+/* A command that is just there, or several, and that was all */
 void rig_command(Rig *rig, uint8_t opcode, uint32_t sid, uint32_t word2);
 void rig_drained(Rig *rig);
 void rig_cfgi_ste(Rig *rig, uint32_t sid);
@@ -74,6 +102,8 @@ typedef struct RigEvents {
     Evt last;
 } RigEvents;
 RigEvents rig_events(void);
+/* Called when an event is delivered, as the MSI of one might; NULL: nothing */
+void rig_on_event(void (*func)(void));
 
 /* Messages since the last call */
 char *rig_messages(void);

@@ -22,6 +22,8 @@ typedef struct Kernel {
     bool dead;                  /* nor is any after it */
     unsigned enomem_ioctl;      /* the ioctl, from 1, that fails at once */
     unsigned liar_ioctl;        /* the ioctl, from 1, that does half */
+    uint32_t dead_sid;          /* whose ATC_INV is not answered; 0: none */
+    bool dead_from;             /* nor that of any above it */
     bool (*knows)(uint64_t word0);
 } Kernel;
 
@@ -41,8 +43,20 @@ static bool knows_nothing(uint64_t word0)
     return false;
 }
 
+static bool is_dead(const Kernel *k, uint64_t word0)
+{
+    return (word0 & 0xff) == 0x40 && k->dead_sid &&
+           (word0 >> 32 == k->dead_sid ||
+            (k->dead_from && word0 >> 32 > k->dead_sid));
+}
+
 static bool kernel_issue(Kernel *k, const SMMUv3AccelHostCmd *cmds, unsigned n)
 {
+    for (unsigned i = 0; i < n; i++) {
+        if (is_dead(k, le64_to_cpu(cmds[i].cmd[0]))) {
+            return false;
+        }
+    }
     k->n_blocks++;
     if (k->timeout_block && (k->dead ? k->n_blocks >= k->timeout_block
                                      : k->n_blocks == k->timeout_block)) {
@@ -143,6 +157,11 @@ static void assert_complete(const Kernel *k, const SMMUv3AccelBatch *batch)
     }
 }
 
+static unsigned n_lost(const SMMUv3AccelSubmitResult *res)
+{
+    return bitmap_count_one(res->lost, SMMU_ACCEL_BATCH_MAX);
+}
+
 static void fill(SMMUv3AccelBatch *batch, unsigned n)
 {
     smmuv3_accel_batch_reset(batch);
@@ -169,10 +188,11 @@ static void test_batch_good(void)
                                                 &res));
         g_assert_cmpuint(k.n_ioctls, ==, n ? 1 : 0);
         g_assert_cmpuint(res.ioctls, ==, n ? 1 : 0);
-        g_assert_cmpuint(res.n_failed, ==, 0);
+        g_assert_cmpuint(res.refused, ==, 0);
+        g_assert_cmpuint(n_lost(&res), ==, 0);
         g_assert_cmpint(res.err, ==, 0);
-        g_assert_false(res.fallback);
-        g_assert_false(res.stale);
+        g_assert_false(res.whole_tlb);
+        g_assert_false(res.tlb_lost);
         g_assert_cmpuint(k.n_log, ==, n);
         for (unsigned i = 0; i < n; i++) {
             g_assert_cmphex(k.log[i], ==, le64_to_cpu(batch.cmd[i].cmd[0]));
@@ -192,11 +212,13 @@ static void test_batch_one_bad(void)
         batch.cmd[bad] = bad_cmd();
         g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
                                                  &res));
-        g_assert_cmpuint(res.n_failed, ==, 1);
-        g_assert_cmpuint(res.failed[0], ==, bad);
+        g_assert_cmpuint(res.refused, ==, 1);
+        g_assert_cmpuint(n_lost(&res), ==, 1);
+        g_assert_true(test_bit(bad, res.lost));
         g_assert_cmpint(res.err, ==, -EIO);
         g_assert_cmpuint(res.ioctls, ==, bad && bad < 199 ? 3 : 2);
-        g_assert_false(res.fallback);
+        g_assert_false(res.whole_tlb);
+        g_assert_false(res.stuck);
         assert_complete(&k, &batch);
     }
 }
@@ -221,13 +243,14 @@ static void test_batch_many_bad(void)
         }
         g_assert_cmpint(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
                                                   &res), ==, !n_bad);
-        g_assert_cmpuint(res.n_failed, ==, n_bad);
-        for (unsigned i = 0; i < MIN(n_bad, SMMU_ACCEL_FAILED_MAX); i++) {
-            g_assert_cmpuint(res.failed[i], ==, bad[i]);
+        g_assert_cmpuint(res.refused, ==, n_bad);
+        g_assert_cmpuint(n_lost(&res), ==, n_bad);
+        for (unsigned i = 0; i < n_bad; i++) {
+            g_assert_true(test_bit(bad[i], res.lost));
         }
         g_assert_cmpuint(res.ioctls, ==, k.n_ioctls);
         g_assert_cmpuint(res.ioctls, <=, n + 3);
-        g_assert_false(res.fallback);
+        g_assert_false(res.whole_tlb);
         assert_complete(&k, &batch);
     }
 }
@@ -244,8 +267,8 @@ static void test_batch_timeout(void)
             fill(&batch, n);
             g_assert_true(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
                                                     &res));
-            g_assert_true(res.fallback);
-            g_assert_false(res.stale);
+            g_assert_false(res.stuck);
+            g_assert_false(res.tlb_lost);
             g_assert_cmpint(res.err, ==, -ETIMEDOUT);
             g_assert_cmpuint(res.ioctls, <=, n + 3);
             assert_complete(&k, &batch);
@@ -253,6 +276,7 @@ static void test_batch_timeout(void)
             for (unsigned i = (block - 1) * BLOCK; i < k.n_log; i++) {
                 unsigned all = find_last(&k, 0x10);
 
+                g_assert_true(res.whole_tlb);
                 g_assert_cmphex(k.log[i] & 0xff, ==,
                                 i < all ? 0x05 : i > all ? 0x40 : 0x10);
             }
@@ -269,12 +293,75 @@ static void test_batch_dead(void)
 
     fill(&batch, 200);
     g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
-    g_assert_true(res.fallback);
-    g_assert_true(res.stale);
-    g_assert_cmpuint(res.n_failed, ==, 80);     /* CFGI_CD and ATC_INV */
-    g_assert_cmpuint(res.failed[0], ==, 1);
-    g_assert_cmpuint(res.ioctls, ==, 5);
+    g_assert_false(res.whole_tlb);
+    g_assert_true(res.tlb_lost);
+    g_assert_true(res.stuck);
+    g_assert_cmpuint(n_lost(&res), ==, 80);     /* CFGI_CD and ATC_INV */
+    g_assert_true(test_bit(1, res.lost));
+    g_assert_cmpuint(res.ioctls, ==, 2);
+    g_assert_cmpuint(res.ioctls_failed, ==, 2);
     g_assert_cmpint(res.err, ==, -ETIMEDOUT);
+
+    /* ... and then not even tried */
+    smmuv3_accel_batch_give_up(&batch, &res);
+    g_assert_true(res.tlb_lost);
+    g_assert_true(res.stuck);
+    g_assert_cmpuint(n_lost(&res), ==, 80);
+    g_assert_cmpuint(res.ioctls, ==, 0);
+}
+
+/* A device that does not answer ATC_INV is its own problem, and that of none */
+static void test_batch_dead_atc(void)
+{
+    Kernel k = { .knows = knows_all, .dead_sid = 0x1004 };
+    SMMUv3AccelSubmitResult res;
+    SMMUv3AccelBatch batch;
+
+    fill(&batch, 100);
+    g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
+    g_assert_true(res.whole_tlb);
+    g_assert_false(res.tlb_lost);
+    g_assert_false(res.stuck);
+    g_assert_cmpuint(n_lost(&res), ==, 1);
+    g_assert_true(test_bit(4, res.lost));
+
+    /* With a lot of them there is an end to waiting */
+    k = (Kernel) { .knows = knows_all, .dead_sid = 0x1004, .dead_from = true };
+    g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
+    g_assert_false(res.tlb_lost);
+    g_assert_true(res.stuck);
+    g_assert_cmpuint(n_lost(&res), ==, 20);
+    g_assert_cmpuint(res.ioctls_failed, ==, 5);
+}
+
+/*
+ * A TLBI that is refused: the whole TLB, after all that is for CDs; an ATC may
+ * have been filled from it in between, so ATC_INVs that follow are sent again
+ */
+static void test_batch_bad_tlbi(void)
+{
+    for (unsigned bad = 0; bad < 100; bad += 5) {
+        Kernel k = { .knows = knows_most };
+        SMMUv3AccelSubmitResult res;
+        SMMUv3AccelBatch batch;
+        unsigned n_atc;
+
+        fill(&batch, 100);
+        batch.cmd[bad].cmd[0] = cpu_to_le64(0x11 | 0xbadULL << 32);
+        g_assert_true(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
+                                                &res));
+        g_assert_cmpuint(res.refused, ==, 1);
+        g_assert_true(res.whole_tlb);
+        for (n_atc = 0; (k.log[k.n_log - 1 - n_atc] & 0xff) == 0x40; n_atc++) {
+            ;
+        }
+        g_assert_cmphex(k.log[k.n_log - 1 - n_atc], ==, 0x10);
+        for (unsigned i = bad; i < batch.n; i++) {
+            n_atc -= (le64_to_cpu(batch.cmd[i].cmd[0]) & 0xff) == 0x40;
+        }
+        g_assert_cmpuint(n_atc, ==, 0);
+        assert_complete(&k, &batch);
+    }
 }
 
 /* A kernel that takes nothing: bounded, and it is said */
@@ -286,8 +373,9 @@ static void test_batch_refusing(void)
 
     fill(&batch, SMMU_ACCEL_BATCH_MAX);
     g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
-    g_assert_cmpuint(res.n_failed, ==, SMMU_ACCEL_BATCH_MAX);
-    g_assert_cmpuint(res.ioctls, ==, SMMU_ACCEL_BATCH_MAX);
+    g_assert_cmpuint(res.refused, ==, SMMU_ACCEL_BATCH_MAX);
+    g_assert_true(res.tlb_lost);
+    g_assert_cmpuint(res.ioctls, ==, SMMU_ACCEL_BATCH_MAX + 1);
     g_assert_cmpuint(k.n_log, ==, 0);
 }
 
@@ -303,10 +391,10 @@ static void test_batch_enomem(void)
         batch.cmd[80] = bad_cmd();
         g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
                                                  &res));
-        g_assert_true(res.fallback);
-        g_assert_false(res.stale);
-        g_assert_cmpuint(res.n_failed, ==, 1);
-        g_assert_cmpuint(res.failed[0], ==, 80);
+        g_assert_true(res.whole_tlb);
+        g_assert_false(res.tlb_lost);
+        g_assert_cmpuint(n_lost(&res), ==, 1);
+        g_assert_true(test_bit(80, res.lost));
         assert_complete(&k, &batch);
     }
 }
@@ -319,10 +407,10 @@ static void test_batch_short(void)
     SMMUv3AccelBatch batch;
 
     fill(&batch, 10);
-    g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
+    g_assert_true(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
     g_assert_cmpint(res.err, ==, -EIO);
-    g_assert_cmpuint(res.n_failed, ==, 1);
-    g_assert_cmpuint(res.failed[0], ==, 5);
+    g_assert_true(res.whole_tlb);
+    g_assert_cmpuint(res.refused, ==, 1);
 }
 
 /* By opcode: a is TLBI_NH_ALL, n TLBI_NSNH_ALL; digits are ASIDs or SIDs */
@@ -402,6 +490,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/batch/many-bad", test_batch_many_bad);
     g_test_add_func("/smmuv3-accel/batch/timeout", test_batch_timeout);
     g_test_add_func("/smmuv3-accel/batch/dead", test_batch_dead);
+    g_test_add_func("/smmuv3-accel/batch/dead-atc", test_batch_dead_atc);
+    g_test_add_func("/smmuv3-accel/batch/bad-tlbi", test_batch_bad_tlbi);
     g_test_add_func("/smmuv3-accel/batch/refusing", test_batch_refusing);
     g_test_add_func("/smmuv3-accel/batch/enomem", test_batch_enomem);
     g_test_add_func("/smmuv3-accel/batch/short", test_batch_short);

@@ -95,6 +95,7 @@ static void enter_state(Rig *rig, int state, Trigger trigger)
     case CFGI_STE_RANGE:
         /* 2^5 entries, of which the SID given need not be the first */
         rig_command(rig, SMMU_CMD_CFGI_STE_RANGE, SID(1) + 7, 4);
+        rig_drained(rig);
         break;
     case CFGI_ALL:
         rig_cfgi_all(rig);
@@ -130,8 +131,10 @@ static void test_state_table(void)
         before = fake_iommufd_calls(rig->iommufd);
         g_assert(!strchr(before, '!'));
         enter_state(rig, to, REGISTER);
-        rig_cfgi_all(rig);
         rig_assert_calls(rig, "");
+        rig_cfgi_all(rig);
+        rig_assert_calls(rig, strstr(states[to].dma, "s1") ? "invalidate"
+                                                           : "");
         rig_reset(rig);
         rig_assert_dma(rig, 1, "stage2");
         rig_free(rig);
@@ -194,10 +197,10 @@ static void test_many_devices(void)
                                           &error_abort));
     }
     g_free(fake_iommufd_calls(rig->iommufd));
-    rig_cfgi_all(rig);
-    rig_assert_calls(rig, "");
+    rig_cfgi_all(rig);          /* CDs are to be forgotten: in one call */
+    rig_assert_calls(rig, "invalidate");
     rig_set_s1(SID(1) + 8 * 8, 0x99000);
-    rig_cfgi_all(rig);
+    rig_cfgi_ste(rig, SID(1) + 8 * 8);
     rig_assert_calls(rig, "nested-alloc attach destroy");
     for (int i = 0; i < ARRAY_SIZE(dev); i++) {
         smmuv3_accel_device_unplug(rig->s, &rig->bus[1].bus, i * 8);
@@ -241,8 +244,8 @@ static void test_renumber(void)
     g_assert(rig_plug(rig, 3, &error_abort));
     rig_assert_dma(rig, 3, "s1 1000 sid 700");
     rig_assert_dma(rig, 1, "s1 1000 sid 800");
-    g_assert(smmuv3_accel_device_by_vsid(rig->s, SID(8)));
-    g_assert(!smmuv3_accel_device_by_vsid(rig->s, SID(2)));
+    g_assert(smmuv3_accel_host_find(rig->s->host, SID(8)));
+    g_assert(!smmuv3_accel_host_find(rig->s->host, SID(2)));
     rig_free(rig);
 }
 
@@ -393,7 +396,11 @@ static void test_reports(void)
     rig_write_gbpa(rig, 0);
     assert_reported(SMMU_EVT_NONE);
     rig_write_cr0(rig, 0);
-    rig_write_cr0(rig, CR0_SMMUEN);             /* the queue is off: lost */
+    rig_write_cr0(rig, CR0_SMMUEN);             /* the queue is off: later */
+    assert_reported(SMMU_EVT_NONE);
+    rig_write_cr0(rig, CR0_SMMUEN | CR0_EVENTQEN);
+    assert_reported(SMMU_EVT_C_BAD_STREAMID);
+    rig_write_cr0(rig, CR0_SMMUEN);             /* but once */
     rig_write_cr0(rig, CR0_SMMUEN | CR0_EVENTQEN);
     assert_reported(SMMU_EVT_NONE);
 

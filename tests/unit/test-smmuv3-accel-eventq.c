@@ -5,6 +5,7 @@
  */
 
 #include "smmuv3-accel-rig.h"
+#include "hw/arm/smmuv3-accel-commands.h"
 
 #define F_TRANSLATION   0x10
 #define BOTH            (CR0_SMMUEN | CR0_EVENTQEN)
@@ -206,10 +207,10 @@ static void test_unsupported(void)
 
     rig_set_s1(SID(1), 0x1000);
     g_assert(rig_plug(rig, 1, &error_abort));
-    rig->s->complaint.next_ms = INT64_MAX;
+    rig->s->complaints.next_ms = INT64_MAX;
     rig_write_cr0(rig, BOTH);
     first = rig_messages();
-    g_assert(strstr(first, "veventq-alloc"));
+    g_assert(strstr(first, "IOMMU_VEVENTQ_ALLOC"));
     rig_assert_dma(rig, 1, "s1 1000");
     rig_write_cr0(rig, CR0_SMMUEN);
     rig_write_cr0(rig, BOTH);
@@ -296,7 +297,7 @@ static void test_illegal(void)
         for (int i = 0; i < ARRAY_SIZE(opcodes); i++) {
             Cmd cmd = { .word = { opcodes[i], SID(1) } };
 
-            g_assert_cmpint(smmuv3_accel_command(rig->s3, &cmd), ==,
+            g_assert_cmpint(smmuv3_accel_command(rig->s, &cmd), ==,
                             SMMU_CERROR_ILL);
         }
         rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
@@ -339,7 +340,7 @@ static void test_host_fails(void)
     first = rig_messages();
     g_assert(strstr(first, "did not take invalidations"));
     g_assert(!strchr(strchr(first, '\n') + 1, '\n'));
-    rig->s->complaint.next_ms = 0;
+    rig->s->complaints.next_ms = 0;
     fake_iommufd_fail_nth(rig->iommufd, 1, 1);
     rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
     rig_drained(rig);

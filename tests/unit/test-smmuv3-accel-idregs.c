@@ -680,7 +680,7 @@ static void test_text(void)
     g_assert_cmpstr(str, ==, "idr1=0x2730010,idr3=0x0,idr4=0x1,"
                     "idr5=0x14,iidr=0x0,aidr=0x0");
     g_free(str);
-    g_assert_cmpstr(smmuv3_accel_origin_name(SMMU_ACCEL_ORIGIN_GIVEN), ==,
+    g_assert_cmpstr(SMMUv3AccelOrigin_str(SMMU_ACCEL_ORIGIN_GIVEN), ==,
                     "given");
 }
 

@@ -5,45 +5,59 @@
  */
 
 #include "smmuv3-accel-rig.h"
+#include "hw/arm/smmuv3-accel-mmio.h"
 #include "qemu/main-loop.h"
+#include "hw/arm/smmuv3-accel-hooks.h"
 
 static Rig *rig;
-static MemoryRegion iomem;
 static QemuSemaphore entered, leave;    /* of an ioctl of invalidation */
-static unsigned int consumed;           /* of commands, up to cmdq.prod */
-static unsigned int n_base_writes;
-static hwaddr msi;                      /* where CMD_SYNC writes to; 0: none */
 
 /* A register write of another vCPU */
 typedef struct Writer {
     QemuThread thread;
+    bool alone;
     hwaddr offset;
     uint64_t data;
     MemTxResult ret;
     bool done;
 } Writer;
 
-static MemTxResult do_write(hwaddr offset, uint64_t data)
-{
-    return iomem.ops->write_with_attrs(rig->s, offset, data, 4,
-                                       MEMTXATTRS_UNSPECIFIED);
-}
-
 static void *vcpu(void *opaque)
 {
     Writer *w = opaque;
 
+    rig_set_alone(w->alone);
     bql_lock();
-    w->ret = do_write(w->offset, w->data);
+    w->ret = rig_write(rig, w->offset, w->data);
     w->done = true;
     bql_unlock();
     return NULL;
 }
 
-static void writer_start(Writer *w, hwaddr offset, uint64_t data)
+static void writer_start(Writer *w, bool alone, hwaddr offset, uint64_t data)
 {
-    *w = (Writer) { .offset = offset, .data = data };
+    *w = (Writer) { .alone = alone, .offset = offset, .data = data };
     qemu_thread_create(&w->thread, "vcpu", vcpu, w, QEMU_THREAD_JOINABLE);
+}
+
+/* A TLBI and a CMD_SYNC, which makes one ioctl; not rung for yet */
+static uint32_t put_pair(void)
+{
+    rig_put_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    return rig->s3->cmdq.prod;
+}
+
+/* @n pairs, and PROD as it was before */
+static uint32_t put_pairs(unsigned n)
+{
+    uint32_t before = rig->s3->cmdq.prod, prod = before;
+
+    for (unsigned i = 0; i < n; i++) {
+        prod = put_pair();
+    }
+    rig->s3->cmdq.prod = before;
+    return prod;
 }
 
 /* Others may run for a while: long enough to see that they must not */
@@ -69,42 +83,31 @@ static void writer_join(Writer *w)
     g_assert(w->done);
 }
 
-/* As arm-smmuv3: every command is one TLBI_NH_ALL and a CMD_SYNC */
-static MemTxResult base_write(void *opaque, hwaddr offset, uint64_t data,
-                              unsigned size, MemTxAttrs attrs)
+static void let_leave(unsigned n)
 {
-    n_base_writes++;
-    if (offset == A_CR0) {
-        rig->s3->cr[0] = data;
-    } else if (offset == A_CMDQ_PROD) {
-        rig->s3->cmdq.prod = data;
-        while (consumed != rig->s3->cmdq.prod) {
-            rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
-            rig_command(rig, SMMU_CMD_SYNC, 0, 0);
-            consumed++;
-        }
-        if (msi) {
-            g_assert_cmpint(do_write(msi, 0), ==, MEMTX_ACCESS_ERROR);
-        }
-        rig_drained(rig);
+    while (n--) {
+        qemu_sem_post(&leave);
     }
-    return MEMTX_OK;
 }
 
-static const MemoryRegionOps base_ops = { .write_with_attrs = base_write };
+static unsigned n_issued(void)
+{
+    return fake_iommufd_commands(rig->iommufd)->len;
+}
+
+static bool is_empty(void)
+{
+    return smmuv3_q_empty(&rig->s3->cmdq);
+}
 
 static void setup(void)
 {
     rig = rig_new(LINUX_6_19);
     g_assert(rig_plug(rig, 1, &error_abort));
     g_assert(rig_plug(rig, 2, &error_abort));
-    iomem = (MemoryRegion) { .ops = &base_ops };
-    smmuv3_accel_mmio_init(rig->s, &iomem);
     qemu_sem_init(&entered, 0);
     qemu_sem_init(&leave, 0);
     fake_iommufd_hold(rig->iommufd, &entered, &leave);
-    consumed = n_base_writes = 0;
-    msi = 0;
 }
 
 static void teardown(void)
@@ -118,21 +121,27 @@ static void teardown(void)
 /* A doorbell leaves its work to who is at it, also by the alias in page 1 */
 static void test_doorbell(void)
 {
+    unsigned int before = rig_base_writes();
     Writer busy;
+    uint32_t one, two, three;
 
     setup();
-    writer_start(&busy, A_CMDQ_PROD, 1);
+    one = put_pairs(1);
+    writer_start(&busy, true, A_CMDQ_PROD, one);
     wait_entered();
-    g_assert_cmpint(do_write(A_CMDQ_PROD, 2), ==, MEMTX_OK);
-    g_assert_cmpint(do_write(A_CMDQ_PROD | 0x10000, 3), ==, MEMTX_OK);
-    g_assert_cmpuint(n_base_writes, ==, 1);
-    g_assert_cmpuint(rig->s3->cmdq.prod, ==, 3);
-    for (int i = 0; i < 3; i++) {
-        qemu_sem_post(&leave);
-    }
+    rig_set_alone(true);                /* the other vCPU */
+    two = put_pairs(1);
+    g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, two), ==, MEMTX_OK);
+    three = put_pairs(1);
+    g_assert_cmpint(rig_write(rig, A_CMDQ_PROD | 0x10000, three), ==,
+                    MEMTX_OK);
+    g_assert_cmpuint(rig_base_writes(), ==, before + 1);
+    g_assert_cmpuint(rig->s3->cmdq.prod, ==, three);
+    rig_set_alone(false);
+    let_leave(3);
     writer_join(&busy);
-    g_assert_cmpuint(consumed, ==, 3);
-    g_assert_cmpuint(fake_iommufd_commands(rig->iommufd)->len, ==, 3);
+    g_assert(is_empty());
+    g_assert_cmpuint(n_issued(), ==, 3);
     teardown();
 }
 
@@ -142,40 +151,43 @@ static void test_doorbell_at_the_end(void)
     Writer busy;
 
     setup();
-    rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
-    writer_start(&busy, A_CMDQ_PROD, 0);        /* flush by rig_drained() */
+    rig_put_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);   /* no CMD_SYNC */
+    writer_start(&busy, true, A_CMDQ_PROD, rig->s3->cmdq.prod);
     wait_entered();
-    g_assert_cmpint(do_write(A_CMDQ_PROD, 1), ==, MEMTX_OK);
-    qemu_sem_post(&leave);
-    qemu_sem_post(&leave);
+    rig_set_alone(true);
+    g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, put_pairs(1)), ==, MEMTX_OK);
+    rig_set_alone(false);
+    let_leave(2);
     writer_join(&busy);
-    g_assert_cmpuint(consumed, ==, 1);
-    g_assert_cmpuint(fake_iommufd_commands(rig->iommufd)->len, ==, 2);
+    g_assert(is_empty());
+    g_assert_cmpuint(n_issued(), ==, 2);
     teardown();
 }
 
-/* Nobody works for the others without end */
+/* No vCPU works for the others without end */
 static void test_doorbell_bounded(void)
 {
-    Writer busy, other;
-    unsigned int prod = 1;
+    Writer busy, other[5];
 
     setup();
-    writer_start(&busy, A_CMDQ_PROD, prod);
+    writer_start(&busy, true, A_CMDQ_PROD, put_pairs(1));
     wait_entered();
-    for (int i = 0; i < 4; i++) {
-        g_assert_cmpint(do_write(A_CMDQ_PROD, ++prod), ==, MEMTX_OK);
+    for (int i = 0; i < 5; i++) {
+        writer_start(&other[i], true, A_CMDQ_PROD, put_pairs(1));
+        /* On a busy machine the others may be late; none must be early */
+        for (int tries = 0; tries < (i < 4 ? 250 : 1) && !other[i].done;
+             tries++) {
+            let_run();
+        }
+        g_assert(other[i].done == (i < 4));
     }
-    writer_start(&other, A_CMDQ_PROD, prod + 1);
-    let_run();
-    g_assert(!other.done);
-    g_assert_cmpuint(rig->s3->cmdq.prod, ==, prod);
-    for (int i = 0; i < prod + 1; i++) {
-        qemu_sem_post(&leave);
-    }
+    let_leave(6);
     writer_join(&busy);
-    writer_join(&other);
-    g_assert_cmpuint(consumed, ==, prod + 1);
+    for (int i = 0; i < 5; i++) {
+        writer_join(&other[i]);
+    }
+    g_assert(is_empty());
+    g_assert_cmpuint(n_issued(), ==, 6);
     teardown();
 }
 
@@ -185,65 +197,251 @@ static void test_register_waits(void)
     Writer busy, other;
 
     setup();
-    writer_start(&busy, A_CMDQ_PROD, 1);
+    writer_start(&busy, true, A_CMDQ_PROD, put_pairs(1));
     wait_entered();
-    writer_start(&other, A_CR0, CR0_SMMUEN);
+    writer_start(&other, true, A_CR0, CR0_SMMUEN);
     let_run();
     g_assert(!other.done);
     g_assert_cmphex(rig->s3->cr[0], ==, 0);
-    qemu_sem_post(&leave);
+    let_leave(1);
     writer_join(&busy);
     writer_join(&other);
     g_assert_cmphex(rig->s3->cr[0], ==, CR0_SMMUEN);
     teardown();
 }
 
-static void *leave_later(void *opaque)
+/* ... but not below another device model, by the DMA or the MSI of a device */
+static void test_register_refused(void)
 {
-    bool *left = opaque;
-
-    g_usleep(20000);
-    qatomic_set(left, true);
-    qemu_sem_post(&leave);
-    return NULL;
-}
-
-/* A device does not go while the vIOMMU is in use; one may come */
-static void test_unplug_waits(void)
-{
-    bool left = false;
-    QemuThread later;
     Writer busy;
 
     setup();
-    writer_start(&busy, A_CMDQ_PROD, 1);
+    writer_start(&busy, true, A_CMDQ_PROD, put_pairs(1));
     wait_entered();
-    g_assert(rig_plug(rig, 3, &error_abort));
-    g_assert(!busy.done);
-    qemu_thread_create(&later, "later", leave_later, &left,
-                       QEMU_THREAD_JOINABLE);
-    rig_unplug(rig, 2);
-    g_assert(qatomic_read(&left));
-    qemu_thread_join(&later);
+    g_assert_cmpint(rig_write(rig, A_CR0, CR0_SMMUEN), ==, MEMTX_ACCESS_ERROR);
+    g_assert_cmphex(rig->s3->cr[0], ==, 0);
+    /* A doorbell never waits, however often it is rung */
+    rig_set_can_run(true);
+    for (int i = 0; i < 10; i++) {
+        g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, rig->s3->cmdq.prod), ==,
+                        MEMTX_OK);
+    }
+    let_leave(1);
     writer_join(&busy);
+    rig_run_deferred();
+    rig_set_can_run(false);
+    g_assert_cmpint(rig_write(rig, A_CR0, CR0_SMMUEN), ==, MEMTX_OK);
     teardown();
 }
 
-/* The guest has an MSI sent to the SMMU itself */
-static void test_reentrance(void)
+static void *take_bql(void *opaque)
+{
+    bool *taken = opaque;
+
+    bql_lock();
+    qatomic_set(taken, true);
+    bql_unlock();
+    return NULL;
+}
+
+/* A device that rings makes nobody work below it: a vCPU does, once and later */
+static void test_doorbell_by_device(void)
 {
     Writer busy;
 
     setup();
-    for (msi = A_CMDQ_PROD; msi; msi = msi == A_CR0 ? 0 : A_CR0) {
-        unsigned int before = n_base_writes;
+    rig_set_can_run(true);
+    rig->s3->cr[0] = R_CR0_CMDQEN_MASK;
+    g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, put_pairs(1)), ==, MEMTX_OK);
+    g_assert_cmpuint(n_issued(), ==, 0);
+    writer_start(&busy, true, A_CMDQ_PROD, rig->s3->cmdq.prod);
+    wait_entered();
+    /* The one that is at it sees all; what was deferred adds nothing */
+    g_assert(rig_run_deferred());
+    let_leave(2);
+    writer_join(&busy);
+    g_assert(is_empty());
+    g_assert_cmpuint(n_issued(), ==, 1);
+    g_assert(!rig_run_deferred());
+    rig_set_can_run(false);
+    teardown();
+}
 
-        writer_start(&busy, A_CMDQ_PROD, consumed + 1);
-        wait_entered();
-        qemu_sem_post(&leave);
-        writer_join(&busy);
-        g_assert_cmpuint(n_base_writes, ==, before + 1);
+/* Somebody who waits for the BQL gets it between two commands */
+static void test_breathe(void)
+{
+    bool taken = false;
+    QemuThread thread;
+
+    setup();
+    rig_set_alone(true);
+    qemu_thread_create(&thread, "bql", take_bql, &taken, QEMU_THREAD_JOINABLE);
+    rig->s->mmio.busy = rig->s->mmio.may_unlock = true;
+    smmuv3_accel_mmio_breathe(rig->s);  /* long since it was locked */
+    for (int i = 0; i < 500 && !taken; i++) {
+        rig->s->mmio.locked_ns = 0;
+        smmuv3_accel_mmio_breathe(rig->s);
     }
+    g_assert(qatomic_read(&taken));
+    taken = false;
+    smmuv3_accel_mmio_breathe(rig->s);  /* not again at once */
+    g_assert(DEVICE(rig->s)->mem_reentrancy_guard.engaged_in_io);
+    rig->s->mmio.busy = rig->s->mmio.may_unlock = false;
+    DEVICE(rig->s)->mem_reentrancy_guard.engaged_in_io = false;
+    rig_set_alone(false);
+    bql_unlock();
+    qemu_thread_join(&thread);
+    bql_lock();
+    teardown();
+}
+
+/* Whether somebody gets the BQL while the host carries out an invalidation */
+static bool bql_is_free(bool alone)
+{
+    bool taken = false, free_in_between;
+    QemuThread thread;
+    Writer busy;
+
+    setup();
+    writer_start(&busy, alone, A_CMDQ_PROD, put_pairs(1));
+    bql_unlock();
+    qemu_sem_wait(&entered);
+    qemu_thread_create(&thread, "bql", take_bql, &taken, QEMU_THREAD_JOINABLE);
+    /* On a busy machine the thread may be late; it must not be early */
+    for (int ms = 0; ms < (alone ? 5000 : 20) && !qatomic_read(&taken); ms++) {
+        g_usleep(1000);
+    }
+    free_in_between = qatomic_read(&taken);
+    let_leave(1);
+    qemu_thread_join(&thread);
+    qemu_thread_join(&busy.thread);
+    bql_lock();
+    teardown();
+    return free_in_between;
+}
+
+/* The BQL is dropped only if the vCPU's own access is all that is below */
+static void test_lock(void)
+{
+    g_assert(bql_is_free(true));
+    g_assert(!bql_is_free(false));
+}
+
+/*
+ * Unplug waits for nobody, not even if the last device goes: the vIOMMU stays
+ * for the batch, and what VFIO wants to destroy waits for it. A device may come
+ * meanwhile, and gets a vIOMMU of its own.
+ */
+static void test_unplug(void)
+{
+    Writer busy;
+    uint32_t viommu;
+
+    setup();
+    writer_start(&busy, true, A_CMDQ_PROD, put_pairs(2));
+    wait_entered();
+    viommu = rig->s->host->viommu_id;
+    rig_unplug(rig, 2);
+    rig_unplug(rig, 1);
+    g_assert(!busy.done && !rig->s->host);
+    g_assert_cmpuint(fake_iommufd_backend(rig->iommufd)->kept->len, >, 0);
+    g_assert(rig_plug(rig, 3, &error_abort));
+    g_assert(!busy.done);
+    g_assert_cmpuint(rig->s->host->viommu_id, !=, viommu);
+    let_leave(2);
+    writer_join(&busy);
+    g_assert(is_empty());
+    g_assert_cmpuint(fake_iommufd_backend(rig->iommufd)->kept->len, ==, 0);
+    teardown();
+}
+
+/* And the batch of the device that is gone was lost: there is nobody to name */
+static void test_unplug_and_fail(void)
+{
+    g_autofree char *messages = NULL;
+    Writer busy;
+
+    setup();
+    rig_unplug(rig, 2);
+    rig_put_command(rig, SMMU_CMD_CFGI_CD_ALL, 0x100, 0);
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    writer_start(&busy, true, A_CMDQ_PROD, rig->s3->cmdq.prod);
+    rig->s3->cmdq.prod = rig->s3->cmdq.cons;
+    wait_entered();
+    rig_unplug(rig, 1);
+    fake_iommufd_set_stuck(rig->iommufd, true);
+    let_leave(10);
+    writer_join(&busy);
+    messages = rig_messages();
+    g_assert(strstr(messages, "did not take invalidations"));
+    teardown();
+}
+
+/* The same with nobody after it: the file is closed by who leaves last */
+static void test_unplug_all(void)
+{
+    Writer busy;
+
+    setup();
+    writer_start(&busy, true, A_CMDQ_PROD, put_pairs(1));
+    wait_entered();
+    rig_unplug(rig, 1);
+    rig_unplug(rig, 2);
+    g_assert_cmpuint(fake_iommufd_backend(rig->iommufd)->users, ==, 1);
+    let_leave(1);
+    writer_join(&busy);
+    g_assert_cmpuint(fake_iommufd_backend(rig->iommufd)->users, ==, 0);
+    teardown();
+}
+
+/* The machine stops: what is not begun is left, and done when it goes on */
+static void test_stop(void)
+{
+    Writer busy;
+
+    setup();
+    rig->s3->cr[0] = R_CR0_CMDQEN_MASK;
+    writer_start(&busy, true, A_CMDQ_PROD, put_pairs(1000));
+    wait_entered();
+    rig_set_shall_stop(true);
+    /* Rung meanwhile, which is no reason to go on */
+    rig_set_alone(true);
+    g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, rig->s3->cmdq.prod), ==,
+                    MEMTX_OK);
+    rig_set_alone(false);
+    let_leave(1);
+    writer_join(&busy);
+    g_assert_cmpuint(n_issued(), ==, 1);
+    g_assert(!is_empty());
+    rig_set_shall_stop(false);
+    fake_iommufd_hold(rig->iommufd, NULL, NULL);
+    smmuv3_accel_started(rig->s);
+    g_assert(is_empty());
+    g_assert_cmpuint(n_issued(), ==, 1000);
+    teardown();
+}
+
+/* QEMU's guard against re-entrance is on whenever the BQL is held within */
+static void test_guard(void)
+{
+    MemReentrancyGuard *guard;
+    Writer busy, other;
+
+    setup();
+    guard = &DEVICE(rig->s)->mem_reentrancy_guard;
+    writer_start(&busy, true, A_CMDQ_PROD, put_pairs(1));
+    wait_entered();
+    g_assert(!guard->engaged_in_io);
+    writer_start(&other, true, A_CR0, 0);
+    let_run();
+    g_assert(!other.done && !guard->engaged_in_io);
+    let_leave(1);
+    writer_join(&busy);
+    writer_join(&other);
+    g_assert(guard->engaged_in_io);     /* memory.c takes it back */
+    guard->engaged_in_io = false;
+    smmuv3_accel_started(rig->s);
+    g_assert(!guard->engaged_in_io);
     teardown();
 }
 
@@ -256,7 +454,17 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/mmio/doorbell-bounded",
                     test_doorbell_bounded);
     g_test_add_func("/smmuv3-accel/mmio/register-waits", test_register_waits);
-    g_test_add_func("/smmuv3-accel/mmio/unplug-waits", test_unplug_waits);
-    g_test_add_func("/smmuv3-accel/mmio/reentrance", test_reentrance);
+    g_test_add_func("/smmuv3-accel/mmio/register-refused",
+                    test_register_refused);
+    g_test_add_func("/smmuv3-accel/mmio/lock", test_lock);
+    g_test_add_func("/smmuv3-accel/mmio/unplug", test_unplug);
+    g_test_add_func("/smmuv3-accel/mmio/unplug-and-fail",
+                    test_unplug_and_fail);
+    g_test_add_func("/smmuv3-accel/mmio/doorbell-by-device",
+                    test_doorbell_by_device);
+    g_test_add_func("/smmuv3-accel/mmio/breathe", test_breathe);
+    g_test_add_func("/smmuv3-accel/mmio/unplug-all", test_unplug_all);
+    g_test_add_func("/smmuv3-accel/mmio/stop", test_stop);
+    g_test_add_func("/smmuv3-accel/mmio/guard", test_guard);
     return g_test_run();
 }

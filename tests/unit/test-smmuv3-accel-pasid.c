@@ -9,6 +9,7 @@
 
 #include "qemu/osdep.h"
 #include "smmuv3-accel-rig.h"
+#include "hw/arm/smmuv3-accel-commands.h"
 
 #define IDR0_CD2L       (1U << 19)
 #define IDR1_SSIDSIZE(n) ((n) << 6)
@@ -35,7 +36,7 @@ static void plug(Rig *rig, const FakeSMMU *smmu)
 static uint16_t pasid_cap(Rig *rig)
 {
     return smmuv3_accel_pasid_cap(
-        smmuv3_accel_device_find(rig->s, &rig->bus[1].bus, 0));
+        rig->s, smmuv3_accel_device_find(rig->s, &rig->bus[1].bus, 0));
 }
 
 /* The capability is what host and vSMMU both have */
@@ -84,7 +85,8 @@ static void test_calls(void)
 
     plug(rig, &smmu);
     g_assert_cmphex(pasid_cap(rig), ==, 0x1004);
-    rig_assert_calls(rig, "get-hw-info viommu-alloc nested-alloc "
+    rig_assert_calls(rig, "get-hw-info ioas-alloc hwpt-alloc iova-ranges "
+                     "destroy destroy viommu-alloc nested-alloc "
                      "vdevice-alloc");
     rig_free(rig);
 }
@@ -159,7 +161,7 @@ static void command(Rig *rig, uint64_t word0, uint64_t word1)
 {
     Cmd cmd = { .word = { word0, word0 >> 32, word1, word1 >> 32 } };
 
-    g_assert_cmpint(smmuv3_accel_command(rig->s3, &cmd), ==, SMMU_CERROR_NONE);
+    g_assert_cmpint(smmuv3_accel_command(rig->s, &cmd), ==, SMMU_CERROR_NONE);
 }
 
 /* Commands that the guest sends, and what reaches the SMMU's queue */
@@ -188,7 +190,8 @@ static void check_commands(int ssidsize, const Command *c, size_t n)
     rig->s->spec.ssidsize = ssidsize;
     rig->s->spec.ats = ON_OFF_AUTO_ON;
     plug(rig, &smmu);
-    rig_set_s1(SID(1), 0x1000);
+    /* EATS, or there is no ATC to invalidate */
+    rig_set_ste(SID(1), &(STE) { .word = { 1 | 5 << 1 | 0x1000, 0, 1U << 28 } });
     rig_write_cr0(rig, CR0_SMMUEN);
     g_free(fake_iommufd_calls(rig->iommufd));
 

@@ -5,6 +5,10 @@
  */
 
 #include "smmuv3-accel-rig.h"
+#include "hw/arm/smmuv3-accel-commands.h"
+
+/* What a plug asks of the physical SMMU */
+#define ASKED "hw-info=1 ioas-alloc=1 iova-ranges=1 "
 #include "hw/arm/smmuv3-accel-query.h"
 #include "hw/pci/pci_device.h"
 
@@ -20,7 +24,7 @@ static char *commands(const SMMUv3AccelInfoCounters *c)
     for (SMMUv3AccelInfoCommandCountList *l = c->commands; l; l = l->next) {
         if (l->value->count) {
             g_string_append_printf(text, "%s%s=%" PRIu64, text->len ? " " : "",
-                SMMUv3AccelInfoCommand_str(l->value->command),
+                SMMUv3AccelCmdKind_str(l->value->command),
                 l->value->count);
         }
     }
@@ -35,7 +39,7 @@ static char *ioctls(const SMMUv3AccelInfoCounters *c)
     for (SMMUv3AccelInfoIoctlCountList *l = c->ioctls; l; l = l->next) {
         if (l->value->count) {
             g_string_append_printf(text, "%s%s=%" PRIu64, text->len ? " " : "",
-                SMMUv3AccelInfoIoctl_str(l->value->ioctl), l->value->count);
+                SMMUv3AccelIoctl_str(l->value->ioctl), l->value->count);
         }
         if (l->value->failed) {
             g_string_append_printf(text, "!%" PRIu64, l->value->failed);
@@ -55,7 +59,7 @@ static char *attached(const SMMUv3AccelInfoCounters *c)
     for (SMMUv3AccelInfoAttachCountList *l = c->attached; l; l = l->next) {
         if (l->value->count) {
             g_string_append_printf(text, "%s%s=%" PRIu64, text->len ? " " : "",
-                SMMUv3AccelInfoTarget_str(l->value->target), l->value->count);
+                SMMUv3AccelTargetKind_str(l->value->target), l->value->count);
         }
     }
     return g_string_free(text, false);
@@ -96,8 +100,8 @@ static char *host_device(const SMMUv3AccelInfoHostDevice *dev)
         g_string_append_printf(text, " sid 0x%x", dev->sid);
     }
     g_string_append_printf(text, ": %s: %s",
-                           SMMUv3AccelInfoTarget_str(dev->target), dev->why);
-    g_assert(dev->has_hwpt == (dev->target == SMMUV3_ACCEL_INFO_TARGET_NESTED));
+                           SMMUv3AccelTargetKind_str(dev->target), dev->why);
+    g_assert(dev->has_hwpt == (dev->target == SMMU_ACCEL_NESTED));
     g_assert(dev->has_ste == dev->has_hwpt);
     if (dev->has_ste) {
         g_string_append_printf(text, " 0x%" PRIx64 ",0x%" PRIx64,
@@ -181,8 +185,8 @@ static void test_plug(void)
     assert_query(rig, &(Expected) {
         .device = NAME " dev1 bus1 0.0 sid 0x100: bypass: "
                   "SMMUEN=0, GBPA says bypass vdevice 0x100",
-        .ioctls = "hw-info=1 viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=1 "
-                  "veventq-alloc=1",
+        .ioctls = ASKED "viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=2 "
+                  "veventq-alloc=1 destroy=2",
     });
 
     info = smmuv3_accel_query(rig->s);
@@ -190,24 +194,24 @@ static void test_plug(void)
     g_assert_cmpstr(info->inherited_from, ==, NAME);
     g_assert_cmpstr(info->host_smmu, ==, "smmu3.0");
     g_assert_cmpstr(info->host_smmu_wanted, ==, "smmu3.0");
-    g_assert_cmpuint(info->viommu->id, ==, rig->s->viommu->id);
+    g_assert_cmpuint(info->viommu->id, ==, rig->s->host->viommu_id);
     g_assert_cmpuint(info->viommu->stage2_hwpt, ==,
-                     rig->s->viommu->stage2_hwpt_id);
+                     rig->s->host->stage2_hwpt_id);
     g_assert_cmpuint(info->viommu->abort_hwpt, ==,
-                     rig->s->viommu->abort_hwpt_id);
-    g_assert_cmpuint(info->viommu->undestroyed, ==, 0);
+                     rig->s->host->abort_hwpt_id);
+    g_assert_cmpuint(info->viommu->kept, ==, 0);
     g_assert_true(info->event_queue->enabled);
     g_assert_cmpuint(info->event_queue->entries, ==, 16);
-    g_assert_cmpuint(info->event_queue->id, ==, rig->s->eventq.id);
+    g_assert_cmpuint(info->event_queue->id, ==, rig->s->host->veventq_id);
     g_assert_cmpuint(info->event_queue->host_entries, ==, 16);
 
     reg = info->registers;
     g_assert_cmpstr(reg->value->name, ==, "idr0");
     g_assert_cmphex(reg->value->value, ==, rig->s3->idr[0]);
     g_assert_cmpint(reg->value->origin, ==,
-                    SMMUV3_ACCEL_INFO_ORIGIN_INHERITED);
+                    SMMU_ACCEL_ORIGIN_INHERITED);
     g_assert_cmpint(reg->next->next->value->origin, ==,
-                    SMMUV3_ACCEL_INFO_ORIGIN_DEFAULT);
+                    SMMU_ACCEL_ORIGIN_DEFAULT);
 
     rig_unplug(rig, 1);
     later = smmuv3_accel_query(rig->s);
@@ -227,8 +231,8 @@ static void test_attach(void)
     rig_write_cr0(rig, CR0_SMMUEN);
     assert_query(rig, &(Expected) {
         .device = NAME " - bus1 0.0 sid 0x100: abort: no STE vdevice 0x100",
-        .ioctls = "hw-info=1 viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=1 "
-                  "attach=1",
+        .ioctls = ASKED "viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=2 "
+                  "attach=1 destroy=2",
         .attached = "abort=1",
     });
     rig_set_s1(SID(1), 0x1000);
@@ -237,25 +241,28 @@ static void test_attach(void)
         .device = NAME " - bus1 0.0 sid 0x100: nested: stage 1 0x100b,0x0 "
                   "vdevice 0x100",
         .commands = "cfgi-ste=1",
-        .ioctls = "hw-info=1 viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=2 "
-                  "attach=2",
+        .ioctls = ASKED "viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=3 "
+                  "attach=2 destroy=2",
         .attached = "abort=1 nested=1",
     });
     rig_reset(rig);
     assert_query(rig, &(Expected) {
         .device = NAME " - bus1 0.0: bypass: SMMUEN=0, GBPA says bypass",
         .commands = "cfgi-ste=1",
-        /* The nested HWPT, and the vDEVICE that has no StreamID any more */
-        .ioctls = "hw-info=1 viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=2 "
-                  "attach=3 destroy=2",
-        .attached = "abort=1 bypass=1 nested=1",
+        /*
+         * The nested HWPT, and the vDEVICE that has no StreamID any more: it is
+         * on abort until the SMMU is reset, after the bridges
+         */
+        .ioctls = ASKED "viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=3 "
+                  "attach=4 destroy=4",
+        .attached = "abort=2 bypass=1 nested=1",
     });
     rig_unplug(rig, 1);
     assert_query(rig, &(Expected) {
         .commands = "cfgi-ste=1",
         /* The abort HWPT and the vIOMMU */
-        .ioctls = "hw-info=1 viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=2 "
-                  "attach=3 detach=1 destroy=4",
+        .ioctls = ASKED "viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=3 "
+                  "attach=4 detach=1 destroy=6",
         .attached = "abort=2 bypass=1 nested=1",
     });
     rig_free(rig);
@@ -305,13 +312,13 @@ static Rig *rig_new_s1(void)
     g_assert(rig_plug(rig, 1, &error_abort));
     rig_write_cr0(rig, BOTH);
     g_free(rig_messages());
-    rig->s->complaint.next_ms = 0;
+    rig->s->complaints.next_ms = 0;
     return rig;
 }
 
 #define S1_DEVICE   NAME " - bus1 0.0 sid 0x100: nested: stage 1 0x100b,0x0 " \
                     "vdevice 0x100"
-#define S1_IOCTLS   "hw-info=1 viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=2 " \
+#define S1_IOCTLS   ASKED "viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=3 " \
                     "veventq-alloc=1 attach=1"
 
 static void test_commands(void)
@@ -327,7 +334,7 @@ static void test_commands(void)
     for (int i = 0; i < ARRAY_SIZE(all); i++) {
         rig_command(rig, all[i], SID(1), 0);
     }
-    g_assert_cmpint(smmuv3_accel_command(rig->s3, &illegal), ==,
+    g_assert_cmpint(smmuv3_accel_command(rig->s, &illegal), ==,
                     SMMU_CERROR_ILL);
     /* For nobody's StreamID, or redundant: counted, and not forwarded */
     rig_command(rig, SMMU_CMD_CFGI_CD, SID(4), 0);
@@ -335,9 +342,10 @@ static void test_commands(void)
     assert_query(rig, &(Expected) {
         .device = S1_DEVICE,
         .commands = "illegal=1 cfgi-ste=2 cfgi-cd=3 tlbi=3 sync=2 other=1",
-        .ioctls = S1_IOCTLS " invalidate=1",
+        .ioctls = S1_IOCTLS " invalidate=2 destroy=2",
         .attached = "nested=1",
-        .others = "batches=1 forwarded=3",
+        /* With a CFGI_CD_ALL for each CFGI_STE that changes nothing */
+        .others = "batches=2 forwarded=5",
     });
     rig_free(rig);
 }
@@ -358,7 +366,7 @@ static void test_invalidate_fails(void)
 {
     Rig *rig = rig_new_s1();
 
-    /* EIO for the first of two: it is left out */
+    /* EIO for the first of two: the whole TLB in its stead */
     fake_iommufd_fail_nth(rig->iommufd, 1, 0);
     rig_command(rig, SMMU_CMD_TLBI_NH_VA, 0, 0x1000);
     rig_command(rig, SMMU_CMD_TLBI_NH_VA, 0, 0x2000);
@@ -366,9 +374,9 @@ static void test_invalidate_fails(void)
     assert_query(rig, &(Expected) {
         .device = S1_DEVICE,
         .commands = "tlbi=2 sync=1",
-        .ioctls = S1_IOCTLS " invalidate=2!1",
+        .ioctls = S1_IOCTLS " invalidate=3!1 destroy=2",
         .attached = "nested=1",
-        .others = "batches=1 forwarded=2 refused=1 complaints=1",
+        .others = "batches=1 forwarded=2 refused=1 fallbacks=1 complaints=1",
     });
 
     /* ETIMEDOUT: the whole TLB; the message comes too soon */
@@ -379,9 +387,9 @@ static void test_invalidate_fails(void)
     assert_query(rig, &(Expected) {
         .device = S1_DEVICE,
         .commands = "tlbi=3 sync=2",
-        .ioctls = S1_IOCTLS " invalidate=4!2",
+        .ioctls = S1_IOCTLS " invalidate=5!2 destroy=2",
         .attached = "nested=1",
-        .others = "batches=2 forwarded=3 refused=1 fallbacks=1 complaints=2 "
+        .others = "batches=2 forwarded=3 refused=1 fallbacks=2 complaints=2 "
                   "suppressed=1",
     });
     rig_free(rig);
@@ -400,8 +408,8 @@ static void test_attach_fails(void)
         .device = NAME " - bus1 0.0 sid 0x100: abort: the host refused what "
                   "the guest configured vdevice 0x100",
         .commands = "cfgi-ste=1",
-        .ioctls = "hw-info=1 viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=3!1 "
-                  "veventq-alloc=1 attach=2 destroy=1",
+        .ioctls = ASKED "viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=4!1 "
+                  "veventq-alloc=1 attach=2 destroy=3",
         .attached = "abort=1 nested=1",
         .others = "complaints=1",
     });
@@ -410,8 +418,8 @@ static void test_attach_fails(void)
         .device = NAME " - bus1 0.0 sid 0x100: nested: stage 1 0x500b,0x0 "
                   "vdevice 0x100",
         .commands = "cfgi-ste=2",
-        .ioctls = "hw-info=1 viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=4!1 "
-                  "veventq-alloc=1 attach=3 destroy=1",
+        .ioctls = ASKED "viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=5!1 "
+                  "veventq-alloc=1 attach=3 destroy=3",
         .attached = "abort=1 nested=2",
         .others = "complaints=1",
     });
@@ -429,13 +437,13 @@ static void test_destroy_fails(void)
     rig_cfgi_ste(rig, SID(1));
     fake_iommufd_fail_nth(rig->iommufd, 0, 0);
     info = smmuv3_accel_query(rig->s);
-    g_assert_cmpuint(info->viommu->undestroyed, ==, 1);
-    assert_str(ioctls(info->counters), "hw-info=1 viommu-alloc=1 "
-               "vdevice-alloc=1 hwpt-alloc=2 veventq-alloc=1 attach=2 "
-               "destroy=1!1");
+    g_assert_cmpuint(info->viommu->kept, ==, 1);
+    assert_str(ioctls(info->counters), ASKED "viommu-alloc=1 "
+               "vdevice-alloc=1 hwpt-alloc=3 veventq-alloc=1 attach=2 "
+               "destroy=3!1");
     rig_cfgi_ste(rig, SID(1));
     later = smmuv3_accel_query(rig->s);
-    g_assert_cmpuint(later->viommu->undestroyed, ==, 0);
+    g_assert_cmpuint(later->viommu->kept, ==, 0);
     rig_free(rig);
 }
 
@@ -449,7 +457,7 @@ static void test_detached(void)
     rig_write_cr0(rig, CR0_SMMUEN);
     assert_query(rig, &(Expected) {
         .device = NAME " - bus1 0.0: abort: no STE",
-        .ioctls = "hw-info=1 viommu-alloc=1 hwpt-alloc=1 attach=1!1 detach=1",
+        .ioctls = ASKED "viommu-alloc=1 hwpt-alloc=2 attach=1!1 detach=1 destroy=2",
         .attached = "abort=1",
     });
     rig_free(rig);
@@ -473,7 +481,7 @@ static void test_no_veventq(void)
 static void test_events(void)
 {
     Rig *rig = rig_new_s1();
-    Expected want = { S1_DEVICE, "", S1_IOCTLS, "nested=1", NULL };
+    Expected want = { S1_DEVICE, "", S1_IOCTLS " destroy=2", "nested=1", NULL };
     SMMUQueue *q = &rig->s3->eventq;
 
     for (int i = 0; i < 20; i++) {

@@ -154,8 +154,10 @@ static void test_ask_fails(void)
           "cannot nest: it does not have both stages" },
         { SPEC_HWPT_ALLOC, EOPNOTSUPP, 2, 0x4871143b, SPEC_NO, DEV "the "
           "kernel is older than 7.1" },
-        { SPEC_HWPT_ALLOC, ENOSPC, 2, 0x4831043b, SPEC_SETUP, DEV
-          "IOMMU_HWPT_ALLOC failed: No space left on device" },
+        { SPEC_HWPT_ALLOC, ENOSPC, 2, 0x4831043b, SPEC_SETUP, DEV "the SMMU "
+          "has no VMID left" },
+        { SPEC_HWPT_ALLOC, ENOMEM, 2, 0x4831043b, SPEC_SETUP, DEV
+          "IOMMU_HWPT_ALLOC failed: Cannot allocate memory" },
         { SPEC_IOVA_RANGES, EFAULT, 2, 0, SPEC_SETUP, DEV
           "IOMMU_IOAS_IOVA_RANGES failed: Bad address" },
         { SPEC_VIOMMU_ALLOC, ENOTTY, 2, 0, SPEC_NO, DEV "the kernel is older "

@@ -7,8 +7,10 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/bitops.h"
+#include "system/iommufd-errno.h"
 #include "smmuv3-spec.h"
 
+/* The call that a step makes, by which backends/iommufd-errno.h.inc knows it */
 static const char *const step_names[SPEC_NR_STEPS] = {
     [SPEC_OPEN_IOMMU] = "opening /dev/iommu",
     [SPEC_OPEN_CDEV] = "opening the device's file in /dev/vfio/devices",
@@ -21,11 +23,12 @@ static const char *const step_names[SPEC_NR_STEPS] = {
     [SPEC_VIOMMU_ALLOC] = "IOMMU_VIOMMU_ALLOC",
 };
 
+/* What is not an ioctl, or means that the host will never do */
 typedef struct Reason {
     SpecStep step;
     int err;
     SpecStatus status;
-    const char *text;
+    const char *text;       /* NULL: that of the table of errnos */
 } Reason;
 
 static const Reason reasons[] = {
@@ -39,24 +42,13 @@ static const Reason reasons[] = {
       "no permission for /dev/iommu: run this as root" },
     { SPEC_OPEN_CDEV, EACCES, SPEC_SETUP,
       "no permission for its file in /dev/vfio/devices: run this as root" },
-    { SPEC_BIND, EINVAL, SPEC_SETUP,
-      "somebody else uses it (QEMU?), or it is not cache-coherent" },
-    { SPEC_BIND, EBUSY, SPEC_SETUP,
-      "somebody else uses it, through its file in /dev/vfio" },
-    { SPEC_BIND, EPERM, SPEC_SETUP,
-      "another device of its IOMMU group has a driver of the host, or the "
-      "host's interrupt controller does not tell its interrupts from others'" },
-    { SPEC_HW_INFO, ENOTTY, SPEC_NO, "the kernel is older than 6.6" },
+    { SPEC_HW_INFO, ENOTTY, SPEC_NO },
     { SPEC_HW_TYPE, 0, SPEC_NO,
       "the kernel does not nest on SMMUv3: it is older than 6.13, or has no "
       "CONFIG_ARM_SMMU_V3_IOMMUFD" },
-    { SPEC_HWPT_ALLOC, EOPNOTSUPP, SPEC_NO,
-      "the SMMU cannot nest: it does not have both stages" },
-    { SPEC_VIOMMU_ALLOC, ENOTTY, SPEC_NO, "the kernel is older than 6.13" },
-    { SPEC_VIOMMU_ALLOC, EOPNOTSUPP, SPEC_NO,
-      "the SMMU cannot nest: neither does the firmware say CANWBS (IORT, root "
-      "complex, bit 2 of the memory access flags) nor has it S2FWB "
-      "(IDR3.FWB)" },
+    { SPEC_HWPT_ALLOC, EOPNOTSUPP, SPEC_NO },
+    { SPEC_VIOMMU_ALLOC, ENOTTY, SPEC_NO },
+    { SPEC_VIOMMU_ALLOC, EOPNOTSUPP, SPEC_NO },
 };
 
 /*
@@ -87,18 +79,21 @@ static const char *erratum(uint32_t iidr)
 SpecStatus spec_explain(SpecStep step, int err, const SpecHost *host,
                         uint32_t iidr, Error **errp)
 {
+    const char *why = err == EOPNOTSUPP ? erratum(iidr) : NULL;
+    SpecStatus status = SPEC_SETUP;
+
+    why = why ?: iommufd_errno_text(step_names[step], err);
     for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
-        const Reason *r = &reasons[i];
-
-        if (r->step == step && r->err == err) {
-            const char *why = err == EOPNOTSUPP ? erratum(iidr) : NULL;
-
-            error_setg(errp, "%s (%s): %s", host->bdf, host->smmu,
-                       why ?: r->text);
-            return r->status;
+        if (reasons[i].step == step && reasons[i].err == err) {
+            status = reasons[i].status;
+            why = reasons[i].text ?: why;
         }
     }
-    error_setg_errno(errp, err, "%s (%s): %s failed", host->bdf, host->smmu,
-                     step_names[step]);
-    return SPEC_SETUP;
+    if (why) {
+        error_setg(errp, "%s (%s): %s", host->bdf, host->smmu, why);
+    } else {
+        error_setg_errno(errp, err, "%s (%s): %s failed", host->bdf,
+                         host->smmu, step_names[step]);
+    }
+    return status;
 }

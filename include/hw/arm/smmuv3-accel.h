@@ -1,7 +1,7 @@
 /*
  * Accelerated SMMUv3: stage 1 of the guest walked by the host's SMMUv3
  *
- * What the board may know of it; the rest is in hw/arm/smmuv3-accel-internal.h.
+ * What the board may know of it; the rest is in hw/arm/smmuv3-accel-state.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "hw/arm/smmuv3-accel-ste.h"
+#include "hw/arm/smmuv3-accel-target.h"
 
 #define GBPA_ABORT  (1U << 20)
 
@@ -141,6 +141,8 @@ static void check_target(const SMMUv3AccelTarget *t)
         g_assert_cmphex(extract64(t->ste[1], 28, 2), <=, 1);
         g_assert_cmpint(t->event, ==, SMMU_EVT_NONE);
         break;
+    default:
+        g_assert_not_reached();
     }
 }
 
@@ -287,11 +289,11 @@ static void test_equal(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/smmuv3-accel/ste/cases", test_ste);
-    g_test_add_func("/smmuv3-accel/ste/oas", test_oas);
-    g_test_add_func("/smmuv3-accel/ste/control", test_control);
-    g_test_add_func("/smmuv3-accel/ste/bits", test_bits);
-    g_test_add_func("/smmuv3-accel/ste/no-stall", test_no_stall);
-    g_test_add_func("/smmuv3-accel/ste/equal", test_equal);
+    g_test_add_func("/smmuv3-accel/target/cases", test_ste);
+    g_test_add_func("/smmuv3-accel/target/oas", test_oas);
+    g_test_add_func("/smmuv3-accel/target/control", test_control);
+    g_test_add_func("/smmuv3-accel/target/bits", test_bits);
+    g_test_add_func("/smmuv3-accel/target/no-stall", test_no_stall);
+    g_test_add_func("/smmuv3-accel/target/equal", test_equal);
     return g_test_run();
 }

@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bitops.h"
 #include "qemu/bswap.h"
-#include "smmuv3-accel-cmdq.h"
+#include "smmuv3-accel-cmd.h"
 
 /* What the ID registers must say for a command to be legal (IHI 0070, 4) */
 typedef enum Need {
@@ -184,11 +184,11 @@ static void tlbi_va_to_host(uint64_t *w, const Cmd *cmd, const uint32_t *idr)
 
     if (FIELD_EX32(idr[3], IDR3, RIL) && CMD_TG(cmd)) {
         if (!range_valid(cmd, idr)) {
-            /* The host's queue must not stop: do more than was asked for */
-            w[0] = (w[0] & asid_mask(idr)) | SMMU_CMD_TLBI_NH_ASID;
-            if (vaa) {
-                w[0] = SMMU_CMD_TLBI_NH_ALL;
-            }
+            /*
+             * The host's queue must not stop: do more than was asked for. One
+             * for the ASID would leave global entries.
+             */
+            w[0] = SMMU_CMD_TLBI_NH_ALL;
             w[1] = 0;
             return;
         }
@@ -197,6 +197,51 @@ static void tlbi_va_to_host(uint64_t *w, const Cmd *cmd, const uint32_t *idr)
     }
     w[0] &= mask0;
     w[1] &= mask1;
+}
+
+static SMMUv3AccelHostCmd host_cmd(uint64_t word0, uint64_t word1)
+{
+    return (SMMUv3AccelHostCmd) {
+        .cmd = { cpu_to_le64(word0), cpu_to_le64(word1) },
+    };
+}
+
+SMMUv3AccelHostCmd smmuv3_accel_host_cmd_tlbi_all(void)
+{
+    return host_cmd(SMMU_CMD_TLBI_NH_ALL, 0);
+}
+
+SMMUv3AccelHostCmd smmuv3_accel_host_cmd_cfgi_cd_all(uint32_t sid)
+{
+    return host_cmd(SMMU_CMD_CFGI_CD_ALL | (uint64_t)sid << 32, 0);
+}
+
+SMMUv3AccelHostCmd smmuv3_accel_host_cmd_atc_inv_all(uint32_t sid,
+                                                     bool substreams)
+{
+    return host_cmd(SMMU_CMD_ATC_INV | (uint64_t)sid << 32 |
+                    (substreams ? HOST0_ATC_SSV | HOST0_ATC_GLOBAL : 0), ATC_SIZE_ALL);
+}
+
+SMMUv3AccelHostCmd smmuv3_accel_host_cmd_for(const SMMUv3AccelHostCmd *cmd,
+                                             uint32_t sid)
+{
+    return host_cmd(deposit64(le64_to_cpu(cmd->cmd[0]), 32, 32, sid),
+                    le64_to_cpu(cmd->cmd[1]));
+}
+
+bool smmuv3_accel_host_cmd_is_tlbi(const SMMUv3AccelHostCmd *cmd)
+{
+    switch (smmuv3_accel_host_cmd_type(cmd)) {
+    case SMMU_CMD_TLBI_NH_ALL:
+    case SMMU_CMD_TLBI_NH_ASID:
+    case SMMU_CMD_TLBI_NH_VA:
+    case SMMU_CMD_TLBI_NH_VAA:
+    case SMMU_CMD_TLBI_NSNH_ALL:
+        return true;
+    default:
+        return false;
+    }
 }
 
 void smmuv3_accel_cmd_to_host(const Cmd *cmd, const uint32_t *idr,

@@ -6,7 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
-#include "hw/arm/smmuv3-accel-cmdq.h"
+#include "hw/arm/smmuv3-accel-cmd.h"
 
 #define S2P     (1U << 0)
 #define S1P     (1U << 1)
@@ -174,7 +174,7 @@ static void test_range(void)
             w0 |= num << 12 | scale << 20;
             w1 |= tg << 10 | ttl << 8;
         } else if (ril && tg) {
-            w0 = (vaa ? 0x10 : 0x11) | asid;
+            w0 = 0x10;          /* global entries, too */
             w1 = 0;
         }
         smmuv3_accel_cmd_to_host(&cmd, idr, &host);
@@ -186,9 +186,9 @@ static void test_range(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/smmuv3-accel/cmdq/classify", test_classify);
-    g_test_add_func("/smmuv3-accel/cmdq/sanitise", test_sanitise);
-    g_test_add_func("/smmuv3-accel/cmdq/atc-size", test_atc_size);
-    g_test_add_func("/smmuv3-accel/cmdq/range", test_range);
+    g_test_add_func("/smmuv3-accel/cmd/classify", test_classify);
+    g_test_add_func("/smmuv3-accel/cmd/sanitise", test_sanitise);
+    g_test_add_func("/smmuv3-accel/cmd/atc-size", test_atc_size);
+    g_test_add_func("/smmuv3-accel/cmd/range", test_range);
     return g_test_run();
 }

@@ -6,10 +6,11 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#ifndef HW_ARM_SMMUV3_ACCEL_CMDQ_H
-#define HW_ARM_SMMUV3_ACCEL_CMDQ_H
+#ifndef HW_ARM_SMMUV3_ACCEL_CMD_H
+#define HW_ARM_SMMUV3_ACCEL_CMD_H
 
 #include "hw/arm/smmuv3.h"
+#include "qapi/qapi-types-smmuv3-accel.h"
 #include "qemu/bswap.h"
 #include "smmuv3-internal.h"
 
@@ -19,18 +20,6 @@ typedef enum SMMUv3AccelCmdClass {
     SMMU_ACCEL_CMD_FORWARD,     /* after QEMU's own caches, to the host */
     SMMU_ACCEL_CMD_FORWARD_SID, /* the same, if CMD_SID() has a vDEVICE */
 } SMMUv3AccelCmdClass;
-
-/* What a command of the guest is counted as */
-typedef enum SMMUv3AccelCmdKind {
-    SMMU_ACCEL_CMD_KIND_ILLEGAL,
-    SMMU_ACCEL_CMD_KIND_CFGI_STE,   /* a range and ALL too */
-    SMMU_ACCEL_CMD_KIND_CFGI_CD,    /* CFGI_CD_ALL too */
-    SMMU_ACCEL_CMD_KIND_TLBI,
-    SMMU_ACCEL_CMD_KIND_ATC_INV,
-    SMMU_ACCEL_CMD_KIND_SYNC,
-    SMMU_ACCEL_CMD_KIND_OTHER,
-    SMMU_ACCEL_NR_CMD_KINDS
-} SMMUv3AccelCmdKind;
 
 /* A struct iommu_viommu_arm_smmuv3_invalidate: two little-endian words */
 typedef struct SMMUv3AccelHostCmd {
@@ -77,4 +66,21 @@ static inline uint32_t smmuv3_accel_host_cmd_sid(const SMMUv3AccelHostCmd *cmd)
     return le64_to_cpu(cmd->cmd[0]) >> 32;
 }
 
-#endif /* HW_ARM_SMMUV3_ACCEL_CMDQ_H */
+/* Whether it is for the TLB of the whole vIOMMU, not for one StreamID */
+bool smmuv3_accel_host_cmd_is_tlbi(const SMMUv3AccelHostCmd *cmd);
+
+/* The same command for another StreamID */
+SMMUv3AccelHostCmd smmuv3_accel_host_cmd_for(const SMMUv3AccelHostCmd *cmd,
+                                             uint32_t sid);
+
+/*
+ * Commands that QEMU has reasons of its own for: all of stage 1; all that is
+ * cached of the CDs of one StreamID; all that is in its ATC, without a
+ * SubstreamID or with any.
+ */
+SMMUv3AccelHostCmd smmuv3_accel_host_cmd_tlbi_all(void);
+SMMUv3AccelHostCmd smmuv3_accel_host_cmd_cfgi_cd_all(uint32_t sid);
+SMMUv3AccelHostCmd smmuv3_accel_host_cmd_atc_inv_all(uint32_t sid,
+                                                     bool substreams);
+
+#endif /* HW_ARM_SMMUV3_ACCEL_CMD_H */

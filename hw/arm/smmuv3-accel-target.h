@@ -7,19 +7,12 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#ifndef HW_ARM_SMMUV3_ACCEL_STE_H
-#define HW_ARM_SMMUV3_ACCEL_STE_H
+#ifndef HW_ARM_SMMUV3_ACCEL_TARGET_H
+#define HW_ARM_SMMUV3_ACCEL_TARGET_H
 
 #include "hw/arm/smmuv3.h"
+#include "qapi/qapi-types-smmuv3-accel.h"
 #include "smmuv3-internal.h"
-
-typedef enum SMMUv3AccelTargetKind {
-    SMMU_ACCEL_ABORT,
-    SMMU_ACCEL_BYPASS,
-    SMMU_ACCEL_NESTED,
-} SMMUv3AccelTargetKind;
-
-#define SMMU_ACCEL_NR_TARGETS (SMMU_ACCEL_NESTED + 1)
 
 typedef struct SMMUv3AccelTarget {
     SMMUv3AccelTargetKind kind;
@@ -60,6 +53,28 @@ SMMUv3AccelTarget smmuv3_accel_target(bool smmuen, uint32_t gbpa,
 void smmuv3_accel_target_no_stall(SMMUv3AccelTarget *target,
                                   uint32_t host_idr0);
 
+/* Take EATS out of a target: the device, or another of its group, has no ATS */
+void smmuv3_accel_target_no_ats(SMMUv3AccelTarget *target);
+
+/* Whether a device that is attached to @target may hold ATC entries */
+bool smmuv3_accel_target_has_ats(const SMMUv3AccelTarget *target);
+
+/* Targets that no STE is behind; @why is a literal */
+SMMUv3AccelTarget smmuv3_accel_target_abort(const char *why);
+SMMUv3AccelTarget smmuv3_accel_target_bypass(const char *why);
+
+/**
+ * smmuv3_accel_target_join:
+ *
+ * What two devices are attached to that the host can only attach together.
+ * Neither may reach memory that the guest allows none of them, so that both
+ * are blocked unless both shall be attached to the same. A guest keeps tables
+ * of Context Descriptors for each StreamID, also where it gives several the
+ * same contexts: S1ContextPtr may differ, and is that of @a.
+ */
+SMMUv3AccelTarget smmuv3_accel_target_join(const SMMUv3AccelTarget *a,
+                                           const SMMUv3AccelTarget *b);
+
 /* Whether @a and @b need the same HWPT; event and why do not matter */
 bool smmuv3_accel_target_equal(const SMMUv3AccelTarget *a,
                                const SMMUv3AccelTarget *b);
@@ -67,4 +82,4 @@ bool smmuv3_accel_target_equal(const SMMUv3AccelTarget *a,
 /* Returns "nested ste 0x...,0x... (why)"; g_free() */
 char *smmuv3_accel_target_str(const SMMUv3AccelTarget *target);
 
-#endif /* HW_ARM_SMMUV3_ACCEL_STE_H */
+#endif /* HW_ARM_SMMUV3_ACCEL_TARGET_H */

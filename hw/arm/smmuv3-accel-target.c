@@ -6,7 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bitops.h"
-#include "smmuv3-accel-ste.h"
+#include "smmuv3-accel-target.h"
 #include "smmuv3-cd.h"
 
 /* The bits of an STE by 64-bit word (IHI 0070, 5.2) */
@@ -159,6 +159,37 @@ void smmuv3_accel_target_no_stall(SMMUv3AccelTarget *target,
     }
 }
 
+void smmuv3_accel_target_no_ats(SMMUv3AccelTarget *target)
+{
+    target->ste[1] &= ~STE1_EATS;
+}
+
+bool smmuv3_accel_target_has_ats(const SMMUv3AccelTarget *target)
+{
+    return target->kind == SMMU_ACCEL_NESTED && target->ste[1] & STE1_EATS;
+}
+
+SMMUv3AccelTarget smmuv3_accel_target_abort(const char *why)
+{
+    return target_abort(SMMU_EVT_NONE, why);
+}
+
+SMMUv3AccelTarget smmuv3_accel_target_bypass(const char *why)
+{
+    return target_bypass(why);
+}
+
+SMMUv3AccelTarget smmuv3_accel_target_join(const SMMUv3AccelTarget *a,
+                                           const SMMUv3AccelTarget *b)
+{
+    if (a->kind == b->kind && a->ste[1] == b->ste[1] &&
+        !((a->ste[0] ^ b->ste[0]) & ~STE0_S1CONTEXTPTR)) {
+        return *a;
+    }
+    return target_abort(SMMU_EVT_NONE, "functions of one IOMMU group of the "
+                        "host have different STEs");
+}
+
 bool smmuv3_accel_target_equal(const SMMUv3AccelTarget *a,
                                const SMMUv3AccelTarget *b)
 {
@@ -168,13 +199,7 @@ bool smmuv3_accel_target_equal(const SMMUv3AccelTarget *a,
 
 char *smmuv3_accel_target_str(const SMMUv3AccelTarget *target)
 {
-    static const char *const kinds[] = {
-        [SMMU_ACCEL_ABORT] = "abort",
-        [SMMU_ACCEL_BYPASS] = "bypass",
-        [SMMU_ACCEL_NESTED] = "nested",
-    };
-
     return g_strdup_printf("%s ste 0x%" PRIx64 ",0x%" PRIx64 " (%s)",
-                           kinds[target->kind], target->ste[0],
-                           target->ste[1], target->why);
+                           SMMUv3AccelTargetKind_str(target->kind),
+                           target->ste[0], target->ste[1], target->why);
 }

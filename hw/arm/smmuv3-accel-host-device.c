@@ -1,0 +1,379 @@
+/*
+ * Accelerated SMMUv3: the host's devices, and what they are attached to
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/host-utils.h"
+#include "system/iommufd-viommu.h"
+#include "trace.h"
+#include <linux/iommufd.h>
+
+#include "smmuv3-accel-host.h"
+
+static HostIOMMUDeviceIOMMUFDClass *hiodc(const SMMUv3AccelHostDevice *dev)
+{
+    return HOST_IOMMU_DEVICE_IOMMUFD_GET_CLASS(dev->hiodi);
+}
+
+SMMUv3AccelHostDevice *smmuv3_accel_host_device_new(HostIOMMUDevice *hiod)
+{
+    SMMUv3AccelHostDevice *dev = g_new0(SMMUv3AccelHostDevice, 1);
+
+    dev->hiodi = HOST_IOMMU_DEVICE_IOMMUFD(object_ref(OBJECT(hiod)));
+    dev->name = hiodc(dev)->host_name(dev->hiodi) ?: g_strdup(hiod->name);
+    return dev;
+}
+
+void smmuv3_accel_host_device_free(SMMUv3AccelHostDevice *dev)
+{
+    assert(!dev->group);
+    object_unref(OBJECT(dev->hiodi));
+    g_free(dev->name);
+    g_free(dev);
+}
+
+char *smmuv3_accel_host_smmu_name(const SMMUv3AccelHostDevice *dev)
+{
+    return hiodc(dev)->iommu_name(dev->hiodi);
+}
+
+int smmuv3_accel_host_group_id(const SMMUv3AccelHostDevice *dev)
+{
+    return hiodc(dev)->iommu_group(dev->hiodi);
+}
+
+uint32_t smmuv3_accel_host_stage2(const SMMUv3AccelHostDevice *dev)
+{
+    return hiodc(dev)->stage2_hwpt(dev->hiodi);
+}
+
+/* What the physical SMMU is */
+
+static bool last_iova(IOMMUFDBackend *be, uint32_t devid, uint32_t ioas_id,
+                      SMMUv3AccelCounters *counters, uint64_t *last,
+                      Error **errp)
+{
+    uint32_t hwpt_id;
+    bool ok = iommufd_backend_alloc_hwpt(be, devid, ioas_id,
+                                         IOMMU_HWPT_ALLOC_NEST_PARENT,
+                                         IOMMU_HWPT_DATA_NONE, 0, NULL,
+                                         &hwpt_id, errp);
+
+    if (!smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_HWPT_ALLOC, ok)) {
+        return false;
+    }
+    ok = iommufd_backend_last_iova(be, ioas_id, last, errp);
+    smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_IOVA_RANGES, ok);
+    smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_DESTROY,
+                       iommufd_backend_free_id(be, hwpt_id));
+    return ok;
+}
+
+/*
+ * The uAPI gives no right to read IDR5.OAS of the host. What stage 2 can map
+ * says the same. The IOAS with guest memory is limited by all SMMUs that it is
+ * mapped in: only an IOAS of its own tells of this one.
+ */
+static bool ask_stage2_bits(SMMUv3AccelHostDevice *dev,
+                            SMMUv3AccelCounters *counters, Error **errp)
+{
+    IOMMUFDBackend *be = dev->hiodi->iommufd;
+    uint64_t last = 0;
+    uint32_t ioas_id;
+    bool ok = iommufd_backend_alloc_ioas(be, &ioas_id, errp);
+
+    if (!smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_IOAS_ALLOC, ok)) {
+        return false;
+    }
+    ok = last_iova(be, dev->hiodi->devid, ioas_id, counters, &last, errp);
+    smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_DESTROY,
+                       iommufd_backend_free_id(be, ioas_id));
+    dev->smmu.oas_bits = last ? 64 - clz64(last) : 0;
+    return ok;
+}
+
+bool smmuv3_accel_host_ask(SMMUv3AccelHostDevice *dev,
+                           SMMUv3AccelCounters *counters, Error **errp)
+{
+    struct iommu_hw_info_arm_smmuv3 info = { 0 };
+    uint32_t type;
+    bool ok = iommufd_backend_get_device_info(dev->hiodi->iommufd,
+                                              dev->hiodi->devid, &type, &info,
+                                              sizeof(info), &dev->caps,
+                                              &dev->max_pasid_log2, errp);
+
+    if (!smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_HW_INFO, ok)) {
+        return false;
+    }
+    if (type != IOMMU_HW_INFO_TYPE_ARM_SMMUV3) {
+        error_setg(errp, "the IOMMU of host device %s does not say that it is "
+                   "an SMMUv3 (type %u, not %u): either it is none, or the "
+                   "host's kernel is older than 6.13", dev->name, type,
+                   IOMMU_HW_INFO_TYPE_ARM_SMMUV3);
+        return false;
+    }
+    memcpy(dev->smmu.idr, info.idr, sizeof(dev->smmu.idr));
+    dev->smmu.iidr = info.iidr;
+    dev->smmu.aidr = info.aidr;
+    return ask_stage2_bits(dev, counters, errp);
+}
+
+/* Groups */
+
+SMMUv3AccelGroup *smmuv3_accel_host_group_of(SMMUv3AccelHost *host,
+                                             const SMMUv3AccelHostDevice *dev)
+{
+    int id = smmuv3_accel_host_group_id(dev);
+    SMMUv3AccelGroup *group;
+
+    QTAILQ_FOREACH(group, &host->groups, next) {
+        if (id >= 0 && group->id == id) {
+            return group;
+        }
+    }
+    return NULL;
+}
+
+static SMMUv3AccelGroup *group_new(SMMUv3AccelHost *host,
+                                   const SMMUv3AccelHostDevice *dev)
+{
+    SMMUv3AccelGroup *group = g_new0(SMMUv3AccelGroup, 1);
+
+    group->id = smmuv3_accel_host_group_id(dev);
+    /* Where VFIO has just attached it to */
+    group->hwpt_id = host->stage2_hwpt_id;
+    group->target = smmuv3_accel_target_bypass("as VFIO has left it");
+    QTAILQ_INIT(&group->members);
+    QTAILQ_INSERT_TAIL(&host->groups, group, next);
+    return group;
+}
+
+void smmuv3_accel_host_join(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev)
+{
+    SMMUv3AccelGroup *group = smmuv3_accel_host_group_of(host, dev);
+
+    if (group) {
+        /* Not attached yet, and the SMMU driver has not seen its StreamID */
+        group->outdated = true;
+    } else {
+        group = group_new(host, dev);
+    }
+    dev->group = group;
+    QTAILQ_INSERT_TAIL(&group->members, dev, next);
+}
+
+/* Attachment */
+
+static void put_id(SMMUv3AccelHost *host, uint32_t id)
+{
+    if (id) {
+        smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_DESTROY,
+                           iommufd_backend_free_id(host->iommufd, id));
+    }
+}
+
+static uint32_t nested_hwpt(const SMMUv3AccelGroup *group)
+{
+    return group->target.kind == SMMU_ACCEL_NESTED ? group->hwpt_id : 0;
+}
+
+/* The kernel has made @target so, by @hwpt_id */
+static void set_target(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
+                       const SMMUv3AccelTarget *target, uint32_t hwpt_id)
+{
+    uint32_t old = nested_hwpt(group);
+
+    group->target = *target;
+    group->hwpt_id = hwpt_id;
+    group->outdated = group->incomplete = false;
+    if (target->kind != SMMU_ACCEL_ABORT) {
+        /* Aborted, a device keeps what it has, and may not use it */
+        group->has_ats = smmuv3_accel_target_has_ats(target);
+    }
+    host->counters->attached[target->kind]++;
+    put_id(host, old);
+}
+
+/*
+ * The first call moves the group, with all members that are attached; the
+ * others find it there. New members, which are not attached yet, come last.
+ */
+static bool attach_members(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
+                           uint32_t hwpt_id, Error **errp)
+{
+    SMMUv3AccelHostDevice *dev;
+
+    QTAILQ_FOREACH(dev, &group->members, next) {
+        int ret = hiodc(dev)->attach_hwpt(dev->hiodi, hwpt_id, errp);
+
+        if (!smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_ATTACH,
+                                !ret)) {
+            group->outdated |= dev != QTAILQ_FIRST(&group->members);
+            group->incomplete = ret == -ENOENT;
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool detach_members(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
+                           Error **errp)
+{
+    SMMUv3AccelHostDevice *dev;
+
+    QTAILQ_FOREACH(dev, &group->members, next) {
+        int ret = hiodc(dev)->detach_hwpt(dev->hiodi, errp);
+
+        if (!smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_DETACH,
+                                !ret)) {
+            group->outdated |= dev != QTAILQ_FIRST(&group->members);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool attach_nested(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
+                          const SMMUv3AccelTarget *target, Error **errp)
+{
+    SMMUv3AccelHostDevice *dev = QTAILQ_FIRST(&group->members);
+    struct iommu_hwpt_arm_smmuv3 ste = {
+        .ste = { cpu_to_le64(target->ste[0]), cpu_to_le64(target->ste[1]) },
+    };
+    uint32_t hwpt_id;
+    bool ok = iommufd_backend_alloc_hwpt(host->iommufd, dev->hiodi->devid,
+                                         host->viommu_id, 0,
+                                         IOMMU_HWPT_DATA_ARM_SMMUV3,
+                                         sizeof(ste), &ste, &hwpt_id, errp);
+
+    if (!smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HWPT_ALLOC, ok)) {
+        return false;
+    }
+    trace_smmuv3_accel_nested_hwpt(dev->name, hwpt_id, target->ste[0],
+                                   target->ste[1]);
+    if (!attach_members(host, group, hwpt_id, errp)) {
+        put_id(host, hwpt_id);
+        return false;
+    }
+    set_target(host, group, target, hwpt_id);
+    return true;
+}
+
+static bool attach_abort(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
+                         const SMMUv3AccelTarget *target, Error **errp)
+{
+    Error *err = NULL;
+
+    if (attach_members(host, group, host->abort_hwpt_id, &err)) {
+        set_target(host, group, target, host->abort_hwpt_id);
+        return true;
+    }
+    /* Linux 6.15 to 6.18 want a vDEVICE for it, so a StreamID (ENOENT) */
+    trace_smmuv3_accel_abort_by_detach(QTAILQ_FIRST(&group->members)->name,
+                                       error_get_pretty(err));
+    error_free(err);
+    if (!detach_members(host, group, errp)) {
+        return false;
+    }
+    set_target(host, group, target, 0);
+    return true;
+}
+
+bool smmuv3_accel_host_has_ats(const SMMUv3AccelGroup *group)
+{
+    const SMMUv3AccelHostDevice *dev;
+
+    QTAILQ_FOREACH(dev, &group->members, next) {
+        if (dev->caps & IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool smmuv3_accel_host_is_attached(const SMMUv3AccelGroup *group,
+                                   const SMMUv3AccelTarget *target)
+{
+    return !group->outdated &&
+           smmuv3_accel_target_equal(&group->target, target);
+}
+
+bool smmuv3_accel_host_attach(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
+                              const SMMUv3AccelTarget *target, Error **errp)
+{
+    switch (target->kind) {
+    case SMMU_ACCEL_NESTED:
+        return attach_nested(host, group, target, errp);
+    case SMMU_ACCEL_BYPASS:
+        /* Stage 2 alone: needs no nested HWPT, and no vDEVICE on any kernel */
+        if (!attach_members(host, group, host->stage2_hwpt_id, errp)) {
+            return false;
+        }
+        set_target(host, group, target, host->stage2_hwpt_id);
+        return true;
+    case SMMU_ACCEL_ABORT:
+    default:
+        return attach_abort(host, group, target, errp);
+    }
+}
+
+bool smmuv3_accel_host_leave(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev,
+                             Error **errp)
+{
+    SMMUv3AccelGroup *group = dev->group;
+    int ret = hiodc(dev)->detach_hwpt(dev->hiodi, errp);
+    bool ok = smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_DETACH, !ret);
+
+    if (!ok && QTAILQ_NEXT(QTAILQ_FIRST(&group->members), next)) {
+        /* The others decide where it is */
+        group->outdated = true;
+    } else if (!ok) {
+        /* To where VFIO believes it is: its HWPTs, not ours, may stay in use */
+        ret = hiodc(dev)->attach_hwpt(dev->hiodi, host->stage2_hwpt_id, NULL);
+        smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_ATTACH, !ret);
+    }
+    /* Others of the group need not be attached anew for that */
+    put_id(host, dev->vdevice_id);
+    dev->vdevice_id = 0;
+    QTAILQ_REMOVE(&group->members, dev, next);
+    dev->group = NULL;
+    if (QTAILQ_EMPTY(&group->members)) {
+        put_id(host, nested_hwpt(group));
+        QTAILQ_REMOVE(&host->groups, group, next);
+        g_free(group);
+    }
+    return ok;
+}
+
+/* StreamIDs */
+
+bool smmuv3_accel_host_set_sid(SMMUv3AccelHost *host,
+                               SMMUv3AccelHostDevice *dev, uint32_t sid,
+                               Error **errp)
+{
+    bool ok = iommufd_backend_alloc_vdevice(host->iommufd, host->viommu_id,
+                                            dev->hiodi->devid, sid,
+                                            &dev->vdevice_id, errp);
+
+    dev->vsid = sid;
+    host->moved = true;
+    return smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_VDEVICE_ALLOC,
+                              ok);
+}
+
+void smmuv3_accel_host_drop_sid(SMMUv3AccelHost *host,
+                                SMMUv3AccelHostDevice *dev)
+{
+    if (!dev->vdevice_id) {
+        return;
+    }
+    trace_smmuv3_accel_drop_sid(dev->name, dev->vsid);
+    put_id(host, dev->vdevice_id);
+    dev->vdevice_id = 0;
+    if (dev->group->target.kind == SMMU_ACCEL_NESTED) {
+        dev->group->outdated = true;
+    }
+}

@@ -1,0 +1,239 @@
+/*
+ * Accelerated SMMUv3: the host
+ *
+ * A kernel vIOMMU, what stands on it, and the devices behind it. This is the
+ * only caller of iommufd and of HostIOMMUDeviceIOMMUFD; it looks at nothing of
+ * the guest's SMMU, says nothing, and returns what happened. With the BQL held,
+ * but for smmuv3_accel_host_invalidate().
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_ARM_SMMUV3_ACCEL_HOST_H
+#define HW_ARM_SMMUV3_ACCEL_HOST_H
+
+#include "qemu/queue.h"
+#include "system/iommufd.h"
+#include "smmuv3-accel-batch.h"
+#include "smmuv3-accel-counters.h"
+#include "smmuv3-accel-idregs.h"
+#include "smmuv3-accel-target.h"
+
+typedef struct SMMUv3AccelHostDevice SMMUv3AccelHostDevice;
+
+/*
+ * An IOMMU group of the host: the kernel attaches its members together. Most
+ * have one member.
+ */
+typedef struct SMMUv3AccelGroup {
+    int id;                     /* in sysfs; -1: cannot be told, one member */
+    QTAILQ_HEAD(, SMMUv3AccelHostDevice) members;
+
+    SMMUv3AccelTarget target;   /* what it is attached to right now */
+    uint32_t hwpt_id;           /* of @target; 0: detached, which is abort too */
+    /* @hwpt_id does not know a member's StreamID, or a member is elsewhere */
+    bool outdated;
+
+    bool has_ats;               /* members may hold ATC entries */
+    bool incomplete;            /* a function of it has no vDEVICE (ENOENT) */
+    bool stale;                 /* invalidations for a member were lost */
+    bool exposed;               /* neither @target is wanted nor could it go */
+    QTAILQ_ENTRY(SMMUv3AccelGroup) next;
+} SMMUv3AccelGroup;
+
+/* A host device (PCI function) */
+struct SMMUv3AccelHostDevice {
+    HostIOMMUDeviceIOMMUFD *hiodi;  /* a reference of ours */
+    char *name;                 /* host's name, for messages */
+    SMMUv3AccelHostInfo smmu;   /* its physical SMMU */
+    uint64_t caps;              /* IOMMU_HW_CAP_* of the device */
+    uint8_t max_pasid_log2;     /* the same; 0: no PASIDs */
+
+    SMMUv3AccelGroup *group;    /* NULL: not behind a vIOMMU (yet) */
+    uint32_t vdevice_id;        /* 0: none */
+    uint32_t vsid;              /* the StreamID of vdevice_id */
+    QTAILQ_ENTRY(SMMUv3AccelHostDevice) next;
+};
+
+/*
+ * The kernel vIOMMU of a vSMMU. It comes with the first host device and goes
+ * with the last reference to it: the vSMMU has one while there are devices, and
+ * so has who makes a host call without the BQL. Three things a group can be
+ * attached to stand on it: stage 2 alone, which is bypass; the abort HWPT; and
+ * a nested HWPT for each group.
+ */
+typedef struct SMMUv3AccelHost {
+    unsigned refs;
+    IOMMUFDBackend *iommufd;    /* connected */
+    uint32_t viommu_id;
+    uint32_t stage2_hwpt_id;    /* nesting parent; owned by VFIO */
+    uint32_t abort_hwpt_id;
+    QTAILQ_HEAD(, SMMUv3AccelGroup) groups;
+
+    uint32_t veventq_id;        /* 0: none */
+    int veventq_fd;
+    uint8_t veventq_log2size;
+
+    bool stale;                 /* TLB invalidations were lost */
+    bool moved;                 /* StreamIDs have changed during a batch */
+    int64_t stuck_until_ms;     /* of QEMU_CLOCK_REALTIME; 0: it is not */
+    SMMUv3AccelCounters *counters;  /* of the vSMMU, which outlives this */
+} SMMUv3AccelHost;
+
+/**
+ * smmuv3_accel_host_device_new - a device that VFIO has just realized
+ *
+ * Takes a reference. Free it with smmuv3_accel_host_device_free(), after it has
+ * left its group.
+ */
+SMMUv3AccelHostDevice *smmuv3_accel_host_device_new(HostIOMMUDevice *hiod);
+void smmuv3_accel_host_device_free(SMMUv3AccelHostDevice *dev);
+
+/**
+ * smmuv3_accel_host_ask - read what the physical SMMU of a device is
+ *
+ * Fills in all that depends on the kernel: smmu, caps, max_pasid_log2.
+ * Returns: false with @errp set if it is no SMMUv3 that nests.
+ */
+bool smmuv3_accel_host_ask(SMMUv3AccelHostDevice *dev,
+                           SMMUv3AccelCounters *counters, Error **errp);
+
+/* Name in sysfs of the device's physical SMMU, or NULL; g_free() */
+char *smmuv3_accel_host_smmu_name(const SMMUv3AccelHostDevice *dev);
+/* Number of its IOMMU group, or -1 */
+int smmuv3_accel_host_group_id(const SMMUv3AccelHostDevice *dev);
+/* The nesting parent that VFIO has for it */
+uint32_t smmuv3_accel_host_stage2(const SMMUv3AccelHostDevice *dev);
+
+/**
+ * smmuv3_accel_host_new - make a vIOMMU on the physical SMMU of @dev
+ * @dev: attached by VFIO to its nesting parent HWPT
+ * @counters: of the vSMMU
+ *
+ * Returns: the host with one reference, or NULL with @errp set and nothing left
+ * in the kernel.
+ */
+SMMUv3AccelHost *smmuv3_accel_host_new(const SMMUv3AccelHostDevice *dev,
+                                       SMMUv3AccelCounters *counters,
+                                       Error **errp);
+void smmuv3_accel_host_ref(SMMUv3AccelHost *host);
+/* The last one destroys it; no device may be in it then, nor an event queue */
+void smmuv3_accel_host_unref(SMMUv3AccelHost *host);
+
+/**
+ * smmuv3_accel_host_join - put a device behind the vIOMMU
+ *
+ * It is part of its group from now on; what the group is attached to does not
+ * change, and the device, if it is not the first, is attached to that by the
+ * next smmuv3_accel_host_attach().
+ */
+void smmuv3_accel_host_join(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev);
+
+/**
+ * smmuv3_accel_host_leave - give a device back to VFIO
+ * @errp: why its DMA could not be blocked
+ *
+ * Its DMA is blocked, but if others of its group stay: then it is where these
+ * are, until VFIO closes it, which resets it.
+ *
+ * Returns: false with @errp set if its DMA may go on.
+ */
+bool smmuv3_accel_host_leave(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev,
+                             Error **errp);
+
+/* The group whose members the kernel attaches together with @dev, or NULL */
+SMMUv3AccelGroup *smmuv3_accel_host_group_of(SMMUv3AccelHost *host,
+                                             const SMMUv3AccelHostDevice *dev);
+
+/**
+ * smmuv3_accel_host_attach - make a group's DMA what @target says
+ *
+ * From one stage 1 to another in a single step, without a moment of abort.
+ * Abort is a detach where the kernel has no other way.
+ *
+ * Returns: false with @errp set; the group is then where it was.
+ */
+bool smmuv3_accel_host_attach(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
+                              const SMMUv3AccelTarget *target, Error **errp);
+
+/* Whether the host can use ATS with every member; older kernels do not say */
+bool smmuv3_accel_host_has_ats(const SMMUv3AccelGroup *group);
+
+/* Whether attaching @group to @target would change nothing */
+bool smmuv3_accel_host_is_attached(const SMMUv3AccelGroup *group,
+                                   const SMMUv3AccelTarget *target);
+
+/* Tell the kernel the StreamID of a device, which has none there yet */
+bool smmuv3_accel_host_set_sid(SMMUv3AccelHost *host,
+                               SMMUv3AccelHostDevice *dev, uint32_t sid,
+                               Error **errp);
+/*
+ * Take it back. Stage 1 that is attached stays so, but reports events with the
+ * old StreamID until the group is attached anew.
+ */
+void smmuv3_accel_host_drop_sid(SMMUv3AccelHost *host,
+                                SMMUv3AccelHostDevice *dev);
+
+/* Objects that the kernel would not destroy may stand in the way of new ones */
+void smmuv3_accel_host_reap(SMMUv3AccelHost *host);
+
+/* Whether a member has a StreamID from @first to @last */
+bool smmuv3_accel_host_is_in_range(const SMMUv3AccelGroup *group,
+                                   uint32_t first, uint32_t last);
+
+/* The device that the kernel knows by this StreamID, or NULL */
+SMMUv3AccelHostDevice *smmuv3_accel_host_find(SMMUv3AccelHost *host,
+                                              uint32_t vsid);
+
+/* Do not leave a host alone any longer that was found to be stuck */
+void smmuv3_accel_host_try_again(SMMUv3AccelHost *host);
+
+/* A batch is about to be carried out: with the BQL held, if no other is */
+void smmuv3_accel_host_begin(SMMUv3AccelHost *host);
+
+/**
+ * smmuv3_accel_host_invalidate - have the host carry out a batch
+ *
+ * Without the BQL if the caller wants so, with a reference. A host that was
+ * found to be stuck a moment ago is not tried. For the result see
+ * smmuv3_accel_batch_submit(); it is for smmuv3_accel_host_invalidated().
+ */
+void smmuv3_accel_host_invalidate(const SMMUv3AccelHost *host,
+                                  const SMMUv3AccelBatch *batch,
+                                  SMMUv3AccelSubmitResult *res);
+
+/**
+ * smmuv3_accel_host_invalidated - count, and note what is stale from now on
+ *
+ * A group one of whose members was to forget CDs or ATC entries and may not
+ * have, or with a lost TLB invalidation the whole host, must not be nested until
+ * smmuv3_accel_host_recovered().
+ */
+void smmuv3_accel_host_invalidated(SMMUv3AccelHost *host,
+                                   const SMMUv3AccelBatch *batch,
+                                   const SMMUv3AccelSubmitResult *res);
+
+/**
+ * smmuv3_accel_host_recovery - what makes good for what was lost
+ * @batch: (out) commands for smmuv3_accel_host_invalidate(), none if nothing was
+ *         lost or the host was found to be stuck a moment ago
+ *
+ * The result is for smmuv3_accel_host_recovered().
+ */
+void smmuv3_accel_host_recovery(const SMMUv3AccelHost *host,
+                                SMMUv3AccelBatch *batch);
+void smmuv3_accel_host_recovered(SMMUv3AccelHost *host,
+                                 const SMMUv3AccelBatch *batch,
+                                 const SMMUv3AccelSubmitResult *res);
+
+/**
+ * smmuv3_accel_host_open_events - make the kernel's queue of events
+ *
+ * Returns: 0, or -errno with @errp set; -ENOTTY if the kernel has none at all.
+ */
+int smmuv3_accel_host_open_events(SMMUv3AccelHost *host, uint8_t log2size,
+                                  Error **errp);
+/* Nothing may poll its file any more; there being none has no effect */
+void smmuv3_accel_host_close_events(SMMUv3AccelHost *host);
+
+#endif /* HW_ARM_SMMUV3_ACCEL_HOST_H */

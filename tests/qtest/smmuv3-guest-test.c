@@ -1,0 +1,167 @@
+/*
+ * QTest: SMMUv3, what a guest may write and its devices may do at any time
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "smmuv3-rig.h"
+
+#define BAR             0x10000000
+#define SID             0x8             /* at 1.0 of pcie.0 */
+#define ASID            1               /* as in rig_put_cd() */
+
+static void start(Rig *r, const void *accel)
+{
+    rig_start(r, GPOINTER_TO_INT(accel), RIG_EDU ",bus=pcie.0,addr=1.0");
+    rig_setup_edu(r, rig_config(0, 1), BAR);
+    rig_enable(r);
+    rig_put_ste_s1(r, SID);
+}
+
+/* Values of CD.IPS above OAS are as OAS, reserved ones too */
+static void test_reserved_ips(const void *accel)
+{
+    for (unsigned ips = 5; ips < 8; ips++) {
+        Rig r;
+
+        start(&r, accel);
+        qtest_writel(r.qts, RIG_CDS + 4,
+                     (qtest_readl(r.qts, RIG_CDS + 4) & ~7) | ips);
+        rig_assert_write(&r, RIG_IOVA_S1, RIG_NO_EVENT);
+        qtest_quit(r.qts);
+    }
+}
+
+/* Stage 2 by tables of AArch32, which the SMMU does not have */
+static void test_aarch32_stage2(const void *accel)
+{
+    Rig r;
+
+    start(&r, accel);
+    qtest_writeq(r.qts, RIG_STRTAB + SID * 64, 1 | 6 << 1);
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_C_BAD_STE);
+    qtest_quit(r.qts);
+}
+
+/* TLBI_NH_VA for a number of 4K pages that is no power of two */
+static void tlbi_range(Rig *r, uint64_t addr, unsigned pages)
+{
+    rig_command(r, 0x12 | (pages - 1) << 12 | (uint64_t)ASID << 48,
+                addr | 1 << 10 | 1);
+}
+
+static void test_range(const void *accel)
+{
+    Rig r;
+
+    start(&r, accel);
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_NO_EVENT);
+    qtest_writeq(r.qts, RIG_PAGES, 0);
+    tlbi_range(&r, 0x40000000, 3);      /* next to the block */
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_NO_EVENT);
+    tlbi_range(&r, 0x3fffe000, 3);      /* its last two pages */
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_F_TRANSLATION);
+    qtest_quit(r.qts);
+}
+
+/* A modern virtio-blk: registers at fixed places in its BAR 4 */
+#define COMMON          0x10000000
+#define NOTIFY          0x10003000
+#define DESC            0x42000000ULL
+#define AVAIL           0x42001000ULL
+#define USED            0x42002000ULL
+
+static void put_descriptor(Rig *r, int n, uint64_t addr, uint32_t len,
+                           uint16_t flags)
+{
+    qtest_writeq(r->qts, DESC + n * 16, addr);
+    qtest_writel(r->qts, DESC + n * 16 + 8, len);
+    qtest_writew(r->qts, DESC + n * 16 + 12, flags);
+    qtest_writew(r->qts, DESC + n * 16 + 14, n + 1);
+}
+
+static void start_virtio(Rig *r)
+{
+    static const struct {
+        uint8_t offset, size;
+        uint64_t value;
+    } writes[] = {
+        { 0x14, 1, 0 }, { 0x14, 1, 1 }, { 0x14, 1, 3 },
+        { 0x08, 4, 1 }, { 0x0c, 4, 3 }, { 0x14, 1, 11 },
+        { 0x16, 2, 0 }, { 0x18, 2, 8 },
+        { 0x20, 4, DESC }, { 0x24, 4, 0 }, { 0x28, 4, AVAIL }, { 0x2c, 4, 0 },
+        { 0x30, 4, USED }, { 0x34, 4, 0 }, { 0x1c, 2, 1 }, { 0x14, 1, 15 },
+    };
+
+    qtest_writel(r->qts, rig_config(0, 2) + 0x20, COMMON);
+    qtest_writel(r->qts, rig_config(0, 2) + 0x24, 0);
+    qtest_writew(r->qts, rig_config(0, 2) + 4, 6);
+    for (int i = 0; i < ARRAY_SIZE(writes); i++) {
+        uint64_t addr = COMMON + writes[i].offset;
+
+        switch (writes[i].size) {
+        case 1:
+            qtest_writeb(r->qts, addr, writes[i].value);
+            break;
+        case 2:
+            qtest_writew(r->qts, addr, writes[i].value);
+            break;
+        default:
+            qtest_writel(r->qts, addr, writes[i].value);
+        }
+    }
+}
+
+/*
+ * A disk in an iothread faults, which is an event, while the guest resets the
+ * disk: the reset waits for the iothread, and that must not wait for the BQL
+ * to signal.
+ */
+static void test_iothread(const void *accel)
+{
+    for (int i = 0; i < 4; i++) {
+        Rig r;
+
+        rig_start(&r, GPOINTER_TO_INT(accel),
+                  "-M gic-version=2 -object iothread,id=io "
+                  "-blockdev null-co,node-name=n,size=1048576,read-zeroes=on "
+                  "-device virtio-blk-pci,drive=n,iothread=io,bus=pcie.0,"
+                  "addr=2.0,iommu_platform=on,disable-legacy=on");
+        rig_enable(&r);
+        rig_put_ste_s1(&r, 0x10);
+        /* The rings are mapped by 4K pages, the buffers are not */
+        qtest_writeq(r.qts, RIG_PAGES, 0);
+        qtest_writeq(r.qts, RIG_PAGES + 8, (RIG_PAGES + 0x1000) | 3);
+        qtest_writeq(r.qts, RIG_PAGES + 0x1080, (RIG_PAGES + 0x2000) | 3);
+        for (int page = 0; page < 3; page++) {
+            qtest_writeq(r.qts, RIG_PAGES + 0x2000 + page * 8,
+                         (DESC + page * 0x1000) | 0x403);
+        }
+        put_descriptor(&r, 0, 0x42003000, 16, 1);
+        put_descriptor(&r, 1, 0x42004000, 512, 3);
+        put_descriptor(&r, 2, 0x42005000, 1, 2);
+        qtest_writew(r.qts, AVAIL + 2, 1);
+        /* To the doorbell of GICv2m; an SMMU without MSIs pulses a wire */
+        qtest_writeq(r.qts, r.smmu + RIG_EVENTQ_IRQ_CFG0, 0x08020040);
+        qtest_writel(r.qts, r.smmu + RIG_EVENTQ_IRQ_CFG1, 100);
+        qtest_writel(r.qts, r.smmu + RIG_IRQ_CTRL, 4);
+        start_virtio(&r);
+        qtest_writew(r.qts, NOTIFY, 0);
+        qtest_writeb(r.qts, COMMON + 0x14, 0);
+        g_assert_cmphex(qtest_readb(r.qts, COMMON + 0x14), ==, 0);
+        qtest_quit(r.qts);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    rig_add_func("guest/reserved-ips", test_reserved_ips);
+    rig_add_func("guest/aarch32-stage2", test_aarch32_stage2);
+    rig_add_func("guest/range", test_range);
+    if (qtest_has_device("virtio-blk-pci")) {
+        rig_add_func("guest/iothread", test_iothread);
+    }
+    return g_test_run();
+}

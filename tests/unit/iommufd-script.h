@@ -1,0 +1,44 @@
+/*
+ * Calls of iommufd and VFIO as lines of text, carried out one by one
+ *
+ *   bind d 1                                  the cdev of device 1
+ *   a = IOMMU_IOAS_ALLOC
+ *   p = IOMMU_HWPT_ALLOC flags=1 dev=d pt=a
+ *   IOMMU_HWPT_ALLOC dev=d pt=v ste=0xb:0     type and len follow from it
+ *   IOMMU_HWPT_INVALIDATE viommu=v cmd=0x10:0*63 cmd=0x46:0
+ *   IOMMU_IOAS_IOVA_RANGES ioas=a room=4      for so many ranges
+ *   VFIO_DEVICE_ATTACH_IOMMUFD_PT dev=d pt=p
+ *   close d                                   a cdev, or the file of a queue
+ *
+ * Arguments have the names of iommufd-words.h; a value is a number, or the
+ * variable of a line before, which is 0 if that call was refused. A later
+ * argument overrides what follows from an earlier one. Linked into a unit test
+ * and into a program of tests/lab, as iommufd-words.h is.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TESTS_UNIT_IOMMUFD_SCRIPT_H
+#define TESTS_UNIT_IOMMUFD_SCRIPT_H
+
+/* What the calls are made on; functions return 0 or -errno */
+typedef struct IommufdScriptHost {
+    int iommufd;                /* for ioctl(2) */
+    void *opaque;
+    /* Open the cdev of a device by its name in the script, "3.1" */
+    void *(*open)(void *opaque, const char *name);
+    int (*device)(void *device, unsigned long request, void *arg);
+    void (*close)(void *device);
+    /* A line of iommufd_words() */
+    void (*say)(void *opaque, const char *line);
+} IommufdScriptHost;
+
+typedef struct IommufdScript IommufdScript;
+
+IommufdScript *iommufd_script_new(const IommufdScriptHost *host);
+/* Returns NULL, or what is wrong with the line */
+const char *iommufd_script_line(IommufdScript *script, const char *line);
+/* Close what is open, queues first; the iommufd stays */
+void iommufd_script_free(IommufdScript *script);
+
+#endif

@@ -1,0 +1,522 @@
+/*
+ * arm-smmuv3-accel: unit tests of what devices must not reach, and of what the
+ * guest must not be told
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "smmuv3-accel-rig.h"
+#include "qemu/main-loop.h"
+
+#define BOTH    (CR0_SMMUEN | CR0_EVENTQEN)
+#define WORD0_S1(ctxptr)    (1 | 5 << 1 | (uint32_t)(ctxptr))
+#define WORD2_EATS  (1U << 28)      /* of the upper half of the STE's word 1 */
+
+/* Two devices at work */
+static Rig *rig_new_two(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+
+    rig->s3->eventq.log2size = 4;
+    rig_set_s1(SID(1), 0x1000);
+    rig_set_s1(SID(2), 0x2000);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(rig_plug(rig, 2, &error_abort));
+    rig_write_cr0(rig, BOTH);
+    g_free(fake_iommufd_calls(rig->iommufd));
+    return rig;
+}
+
+static unsigned n_invalidates(Rig *rig)
+{
+    return rig->s->counters.ioctls[SMMU_ACCEL_IOCTL_INVALIDATE];
+}
+
+/* As if the time to leave a stuck host alone was over */
+static void let_recover(Rig *rig)
+{
+    fake_iommufd_set_stuck(rig->iommufd, false);
+    rig->s->host->stuck_until_ms = 1;
+}
+
+/* faults 9: TLB invalidations are lost: nobody translates when SYNC completes */
+static void test_lost_tlbi(void)
+{
+    Rig *rig = rig_new_two();
+    g_autofree char *messages = NULL;
+
+    rig_set_config(SID(3), 4);          /* bypass, which no TLBI concerns */
+    g_assert(rig_plug(rig, 3, &error_abort));
+    fake_iommufd_set_stuck(rig->iommufd, true);
+    rig_put_command(rig, SMMU_CMD_TLBI_NH_ASID, 0, 0);
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    rig_assert_dma(rig, 1, "abort");
+    rig_assert_dma(rig, 2, "abort");
+    rig_assert_dma(rig, 3, "stage2");
+    messages = rig_messages();
+    g_assert(strstr(messages, "of all host devices is blocked until"));
+
+    /* Nothing that the guest does makes them translate */
+    rig_cfgi_all(rig);
+    rig_write_cr0(rig, CR0_EVENTQEN);
+    rig_assert_dma(rig, 1, "stage2");
+    rig_write_cr0(rig, BOTH);
+    rig_assert_dma(rig, 1, "abort");
+    g_assert(rig_plug(rig, 4, &error_abort));
+    rig_set_s1(SID(4), 0x4000);
+    rig_cfgi_ste(rig, SID(4));
+    rig_assert_dma(rig, 4, "abort");
+
+    /* Once the host is well the next SYNC is enough */
+    let_recover(rig);
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    rig_assert_dma(rig, 1, "s1 1000 sid 100");
+    rig_assert_dma(rig, 2, "s1 2000 sid 200");
+    rig_assert_dma(rig, 4, "s1 4000 sid 400");
+    rig_free(rig);
+}
+
+/* ... or a write of CR0, as by a guest that starts its driver again */
+static void test_recover_by_register(void)
+{
+    Rig *rig = rig_new_two();
+
+    fake_iommufd_set_stuck(rig->iommufd, true);
+    rig_put_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
+    rig_ring(rig);
+    rig_assert_dma(rig, 1, "abort");
+    let_recover(rig);
+    rig_write_cr0(rig, BOTH);
+    rig_assert_dma(rig, 1, "s1 1000 sid 100");
+    rig_free(rig);
+}
+
+/* faults 9: what is for one device blocks that one, and no other */
+static void test_lost_cfgi_cd(void)
+{
+    Rig *rig = rig_new_two();
+    g_autofree char *messages = NULL;
+
+    rig_put_command(rig, SMMU_CMD_CFGI_CD, SID(1), 1);
+    fake_iommufd_fail_nth(rig->iommufd, 1, 0);          /* EIO: refused */
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    fake_iommufd_fail_nth(rig->iommufd, 0, 0);
+    rig_assert_dma(rig, 1, "abort");
+    rig_assert_dma(rig, 2, "s1 2000 sid 200");
+    messages = rig_messages();
+    g_assert(strstr(messages, "StreamID 0x100, is blocked until"));
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    rig_assert_dma(rig, 1, "s1 1000 sid 100");
+    rig_free(rig);
+}
+
+/* faults 9: what can neither be carried out nor blocked is not confirmed */
+static void test_not_confirmed(void)
+{
+    Rig *rig = rig_new_two();
+    uint32_t cons;
+
+    rig_put_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
+    cons = rig->s3->cmdq.prod;
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    fake_iommufd_fail_from(rig->iommufd, 1, 0);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_ABT);
+    g_assert_cmpuint(rig->s3->cmdq.cons, ==, cons);
+    rig_assert_dma(rig, 1, "s1 1000 sid 100");
+    /* The guest acknowledges the error, and the command is read again */
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_ABT);
+    fake_iommufd_fail_nth(rig->iommufd, 0, 0);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    rig_assert_dma(rig, 1, "s1 1000 sid 100");
+    g_assert(!smmuv3_accel_is_exposed(rig->s));
+    rig_free(rig);
+}
+
+/* faults 12: an isolation failure is said in any case, and again and again */
+static void test_exposed_is_said(void)
+{
+    Rig *rig = rig_new_two();
+    g_autofree char *first = NULL, *again = NULL, *over = NULL;
+
+    rig->s->complaints.next_ms = INT64_MAX;     /* a harmless message before */
+    fake_iommufd_fail_from(rig->iommufd, 1, 0);
+    rig_set_s1(SID(1), 0x5000);
+    rig_cfgi_ste(rig, SID(1));
+    first = rig_messages();
+    g_assert(strstr(first, "0000:03:00.0, StreamID 0x100, "));
+    g_assert(strstr(first, "and its DMA goes on as before"));
+    g_assert(timer_pending(rig->s->exposed_timer));
+
+    rig->s->exposures.next_ms = 0;
+    smmuv3_accel_exposed_timer(rig->s);
+    again = rig_messages();
+    g_assert(strstr(again, "and its DMA goes on as before"));
+    g_assert(timer_pending(rig->s->exposed_timer));
+
+    fake_iommufd_fail_nth(rig->iommufd, 0, 0);
+    timer_del(rig->s->exposed_timer);
+    rig->s->exposures.next_ms = 0;
+    smmuv3_accel_exposed_timer(rig->s);
+    over = rig_messages();
+    g_assert_cmpstr(over, ==, "");
+    g_assert(!timer_pending(rig->s->exposed_timer));
+    rig_assert_dma(rig, 1, "abort");
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    rig_assert_dma(rig, 1, "s1 5000 sid 100");
+    rig_free(rig);
+}
+
+/* faults 6: a stuck host costs the time of two calls, however many commands */
+static void test_stuck_is_bounded(void)
+{
+    Rig *rig = rig_new_two();
+    unsigned before = n_invalidates(rig);
+
+    fake_iommufd_set_stuck(rig->iommufd, true);
+    for (int i = 0; i < 2000; i++) {
+        rig_put_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
+        rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    }
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    g_assert(smmuv3_q_empty(&rig->s3->cmdq));
+    g_assert_cmpuint(n_invalidates(rig) - before, ==, 2);
+    rig_assert_dma(rig, 1, "abort");
+    rig_reset(rig);
+    rig_assert_dma(rig, 1, "stage2");
+    g_assert_cmpuint(n_invalidates(rig) - before, ==, 2);
+    rig_free(rig);
+}
+
+/* faults 10: the CDs of an STE go with it, also if its words are the same */
+static void test_cfgi_ste_forgets_cds(void)
+{
+    Rig *rig = rig_new_two();
+    const GArray *commands = fake_iommufd_commands(rig->iommufd);
+    uint64_t want = SMMU_CMD_CFGI_CD_ALL |
+                    (uint64_t)fake_vfio_psid(rig->dev[1]) << 32;
+
+    rig_cfgi_ste(rig, SID(1));
+    rig_assert_calls(rig, "invalidate");
+    g_assert_cmpuint(commands->len, ==, 1);
+    g_assert_cmphex(g_array_index(commands, FakeCommand, 0).cmd[0], ==, want);
+
+    rig_set_s1(SID(1), 0x5000);         /* attached anew: the kernel does it */
+    rig_cfgi_ste(rig, SID(1));
+    rig_assert_calls(rig, "nested-alloc attach destroy");
+    rig_set_config(SID(1), 0);          /* no CDs */
+    rig_cfgi_ste(rig, SID(1));
+    rig_cfgi_ste(rig, SID(1));
+    rig_assert_calls(rig, "attach destroy");
+    rig_cfgi_ste(rig, SID(4));          /* nobody's */
+    rig_assert_calls(rig, "");
+    rig_free(rig);
+}
+
+/* faults 11: how far stage 2 reaches is asked of each device's own SMMU */
+static void test_oas_of_each(void)
+{
+    const FakeSMMU small = {
+        .name = "small", .info = host_smmu.info, .oas_bits = 40,
+    };
+    Rig *rig = rig_new(LINUX_6_19);
+    SMMUv3AccelState *s2 = rig_vsmmu_new("smmu2");
+    FakeDevice *dev;
+
+    ARM_SMMU(s2)->primary_bus = &rig->bus[0].bus;
+    for (int first = 0; first < 2; first++) {
+        dev = fake_vfio_bind(rig->iommufd, &small, "dev", s2);
+        g_assert(smmuv3_accel_device_plug(s2, &rig->bus[9].bus, 0,
+                                          fake_vfio_hiod(dev), &error_abort));
+        g_assert(rig_plug(rig, 1, &error_abort));
+        g_assert_cmpuint(rig->s->devices.lh_first->host->smmu.oas_bits, ==, 48);
+        g_assert_cmpuint(s2->devices.lh_first->host->smmu.oas_bits, ==, 40);
+        g_assert_cmpuint(FIELD_EX32(s2->regs.reg[SMMU_ACCEL_IDR5], IDR5, OAS),
+                         ==, 2);
+        g_assert_cmpuint(FIELD_EX32(rig->s->regs.reg[SMMU_ACCEL_IDR5], IDR5,
+                                    OAS), ==, 5);
+        smmuv3_accel_device_unplug(s2, &rig->bus[9].bus, 0);
+        fake_vfio_unbind(dev);
+        rig_unplug(rig, 1);
+    }
+    rig_vsmmu_free(s2);
+    rig_free(rig);
+}
+
+/* faults 13: whoever has lost a StreamID to another gets it when that one goes */
+static void test_collision_ends(void)
+{
+    Rig *rig = rig_new_two();
+
+    rig->bus[2].num = 1;
+    smmuv3_accel_evaluate_moved(rig->s);
+    rig_assert_dma(rig, 1, "s1 1000 sid 100");
+    rig_assert_dma(rig, 2, "abort");
+    rig_unplug(rig, 1);
+    rig_assert_dma(rig, 2, "s1 1000 sid 100");
+    rig_free(rig);
+}
+
+/* faults 15: without sysfs nobody can tell; it is said, each time */
+static void test_unknown_smmu(void)
+{
+    const FakeSMMU unnamed = { .info = host_smmu.info };
+    Rig *rig = rig_new(LINUX_6_19);
+
+    for (int i = 0; i < 3; i++) {
+        FakeDevice *dev = fake_vfio_bind(rig->iommufd, &unnamed, "dev", rig->s);
+        g_autofree char *messages = NULL;
+
+        g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[1].bus, 0,
+                                          fake_vfio_hiod(dev), &error_abort));
+        messages = rig_messages();
+        g_assert_cmpint(!!strstr(messages, "nobody can tell whether host "
+                                 "device dev is behind the physical SMMU"), ==,
+                        i > 0);
+        smmuv3_accel_device_unplug(rig->s, &rig->bus[1].bus, 0);
+        fake_vfio_unbind(dev);
+    }
+    rig_free(rig);
+}
+
+/* faults 16: ATS only where the host and the STE have it */
+static void test_ats(void)
+{
+    FakeSMMU ats_smmu = host_smmu;
+
+    ats_smmu.info.idr[0] |= R_IDR0_ATS_MASK;
+    for (int supported = 0; supported < 2; supported++) {
+        Rig *rig = rig_new(LINUX_6_19);
+        FakeDevice *dev;
+
+        ats_smmu.caps = supported ? 0 : IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
+        rig_set_ste(SID(1), &(STE) {
+            .word = { WORD0_S1(0x1000), 0, WORD2_EATS },
+        });
+        rig->s->spec.ats = ON_OFF_AUTO_ON;
+        dev = fake_vfio_bind(rig->iommufd, &ats_smmu, "dev", rig->s);
+        g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[1].bus, 0,
+                                          fake_vfio_hiod(dev), &error_abort));
+        g_assert(FIELD_EX32(rig->s3->idr[0], IDR0, ATS));
+        rig_write_cr0(rig, CR0_SMMUEN);
+        g_assert_cmphex(fake_vfio_ste(dev)[1], ==, supported ? WORD2_EATS : 0);
+        g_free(fake_iommufd_calls(rig->iommufd));
+        rig_put_command(rig, SMMU_CMD_ATC_INV, SID(1), 52);
+        rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+        g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+        rig_assert_calls(rig, supported ? "invalidate" : "");
+
+        rig_set_s1(SID(1), 0x1000);         /* EATS=0 */
+        rig_cfgi_ste(rig, SID(1));
+        g_free(fake_iommufd_calls(rig->iommufd));
+        rig_put_command(rig, SMMU_CMD_ATC_INV, SID(1), 52);
+        g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+        rig_assert_calls(rig, "");
+        smmuv3_accel_device_unplug(rig->s, &rig->bus[1].bus, 0);
+        fake_vfio_unbind(dev);
+        rig_free(rig);
+    }
+}
+
+/* faults 4: whoever an event makes vanish is not looked at again */
+static Rig *unplugging;
+
+static void unplug_by_event(void)
+{
+    if (unplugging && unplugging->dev[2]) {
+        rig_unplug(unplugging, 2);
+    }
+}
+
+static void test_event_unplugs(void)
+{
+    Rig *rig = rig_new_two();
+    RigEvents events;
+
+    unplugging = rig;
+    rig_on_event(unplug_by_event);
+    rig_set_config(SID(1), 6);          /* illegal, both */
+    rig_set_config(SID(2), 6);
+    rig_cfgi_all(rig);
+    events = rig_events();
+    g_assert_cmpuint(events.n, ==, 2);
+    rig_assert_dma(rig, 1, "abort");
+    g_assert_null(rig->dev[2]);
+    rig_on_event(NULL);
+    unplugging = NULL;
+    rig_free(rig);
+}
+
+/* Groups (faults 8) */
+
+#define FN(n) PCI_DEVFN(0, n)
+
+static void unplug_fn(Rig *rig, FakeDevice *dev, int bus, int devfn)
+{
+    smmuv3_accel_device_unplug(rig->s, &rig->bus[bus].bus, devfn);
+    fake_vfio_unbind(dev);
+}
+
+static void assert_dma_of(FakeDevice *dev, const char *want)
+{
+    g_autofree char *dma = fake_vfio_dma(dev);
+
+    g_assert_cmpstr(dma, ==, want);
+}
+
+/* Members have to be functions of one slot: the guest cannot isolate others */
+static void test_group_slot(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+    FakeDevice *dev = rig_plug_in_group(rig, 1, FN(0), 7, &error_abort);
+    Error *err = NULL;
+
+    g_assert_null(rig_plug_in_group(rig, 2, FN(1), 7, &err));
+    g_assert_cmpstr(error_get_pretty(err), ==,
+                    "host device 0000:03:00.1 is in IOMMU group 7 together "
+                    "with 0000:03:00.0, and the host cannot isolate them from "
+                    "each other: make them functions of one slot "
+                    "(multifunction=on, addr=0.0 and addr=0.1 on bus bus1)");
+    error_free(err);
+    err = NULL;
+    g_assert_null(rig_plug_in_group(rig, 1, PCI_DEVFN(3, 1), 7, &err));
+    g_assert(strstr(error_get_pretty(err), "IOMMU group 7"));
+    error_free(err);
+    unplug_fn(rig, dev, 1, FN(0));
+    rig_free(rig);
+}
+
+/* One decision for all: nested if all are, blocked unless all want the same */
+static void test_group_decision(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+    FakeDevice *a = rig_plug_in_group(rig, 1, FN(0), 7, &error_abort);
+    FakeDevice *b = rig_plug_in_group(rig, 1, FN(1), 7, &error_abort);
+
+    assert_dma_of(a, "stage2");
+    rig_set_s1(SID(1), 0x1000);
+    rig_set_s1(SID(1) + 1, 0x1000);
+    rig_write_cr0(rig, CR0_SMMUEN);
+    assert_dma_of(a, "s1 1000 sid 100");
+    assert_dma_of(b, "s1 1000 sid 101");
+    g_free(fake_iommufd_calls(rig->iommufd));
+    rig_write_cr0(rig, CR0_SMMUEN);
+    rig_assert_calls(rig, "");
+
+    rig_set_config(SID(1) + 1, 0);      /* one says abort: both */
+    rig_cfgi_ste(rig, SID(1) + 1);
+    assert_dma_of(a, "abort");
+    assert_dma_of(b, "abort");
+    rig_set_config(SID(1) + 1, 4);      /* one says bypass */
+    rig_cfgi_ste(rig, SID(1) + 1);
+    assert_dma_of(a, "abort");
+    /* Linux has a table for each StreamID: that of the lowest one is used */
+    rig_set_s1(SID(1) + 1, 0x2000);
+    rig_cfgi_ste(rig, SID(1) + 1);
+    assert_dma_of(a, "s1 1000 sid 100");
+    assert_dma_of(b, "s1 1000 sid 101");
+    rig_set_s1(SID(1), 0x3000);
+    rig_cfgi_ste(rig, SID(1));
+    assert_dma_of(b, "s1 3000 sid 101");
+    /* The kernel wants a vDEVICE of each member, also of one that left */
+    unplug_fn(rig, a, 1, FN(0));
+    assert_dma_of(b, "abort");
+    a = rig_plug_in_group(rig, 1, FN(0), 7, &error_abort);
+    assert_dma_of(b, "s1 3000 sid 101");
+    rig_set_config(SID(1), 4);
+    rig_set_config(SID(1) + 1, 4);
+    rig_cfgi_all(rig);
+    assert_dma_of(a, "stage2");
+    assert_dma_of(b, "stage2");
+    rig_reset(rig);
+    assert_dma_of(b, "stage2");
+    unplug_fn(rig, a, 1, FN(0));
+    unplug_fn(rig, b, 1, FN(1));
+    rig_free(rig);
+}
+
+/* What is cached of the one table goes for each StreamID (0012) */
+static void test_group_cds(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+    FakeDevice *a = rig_plug_in_group(rig, 1, FN(0), 7, &error_abort);
+    FakeDevice *b = rig_plug_in_group(rig, 1, FN(1), 7, &error_abort);
+    guint before;
+
+    rig_set_s1(SID(1), 0x1000);
+    rig_set_s1(SID(1) + 1, 0x2000);
+    rig_write_cr0(rig, CR0_SMMUEN);
+    assert_dma_of(b, "s1 1000 sid 101");
+    before = fake_iommufd_commands(rig->iommufd)->len;
+    rig_put_command(rig, SMMU_CMD_CFGI_CD, SID(1), 0);
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    g_assert_cmpuint(fake_iommufd_commands(rig->iommufd)->len, ==,
+                     before + 2);
+    rig_cfgi_ste(rig, SID(1) + 1);
+    rig_drained(rig);
+    g_assert_cmpuint(fake_iommufd_commands(rig->iommufd)->len, ==,
+                     before + 4);
+    unplug_fn(rig, a, 1, FN(0));
+    unplug_fn(rig, b, 1, FN(1));
+    rig_free(rig);
+}
+
+/* One comes while the other is attached to something that VFIO does not know */
+static void test_group_hotplug(void)
+{
+    for (FakeKernel kernel = LINUX_6_13; kernel < LINUX_END; kernel++) {
+        Rig *rig = rig_new(kernel);
+        FakeDevice *a, *b;
+
+        rig_write_cr0(rig, CR0_SMMUEN);
+        b = rig_plug_in_group(rig, 1, FN(1), 7, &error_abort);
+        assert_dma_of(b, "abort");
+        a = rig_plug_in_group(rig, 1, FN(0), 7, &error_abort);
+        assert_dma_of(a, "abort");
+        rig_set_s1(SID(1), 0x1000);
+        rig_set_s1(SID(1) + 1, 0x1000);
+        rig_cfgi_all(rig);
+        assert_dma_of(a, kernel < LINUX_6_15 ? "s1 1000" : "s1 1000 sid 100");
+        unplug_fn(rig, a, 1, FN(0));
+        assert_dma_of(b, kernel < LINUX_6_15 ? "s1 1000" : "s1 1000 sid 101");
+        a = rig_plug_in_group(rig, 1, FN(0), 7, &error_abort);
+        assert_dma_of(a, kernel < LINUX_6_15 ? "s1 1000" : "s1 1000 sid 100");
+        assert_dma_of(b, kernel < LINUX_6_15 ? "s1 1000" : "s1 1000 sid 101");
+        unplug_fn(rig, b, 1, FN(1));
+        unplug_fn(rig, a, 1, FN(0));
+        rig_free(rig);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    rig_init(&argc, &argv);
+    g_test_add_func("/smmuv3-accel/isolation/lost-tlbi", test_lost_tlbi);
+    g_test_add_func("/smmuv3-accel/isolation/recover-by-register",
+                    test_recover_by_register);
+    g_test_add_func("/smmuv3-accel/isolation/lost-cfgi-cd", test_lost_cfgi_cd);
+    g_test_add_func("/smmuv3-accel/isolation/not-confirmed",
+                    test_not_confirmed);
+    g_test_add_func("/smmuv3-accel/isolation/exposed-is-said",
+                    test_exposed_is_said);
+    g_test_add_func("/smmuv3-accel/isolation/stuck-is-bounded",
+                    test_stuck_is_bounded);
+    g_test_add_func("/smmuv3-accel/isolation/cfgi-ste-forgets-cds",
+                    test_cfgi_ste_forgets_cds);
+    g_test_add_func("/smmuv3-accel/isolation/oas-of-each", test_oas_of_each);
+    g_test_add_func("/smmuv3-accel/isolation/collision-ends",
+                    test_collision_ends);
+    g_test_add_func("/smmuv3-accel/isolation/unknown-smmu", test_unknown_smmu);
+    g_test_add_func("/smmuv3-accel/isolation/ats", test_ats);
+    g_test_add_func("/smmuv3-accel/isolation/event-unplugs",
+                    test_event_unplugs);
+    g_test_add_func("/smmuv3-accel/group/slot", test_group_slot);
+    g_test_add_func("/smmuv3-accel/group/decision", test_group_decision);
+    g_test_add_func("/smmuv3-accel/group/cds", test_group_cds);
+    g_test_add_func("/smmuv3-accel/group/hotplug", test_group_hotplug);
+    return g_test_run();
+}

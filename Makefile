@@ -6,7 +6,7 @@
 BUILD ?= build
 export BUILD
 .DEFAULT_GOAL := help
-.PHONY: help packages base tree refresh build build-arm64 check check-series check-fresh export run bench soak lock clean
+.PHONY: help packages base tree refresh build build-arm64 check check-asan check-series check-fresh export run bench soak lock clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -41,6 +41,9 @@ bench: packages ## this vSMMU, upstream's, none and the host itself, side by sid
 
 soak: packages ## plugs, reboots, kexecs by the hundred: what grows (SOAK=--quick: a tenth)
 	@scripts/lab soak $(SOAK)
+
+check-asan: packages ## this repository's tests on QEMUs with sanitizers (long; PART=unit|qtest|lab: one part)
+	@scripts/check-asan $(PART)
 
 check-series: packages ## build every commit of the series (long)
 	@scripts/check-series

@@ -25,13 +25,19 @@ def rid(bdf):
     return int(bus, 16) << 8 | int(slot, 16) << 3 | int(function)
 
 
+def ecam(l2):
+    """Where configuration space is in the guest's memory."""
+    return int(l2.guest("grep ECAM /proc/iomem").out.split("-")[0], 16) & ~0xfffffff
+
+
 class Smmu:
     """Registers of a vSMMU, found by its name in the guest's sysfs."""
 
     CR0, CR0ACK, GBPA, GERROR, GERRORN = 0x20, 0x24, 0x44, 0x60, 0x64
+    CMDQ_BASE, CMDQ_PROD, CMDQ_CONS = 0x90, 0x98, 0x9c
     STRTAB_BASE, STRTAB_BASE_CFG = 0x80, 0x88
     EVENTQ_BASE, EVENTQ_PROD, EVENTQ_CONS = 0xa0, 0x100a8, 0x100ac
-    SMMUEN, EVENTQEN = 1, 4
+    SMMUEN, EVENTQEN, CMDQEN = 1, 4, 8
     UPDATE, ABORT = 1 << 31, 1 << 20
     OVERFLOW = 1 << 31
 
@@ -123,10 +129,12 @@ class Nvme:
         return re.sub(rb"[\0 ]+$", b"", raw[4:24]).decode(errors="replace")
 
 
-def machine(lab):
+def machine(lab, guest=None, **start):
     """nvme0 and its vSMMU on pcie.0, the disk taken from its driver: (host, guest, Smmu, Nvme)"""
     host, _ = lab.vfio("nvme0")
-    guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
-                      + options.vfio(host, bus="pcie.0"), boot="dt", append=SMALL)
+    guest = guest or lab.guest()
+    guest.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
+                + options.vfio(host, bus="pcie.0"), boot="dt", append=SMALL, **start)
+    guest.boot()
     bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
     return host, guest, Smmu(guest, checks.guest_translates(guest, bdf)), Nvme(guest, bdf)

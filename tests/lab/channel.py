@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import util
 from .util import LabError
 
 
@@ -58,6 +59,7 @@ class Channel:
                 self.more.notify_all()
 
     def _wait(self, ready, timeout, what):
+        timeout *= util.patience
         deadline = time.monotonic() + timeout
         with self.more:
             while not ready():
@@ -146,8 +148,8 @@ class Agent:
     def run(self, script, timeout=30):
         self.count += 1
         body = script.encode()
-        self.channel.send(f"RUN {self.nonce} {self.count} {int(timeout)} {len(body)}\n".encode()
-                          + body)
+        limit = int(timeout * util.patience)
+        self.channel.send(f"RUN {self.nonce} {self.count} {limit} {len(body)}\n".encode() + body)
         what = f"{self.name}: {script.strip().splitlines()[0][:60]}"
         # The other side stops the command itself; more time than that is
         # only spent when it is dead.

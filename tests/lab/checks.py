@@ -3,7 +3,7 @@
 
 import time
 
-from . import images
+from . import images, util
 from .util import LabError
 
 READ_MB = 4     # TCG below TCG hashes about 2 MB/s
@@ -102,6 +102,7 @@ def gone(l2, serial, timeout=20):
 
 
 def eventually(what, test, timeout=10):
+    timeout *= util.patience
     deadline = time.monotonic() + timeout
     while True:
         if test():

@@ -56,6 +56,10 @@ class Host:
         """sysfs name of the physical SMMU of a device."""
         return self.sh(f"basename $(readlink -f /sys/bus/pci/devices/{bdf}/iommu)").out
 
+    def group_of(self, bdf):
+        """Number of the IOMMU group of a device."""
+        return self.sh(f"basename $(readlink -f /sys/bus/pci/devices/{bdf}/iommu_group)").out
+
     def oopses(self):
         text = self.sh("dmesg", check=False).out
         return [line for line in text.splitlines() if OOPS.search(line)]
@@ -86,7 +90,8 @@ class L1(Host):
     def iort(platform, kernel):
         """The platform's own IORT, mended; taken from a first boot, once."""
         key = util.key_of(util.file_key(l0.binary()), platform.mend.__name__, *platform.args())
-        with util.cached("iort", key) as (final, work):
+        # small, and one for each platform
+        with util.cached("iort", key, keep=20) as (final, work):
             if work:
                 with util.stage("first boot of L1, to read its IORT"):
                     machine = l0.L0(platform, kernel, util.LOGS / "iort")
@@ -113,7 +118,7 @@ class L1(Host):
             device = next(d for d in self.platform.devices if d.name == name)
             port = (f"/sys/bus/pci/devices/0000:{device.bus_nr:02x}:{device.slot:02x}"
                     f".{device.function or 0}")
-            self._bdfs[name] = self.sh(f"cd {port} && ls -d 0000:??:??.?").out
+            self._bdfs[name] = self.sh(f"cd {port} && ls -d 0000:??:??.{device.part or 0}").out
         return self._bdfs[name]
 
     def chardev(self, slot, port):

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from . import roots, util
+from . import roots, sanitizer, util
 from .util import HERE
 
 
@@ -128,19 +128,28 @@ def qemu_disk(binary):
     programs = {"qemu-system-aarch64": binary}
     if tool.exists():
         programs["smmuv3-spec"] = tool
-    key = util.key_of(*[util.file_key(p) for p in programs.values()])
+    wrappers, parts = {}, [util.file_key(p) for p in programs.values()]
+    if sanitizer.built_in(binary):
+        wrappers = {name: sanitizer.wrapper(name) for name in programs}
+        parts += [*wrappers.values(), sanitizer.SUPPRESSIONS.read_text()]
+    key = util.key_of(*parts)
     with util.cached("qemu", key) as (final, work):
         if work:
             tree = work / "tree"
-            tree.mkdir()
+            place = tree / "sanitized" if wrappers else tree
+            place.mkdir(parents=True)
             strip = shutil.which(f"{util.CROSS}strip")
             for name, program in programs.items():
-                target = tree / name
+                target = place / name
                 if strip:
                     # Names stay for backtraces, debug information goes.
                     util.run([strip, "-g", "-o", target, program])
                 else:
                     shutil.copy(program, target)
+            for name, text in wrappers.items():
+                (tree / name).write_text(text)
+                (tree / name).chmod(0o755)
+                shutil.copy(sanitizer.SUPPRESSIONS, tree)
             roots.ext4(tree, work / "image", roots.tree_mb(tree) + 16)
             util.remove_tree(tree)
     return final / "image"

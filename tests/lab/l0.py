@@ -30,9 +30,14 @@ class Assignable:
     bus_nr: int = 0     # of that root bus
     function: int = None    # of the root port, if that has others beside it
     mb: int = images.DISK_MB
+    part: int = None        # its own function, if it is one of several below its root port
+
+    @property
+    def port_id(self):
+        return f"rp-{self.name}" if self.part is None else f"rp-slot{self.slot}"
 
     def port(self):
-        options = f"pcie-root-port,id=rp-{self.name},bus={self.bus},addr={self.slot:#x}"
+        options = f"pcie-root-port,id={self.port_id},bus={self.bus},addr={self.slot:#x}"
         if self.function is None:
             return f"{options},chassis={self.slot}"
         # There is I/O space for 16 ports only, and no NVMe wants any.
@@ -40,8 +45,10 @@ class Assignable:
                 "multifunction=on,io-reserve=0")
 
     def args(self):
-        device = f"{self.kind},bus=rp-{self.name}"
-        args = ["-device", self.port()]
+        device = f"{self.kind},bus={self.port_id}"
+        if self.part is not None:
+            device += f",addr=0.{self.part},multifunction=on"
+        args = [] if self.part else ["-device", self.port()]
         if self.kind == "nvme":
             disk = images.disk(self.name, self.mb)
             args += ["-drive", f"if=none,id=d-{self.name},file={disk},format=raw,snapshot=on"]
@@ -79,9 +86,9 @@ EMULATED = Platform()
 
 # The device under test, emulating, as two physical SMMUs: as arm-smmuv3 with
 # stage=nested, and with FWB, 10 bits of SubstreamID and CD tables of two levels.
-# The second is a newer one, which can all the same.
+# The second is a newer one, which can all the same, and has more bits of address.
 TWO = "idr0=0xd4c301b,idr1=0x2730290,idr3=0x1514,idr5=0x74,iidr=0x0,aidr=0x1"
-NEWER = TWO.replace("iidr=0x0,aidr=0x1", "iidr=0x43b,aidr=0x3")
+NEWER = TWO.replace("idr5=0x74,iidr=0x0,aidr=0x1", "idr5=0x75,iidr=0x43b,aidr=0x3")
 TWO_SMMUS = Platform(
     name="two-smmus",
     machine=("-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a76", "-smp", "2",
@@ -93,6 +100,12 @@ TWO_SMMUS = Platform(
 
 # As QEMU makes it: neither CANWBS nor FWB, so that Linux gives no vIOMMU.
 NO_CANWBS = Platform(name="no-canwbs", mend=None)
+
+# Two functions of one device: one IOMMU group, for they have no ACS between them.
+PAIR = Platform(
+    name="pair",
+    devices=(Assignable("pair0", "nvme", 1, part=0), Assignable("pair1", "nvme", 1, part=1),
+             Assignable("nvme0", "nvme", 2), Assignable("nvme1", "nvme", 3)))
 
 # 32 small disks: four slots with eight root ports each.
 MANY = Platform(

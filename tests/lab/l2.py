@@ -33,6 +33,7 @@ class L2:
         self.files = {"stderr": "l2-qemu.log", "trace": "l2-trace.log"}
         self.saved = {}
         self.booted = False
+        self.killed = False     # because it did not end when it was asked to
         self._asked = 0     # when QEMU was last seen alive
 
     # ------------------------------------------------------------- start
@@ -187,13 +188,13 @@ class L2:
             return
         try:
             self.keep_logs()
-            self.host.sh(f"""
+            self.killed = not self.host.sh(f"""
                 kill {self.pid} 2>/dev/null
-                for i in $(seq 50); do
+                for i in $(seq {10 * util.ending}); do
                     [ -e {self.dir}/status ] && exit
                     sleep 0.1
                 done
-                kill -9 {self.pid}; sleep 0.5""", check=False)
+                kill -9 {self.pid}; sleep 0.5; exit 1""", util.ending + 25, check=False)
             self._keep_files()      # what it said at its end
         finally:
             self.pid = None

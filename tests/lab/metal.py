@@ -20,6 +20,7 @@ QUEUE, DONE, DATA = 0x41000000, 0x41001000, 0x41002000
 RAM = 0x40000000
 
 STE_VALID, BYPASS, STAGE1 = 1, 4 << 1, 5 << 1
+ILLEGAL = STAGE1 | 31 << 59         # 2^31 CDs, which no vSMMU of the lab has
 CFGI_STE, CFGI_ALL, CFGI_CD, TLBI_NH_ALL, TLBI_NH_ASID, SYNC = 0x03, 0x04, 0x05, 0x10, 0x11, 0x46
 
 
@@ -50,33 +51,51 @@ def memory(address, data):
     return f"write {address:#x} {len(data):#x} 0x{data.hex()}"
 
 
+def sync(address, data):
+    """CMD_SYNC that is completed by an MSI."""
+    return SYNC | 1 << 12 | data << 32, address
+
+
 class Smmu:
     """The vSMMU as its driver would use it, with context n mapping RAM at va(n)."""
 
-    GBPA, STRTAB_BASE, STRTAB_CFG = 0x44, 0x80, 0x88
+    GBPA, IRQ_CTRL, STRTAB_BASE, STRTAB_CFG = 0x44, 0x50, 0x80, 0x88
     CR0, CR0ACK, CMDQ_BASE, CMDQ_PROD, CMDQ_CONS, GERROR, GERRORN = 0x20, 0x24, 0x90, 0x98, 0x9c, 0x60, 0x64
     EVENTQ_BASE, EVENTQ_PROD, EVENTQ_CONS = 0xa0, 0x100a8, 0x100ac
+    GERROR_IRQ, EVENTQ_IRQ = 0x68, 0xb0     # address; 8 bytes later the data
+    GERROR_IRQEN, EVENTQ_IRQEN = 1, 4
     SMMUEN, EVENTQEN, CMDQEN = 1, 4, 8
+    CMDQ_ERR, EVENTQ_ABT_ERR, MSI_CMDQ_ABT_ERR, MSI_EVENTQ_ABT_ERR = 1 << 0, 1 << 2, 1 << 4, 1 << 5
     LOG2_STES, LOG2_CMDS, LOG2_EVENTS = 10, 8, 4
+
+    CERROR_ABT = 2
 
     def __init__(self, qtest):
         self.qtest = qtest
+        self.may_abort = False      # a command that a host with failures does not confirm
 
     @staticmethod
     def va(context):
         """Where a context has RAM: one block of 1 GiB, at another place in each."""
         return (2 + context) << 30
 
+    def context(self, n, table=None, valid=True):
+        """The CD of a context, with its own translation table or that of another one."""
+        # 4K, 39 bits of VA, 40 of PA, write-back; AF clear does not matter
+        cd0 = (25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 30 | valid << 31 | 2 << 32 | 1 << 41
+               | 1 << 45 | 1 << 46 | 1 << 47 | (n + 1) << 48)
+        ttb0 = TABLES + (n if table is None else table) * 4096
+        self.qtest.send(memory(CONTEXTS + n * 64, struct.pack("<QQQQ", cd0, ttb0, 0, 0xff) + bytes(32)))
+
+    def map(self, n, mapped=True):
+        """RAM in the translation table of a context, or nothing; no command follows."""
+        block = RAM | 1 << 10 | 3 << 8 | 1 << 6 | 1 if mapped else 0
+        self.qtest.send(put(TABLES + n * 4096 + 8 * (2 + n), block, 64))
+
     def write_contexts(self, number=2):
-        lines = []
         for n in range(number):
-            # 4K, 39 bits of VA, 40 of PA, write-back; AF clear does not matter
-            cd0 = (25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 30 | 1 << 31 | 2 << 32 | 1 << 41
-                   | 1 << 45 | 1 << 46 | 1 << 47 | (n + 1) << 48)
-            lines.append(memory(CONTEXTS + n * 64, struct.pack("<QQQQ", cd0, TABLES + n * 4096, 0, 0xff)
-                                + bytes(32)))
-            lines.append(put(TABLES + n * 4096 + 8 * (2 + n), RAM | 1 << 10 | 3 << 8 | 1 << 6 | 1, 64))
-        self.qtest.send(*lines)
+            self.context(n)
+            self.map(n)
 
     def ste(self, sid, context=None, config=0, valid=True):
         """Stage 1 with a context, or another Config; no command follows."""
@@ -112,19 +131,36 @@ class Smmu:
     def gbpa(self, abort):
         self.qtest.send(put(SMMU + self.GBPA, 1 << 31 | (1 << 20 if abort else 0)))
 
-    def commands(self, *commands):
-        """Pairs of 64-bit words, then CMD_SYNC; the queue must come to its end."""
+    def ring(self, *commands, timeout=30):
+        """Pairs of 64-bit words; where the queue is then, and the pending bits of GERROR."""
         lines = []
-        for words in (*commands, (SYNC, 0)):
+        for words in commands:
             at = self.prod % (1 << self.LOG2_CMDS)
             lines.append(memory(CMDQ + at * 16, struct.pack("<QQ", *words)))
             self.prod = (self.prod + 1) % (2 << self.LOG2_CMDS)
         *_, cons, gerror, gerrorn = self.qtest.send(
             *lines, put(SMMU + self.CMDQ_PROD, self.prod), get(SMMU + self.CMDQ_CONS),
-            get(SMMU + self.GERROR), get(SMMU + self.GERRORN))
-        if cons != self.prod or gerror != gerrorn:
+            get(SMMU + self.GERROR), get(SMMU + self.GERRORN), timeout=timeout)
+        return cons, gerror ^ gerrorn
+
+    def commands(self, *commands):
+        """As ring(), and CMD_SYNC; the queue must come to its end."""
+        cons, errors = self.ring(*commands, (SYNC, 0))
+        if self.may_abort and errors and cons >> 24 == self.CERROR_ABT:
+            return
+        # With no error active ERR, in the upper bits, says nothing.
+        if cons & 0xfffff != self.prod or errors:
             raise LabError(f"the command queue stops: PROD {self.prod:#x}, CONS {cons:#x}, "
-                           f"GERROR {gerror ^ gerrorn:#x}")
+                           f"GERROR {errors:#x}")
+
+    def acknowledge(self):
+        """Errors are seen, GERRORN becomes GERROR; the SMMU goes on with its queue."""
+        self.qtest.send(put(SMMU + self.GERRORN, self.qtest.send(get(SMMU + self.GERROR))[0]))
+
+    def msi(self, register, enable, address, data):
+        """Where an interrupt of the SMMU goes, and that it does; address 0: to a wire."""
+        self.qtest.send(put(SMMU + self.IRQ_CTRL, 0), put(SMMU + register, address, 64),
+                        put(SMMU + register + 8, data), put(SMMU + self.IRQ_CTRL, enable))
 
     def cfgi_ste(self, sid):
         self.commands((CFGI_STE | sid << 32, 1))
@@ -132,6 +168,18 @@ class Smmu:
     def events(self):
         """How many events were put into the guest's queue."""
         return self.qtest.send(get(SMMU + self.EVENTQ_PROD))[0] & 0x7fffffff
+
+    def empty_event_queue(self):
+        """As after its first enabling: nothing in it, of faults for one."""
+        cr0 = self.qtest.send(get(SMMU + self.CR0))[0]
+        self.cr0(cr0 & ~self.EVENTQEN)
+        self.qtest.send(put(SMMU + self.EVENTQ_PROD, 0), put(SMMU + self.EVENTQ_CONS, 0))
+        self.cr0(cr0)
+
+    def event(self, n):
+        """(type, StreamID) of an event in the guest's queue."""
+        kind, sid = self.qtest.send(get(EVENTQ + n * 32, 8), get(EVENTQ + n * 32 + 4))
+        return kind, sid
 
 
 class Port:
@@ -180,14 +228,20 @@ class Nvme:
 
     CC, CSTS, AQA, ASQ, ACQ, DOORBELL = 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000
 
-    def __init__(self, qtest, port):
+    def __init__(self, qtest, port, function=0):
         self.qtest = qtest
         self.port = port
+        self.function = function
+        self.bar = port.window + function * 0x10000
+
+    @property
+    def sid(self):
+        return self.port.sid | self.function
 
     def _wait(self, mask, want, timeout=5):
         deadline = time.monotonic() + timeout
         while True:
-            status, phase = self.qtest.send(get(self.port.window + self.CSTS), get(DONE + 12))
+            status, phase = self.qtest.send(get(self.bar + self.CSTS), get(DONE + 12))
             if status & mask == want:
                 return "ready"
             if status & 2:
@@ -199,14 +253,14 @@ class Nvme:
 
     def enable(self):
         """BAR 0, memory, bus master, no INTx: for as long as it is not reset."""
-        config = ECAM + (self.port.bus << 20)
-        self.qtest.send(put(config + 0x10, self.port.window), put(config + 0x14, 0), put(config + 4, 0x406, 16))
+        config = ECAM + (self.sid << 12)
+        self.qtest.send(put(config + 0x10, self.bar), put(config + 0x14, 0), put(config + 4, 0x406, 16))
 
-    def identify(self, base):
+    def identify(self, base, enable=True):
         """Serial number by DMA with RAM at this IOVA; None if DMA is blocked."""
-        if self.port.bus:
+        if self.port.bus and enable:
             self.enable()
-        regs = self.port.window
+        regs = self.bar
         offset = base - RAM
         self.qtest.send(memory(QUEUE, struct.pack("<IIQQQQIIIIII", 0x10006, 0, 0, 0, DATA + offset, 0,
                                                          1, 0, 0, 0, 0, 0)),

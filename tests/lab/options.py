@@ -49,10 +49,21 @@ def port(number=1, bus="pcie.1"):
             f"pcie-root-port,id=rp{number},bus={bus},chassis={number},pref64-reserve=2M"]
 
 
-def vfio(bdf=None, fd=None, bus="rp1", id="dev1", iommufd="iommufd0"):
+def vfio(bdf=None, fd=None, bus="rp1", id="dev1", iommufd="iommufd0", more=""):
     source = f"fd={fd}" if fd is not None else f"host={bdf}"
     backend = f",iommufd={iommufd}" if iommufd else ""
-    return ["-device", f"vfio-pci,id={id},bus={bus}{backend},{source}"]
+    return ["-device", f"vfio-pci,id={id},bus={bus}{backend},{source}{more and ','}{more}"]
+
+
+def both_functions(bdfs, bus="rp1"):
+    """Two host devices as functions 0 and 1 of one slot: dev0 and dev1.
+
+    Linux in the guest takes a function that it finds later for a device by
+    itself, with an IOMMU group of its own, unless that function says as well
+    that it is one of several.
+    """
+    return [word for number, bdf in enumerate(bdfs)
+            for word in vfio(bdf, bus=bus, id=f"dev{number}", more=f"addr=0.{number},multifunction=on")]
 
 
 def root_complex(qemu, number=1, ports=(1,), **registers):

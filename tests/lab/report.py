@@ -49,6 +49,8 @@ def text(facts, logs):
     for number in trace.ioass():
         out += f"IOAS     {number:4}   the guest's memory, stage 2\n"
     for h in trace.hwpts():
+        if h.kind == "stage 2 parent" and h.id not in trace.stage2_parents():
+            continue        # asked how far it reaches, and gone
         parent = f"below vIOMMU {h.parent}" if h.kind == "nested" else f"of IOAS {h.parent}"
         what = f"{h.kind}, {parent}" + (f": {h.ste}" if h.ste else "")
         out += f"HWPT     {h.id:4}   {what}{'   <- attached' if h == hwpt else ''}\n"

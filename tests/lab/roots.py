@@ -21,7 +21,7 @@ FORMAT = 2
 
 # L1 is always trixie: its libraries also run what was linked on bookworm.
 L1_SUITE = "trixie"
-L1_PACKAGES = ["busybox-static", "strace", "qemu-efi-aarch64", "libc6", "libgcc-s1",
+L1_PACKAGES = ["busybox-static", "strace", "qemu-efi-aarch64", "u-boot-qemu", "libc6", "libgcc-s1",
                "libglib2.0-0t64", "libfdt1", "libpixman-1-0", "libslirp0", "zlib1g",
                # carried on into a guest
                "kexec-tools",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Scenarios: registering, running, and what a failure prints."""
 
+import contextlib
 import importlib
 import os
 import pkgutil
@@ -10,7 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from . import host, kernel, l0, roots, scenarios, util
+from . import host, kernel, l0, roots, sanitizer, scenarios, util
 from .channel import Dead
 from .l2 import L2
 from .options import OURS, RIVAL
@@ -23,13 +24,17 @@ class Skip(Exception):
     """A scenario that cannot be run here, and why."""
 
 
-def scenario(func=None, *, rival=False, platform=l0.EMULATED):
-    """Register a function of the Lab.  Its docstring says what it shows."""
+def scenario(func=None, *, rival=False, platform=l0.EMULATED, sanitized=False):
+    """Register a function of the Lab.  Its docstring says what it shows.
+
+    sanitized: of a QEMU with sanitizers only.
+    """
     def register(f):
         if not (f.__doc__ or "").strip():
             raise LabError(f"scenario {f.__name__}: say in its docstring what it shows")
         f.rival = rival
         f.platform = platform
+        f.sanitized = sanitized
         REGISTRY[f.__name__] = f
         return f
     return register(func) if func else register
@@ -47,7 +52,11 @@ def summary(func):
 
 def under_test():
     """The arm64 build of the QEMU under test, or what the user names."""
-    return Path(os.environ.get("LAB_QEMU") or util.BUILD / "obj-arm64/qemu-system-aarch64")
+    return Path(os.environ.get("LAB_QEMU") or util.BUILD / f"obj-arm64{util.VARIANT}/qemu-system-aarch64")
+
+
+def has_sanitizers():
+    return under_test().exists() and sanitizer.built_in(under_test())
 
 
 class Lab:
@@ -60,6 +69,9 @@ class Lab:
         self.platform = l0.EMULATED
         self.guests = []
         self.dir = None
+        self.sanitized = not rival and has_sanitizers()
+        if self.sanitized:
+            util.patience, util.ending = sanitizer.PATIENCE, sanitizer.ENDING
 
     @property
     def l1(self):
@@ -118,6 +130,17 @@ class Lab:
             self.l1_.stop()
             self.l1_ = None
 
+    def sanitizers_are_silent(self):
+        """Of every QEMU that was run: they look for leaks when they end."""
+        if self.sanitized and self.l1_:
+            for guest in self.guests:
+                guest.stop()
+                if guest.killed:
+                    raise LabError("a QEMU had to be killed, so nobody looked for its leaks")
+            reports = sanitizer.collect(self.l1_, self.dir, under_test())
+            if reports:
+                raise LabError(sanitizer.first_lines(reports))
+
     def evidence(self):
         """The lines that matter, of every log there is."""
         for guest in self.guests:
@@ -126,6 +149,9 @@ class Lab:
             except LabError:
                 pass
         if self.l1_:
+            if self.sanitized:
+                with contextlib.suppress(LabError):
+                    sanitizer.collect(self.l1_, self.dir, under_test())
             try:
                 (self.dir / "l1-dmesg.log").write_text(self.l1_.sh("dmesg").out)
             except LabError:
@@ -144,6 +170,8 @@ CHATTER = re.compile(r"(?i)no error|EFI stub|RAS:|HEST|GHES|ECAM|mitigations|smc
 
 
 def pick(lines, name, count=8):
+    if name.startswith("sanitizer"):
+        return [x for x in lines if x.strip("= ")][:count]
     if "trace" in name:
         return [x for x in lines if re.search(r"\(-\d+\)\s*$", x)][-count:]
     picked = [x for x in lines if MATTERS.search(x) and not CHATTER.search(x)][-count:]
@@ -161,6 +189,7 @@ def run_one(lab, name, func):
     failed, state, text = True, "not ok", ""
     try:
         func(lab)
+        lab.sanitizers_are_silent()
         bad = lab.l1_.oopses() if lab.l1_ else []
         if bad:
             raise LabError("L1's kernel complains: " + " | ".join(bad[:3]))
@@ -201,8 +230,9 @@ def run_all(names, rival=False):
     for name in names:
         if name not in known:
             raise LabError(f"no scenario {name}; there are: {' '.join(sorted(known))}")
+    sanitized = has_sanitizers()
     # By platform: one boot of L1 serves all of one, in the order of their files.
-    names = names or sorted((n for n, f in known.items() if f.rival == rival),
+    names = names or sorted((n for n, f in known.items() if f.rival == rival and f.sanitized <= sanitized),
                             key=lambda n: (known[n].platform != l0.EMULATED,
                                            known[n].platform.name))
     rival = any(known[name].rival for name in names)

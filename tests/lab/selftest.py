@@ -14,6 +14,7 @@ from pathlib import Path
 from . import images, iort, kernel, metal, options, qmp, scenario, shim, soak, trace, util
 from .bench import selftest as bench_selftest
 from .channel import Agent, Channel, Dead
+from .contract import selftest as contract_selftest
 
 
 def table(flags):
@@ -58,13 +59,15 @@ class Iort(unittest.TestCase):
 OURS = """\
 7@1.0:iommufd_backend_alloc_ioas  iommufd=9 ioas=2
 7@1.1:iommufd_backend_alloc_hwpt  iommufd=9 dev_id=1 pt_id=2 flags=0x1 hwpt_type=0 len=0 data_ptr=0x0 out_hwpt=3 (0)
-7@1.2:iommufd_viommu_alloc  iommufd=9 dev_id=1 type=1 hwpt=3 viommu=4 (0)
-7@1.3:iommufd_nested_hwpt_alloc  iommufd=9 dev_id=1 viommu=4 data_type=2 word0=0x1 word1=0x0 hwpt=5 (0)
+7@1.2:iommufd_backend_alloc_viommu  iommufd=9 dev_id=1 type=1 hwpt=3 viommu=4 (0)
+7@1.3:iommufd_backend_alloc_hwpt  iommufd=9 dev_id=1 pt_id=4 flags=0x0 hwpt_type=2 len=16 data_ptr=0xf out_hwpt=5 (0)
+7@1.3:smmuv3_accel_nested_hwpt host device 0000:01:00.0 hwpt=5 word0=0x1 word1=0x0
 7@1.4:iommufd_cdev_attach_ioas_hwpt  [iommufd=9] Successfully attached device 0000:01:00.0 (8) to id=5
-7@1.5:iommufd_vdevice_alloc  iommufd=9 viommu=4 dev_id=1 virt_id=0x900 vdevice=6 (0)
-7@1.6:iommufd_nested_hwpt_alloc  iommufd=9 dev_id=1 viommu=4 data_type=2 word0=0x415ab00b word1=0xd4 hwpt=0 (-22)
-7@1.7:iommufd_nested_hwpt_alloc  iommufd=9 dev_id=1 viommu=4 data_type=2 word0=0x415ab00b word1=0xd4 hwpt=8 (0)
-7@1.8:iommufd_viommu_invalidate  iommufd=9 viommu=4 data_type=1 entries=3 done=3 (0)
+7@1.5:iommufd_backend_alloc_vdevice  iommufd=9 viommu=4 dev_id=1 virt_id=0x900 vdevice=6 (0)
+7@1.6:iommufd_backend_alloc_hwpt  iommufd=9 dev_id=1 pt_id=4 flags=0x0 hwpt_type=2 len=16 data_ptr=0xf out_hwpt=0 (-22)
+7@1.7:iommufd_backend_alloc_hwpt  iommufd=9 dev_id=1 pt_id=4 flags=0x0 hwpt_type=2 len=16 data_ptr=0xf out_hwpt=8 (0)
+7@1.7:smmuv3_accel_nested_hwpt host device 0000:01:00.0 hwpt=8 word0=0x415ab00b word1=0xd4
+7@1.8:iommufd_backend_invalidate  iommufd=9 viommu=4 data_type=1 entries=3 done=3 (0)
 some other line
 7@1.9:iommufd_cdev_attach_ioas_hwpt  [iommufd=9] Successfully attached device 0000:01:00.0 (8) to id=8
 """
@@ -94,9 +97,9 @@ class Traces(unittest.TestCase):
         t = trace.Trace(OURS)
         self.assertEqual(t.live(), {"IOAS": 1, "HWPT": 3, "vIOMMU": 1, "vDEVICE": 1})
         self.assertEqual(t.stage2_parents(), [3])
-        t = trace.Trace(OURS + "iommufd_destroy_id  iommufd=9 id=8 (0)\n"
-                        "iommufd_destroy_id  iommufd=9 id=6 (-16)\n"
-                        "iommufd_destroy_id  iommufd=5 id=5 (0)\n")
+        t = trace.Trace(OURS + "iommufd_backend_free_id  iommufd=9 id=8 (0)\n"
+                        "iommufd_backend_free_id  iommufd=9 id=6 (-16)\n"
+                        "iommufd_backend_free_id  iommufd=5 id=5 (0)\n")
         self.assertEqual(t.live(), {"IOAS": 1, "HWPT": 2, "vIOMMU": 1, "vDEVICE": 1})
         self.assertEqual(trace.Trace(OURS + "iommufd_backend_disconnect fd=9 users=0\n").live(), {})
 
@@ -113,8 +116,8 @@ class Traces(unittest.TestCase):
         self.assertAlmostEqual(t.events[-1].time, 93.4)
 
     def test_ids_are_reused(self):
-        again = OURS + ("iommufd_nested_hwpt_alloc  dev_id=1 viommu=4 data_type=2 word0=0x9 "
-                        "word1=0x0 hwpt=8 (0)\n")
+        again = OURS + ("iommufd_backend_alloc_hwpt  dev_id=1 pt_id=4 hwpt_type=2 out_hwpt=8 (0)\n"
+                        "smmuv3_accel_nested_hwpt host device x hwpt=8 word0=0x9 word1=0x0\n")
         self.assertEqual(trace.Trace(again).attachment().ste, "stage 1")
 
 
@@ -147,6 +150,7 @@ class Shims(unittest.TestCase):
     def test_who_answered(self):
         self.assertEqual([c.by for c in shim.parse(SHIM_LOG)], ["", "", "inject", "", "", "", ""])
         self.assertEqual(shim.control(3, 2, {"IOMMU_DESTROY": 16}, 9), "3 2 9 IOMMU_DESTROY=16")
+        self.assertEqual(shim.control(3, 2, {"IOMMU_DESTROY": shim.late(50, 16)}), "3 2 1 IOMMU_DESTROY=16@50")
 
     def test_variants_have_each_errno_once(self):
         names = ("IOMMU_DESTROY", "IOMMU_VDEVICE_ALLOC", "VFIO_DEVICE_DETACH_IOMMUFD_PT")
@@ -170,11 +174,13 @@ class Shims(unittest.TestCase):
             self.assertIn(f'"{name}"', source)
         with tempfile.TemporaryDirectory() as work:
             library = Path(work, "shim.so")
-            util.run(["gcc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library, shim.SOURCE])
+            util.run(["gcc", *shim.ARGS, "-o", library])
             Path(work, "1").write_text(shim.control(1, 2, {"IOMMU_DESTROY": errno.EBUSY}))
             Path(work, "2").write_text(shim.control(2, 1, {"VFIO_DEVICE_DETACH_IOMMUFD_PT": errno.EINVAL}, 2))
+            Path(work, "3").write_text(shim.control(3, 1, {"IOMMU_DESTROY": shim.late(60, errno.EBUSY),
+                                                           "IOMMU_IOAS_ALLOC": shim.late(60)}, 3))
             driver = """if True:
-                import fcntl, os
+                import fcntl, os, time
                 def call(nr):
                     try:
                         fcntl.ioctl(fd, ord(";") << 8 | nr, bytearray(64))
@@ -185,16 +191,23 @@ class Shims(unittest.TestCase):
                 for nr in (0x80, 0x81, 0x80, 0x80, 0x93): call(nr)
                 os.rename("2", "control")
                 for nr in (0x80, 120, 120, 120): call(nr)
+                os.rename("3", "control")
+                for nr in (0x80, 0x81, 0x93):
+                    begin = time.monotonic()
+                    call(nr)
+                    print(int((time.monotonic() - begin) / 0.06 + 0.05), end=" ")
                 os.close(fd)"""
             out = subprocess.run([sys.executable, "-c", driver], cwd=work, check=True, capture_output=True,
                                  env=dict(os.environ, LD_PRELOAD=str(library), IOCTL_SHIM_KERNEL="6.13",
                                           IOCTL_SHIM_LOG="log", IOCTL_SHIM_CONTROL="control")).stdout.decode()
             none, busy, invalid = errno.ENOTTY, errno.EBUSY, errno.EINVAL
             self.assertEqual([int(n) for n in out.split()],
-                             [none, none, busy, none, none, none, invalid, invalid, none])
+                             [none, none, busy, none, none, none, invalid, invalid, none,
+                              busy, 1, none, 1, none, 0])
             calls = shim.parse(Path(work, "log").read_text())
-            self.assertEqual([c.by for c in calls if c.by], ["inject", "profile", "inject", "inject"])
-            self.assertEqual([c.args.get("serial") for c in calls if c.name == "armed"], [1, 2])
+            self.assertEqual([c.by for c in calls if c.by],
+                             ["inject", "profile", "inject", "inject", "inject", "profile"])
+            self.assertEqual([c.args.get("serial") for c in calls if c.name == "armed"], [1, 2, 3])
             self.assertEqual(calls[-1].name, "close")
 
 
@@ -339,6 +352,6 @@ def failures():
     import io
     stream = io.StringIO()
     load = unittest.defaultTestLoader.loadTestsFromModule
-    suite = unittest.TestSuite(load(module) for module in (sys.modules[__name__], bench_selftest))
+    suite = unittest.TestSuite(load(module) for module in (sys.modules[__name__], bench_selftest, contract_selftest))
     result = unittest.TextTestRunner(stream=stream, verbosity=1).run(suite)
     return "" if result.wasSuccessful() else stream.getvalue()

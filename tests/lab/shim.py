@@ -11,25 +11,23 @@ from . import kernel, roots, util
 from .util import CROSS, HERE
 
 SOURCE = HERE / "shim/ioctl-shim.c"
+# The words of a call, as the fake host of the unit tests has them
+WORDS = util.ROOT / "tests/unit/iommufd-words.c"
+ARGS = ("-Wall", "-Wextra", "-Wno-sign-compare", "-Werror", "-shared", "-fPIC", "-I", WORDS.parent, SOURCE, WORDS)
 
-# What the kernel has for each request, and a correct caller can meet.  The
-# first is that of a host which refuses everything.
-ERRNOS = {name: [getattr(errno, word) for word in words.split()] for name, words in {
-    "IOMMU_DESTROY": "EBUSY ENOENT",
-    "IOMMU_IOAS_ALLOC": "ENOMEM EOPNOTSUPP",
-    "IOMMU_IOAS_IOVA_RANGES": "ENOENT EFAULT ENOMEM",
-    "IOMMU_IOAS_MAP": "ENOMEM EFAULT EINVAL EEXIST ENOENT EOVERFLOW ENOSPC EOPNOTSUPP",
-    "IOMMU_IOAS_UNMAP": "EBUSY ENOENT EINVAL EOVERFLOW",
-    "IOMMU_HWPT_ALLOC": "ENOMEM EIO EINVAL ENOENT EOPNOTSUPP ENOSPC EADDRINUSE EFAULT",
-    "IOMMU_GET_HW_INFO": "ENOENT EOPNOTSUPP EFAULT",
-    "IOMMU_HWPT_INVALIDATE": "EIO ETIMEDOUT ENOMEM EINVAL ENOENT EOPNOTSUPP EFAULT",
-    "IOMMU_VIOMMU_ALLOC": "EOPNOTSUPP ENOMEM EINVAL ENOENT ENOTTY E2BIG",
-    "IOMMU_VDEVICE_ALLOC": "EEXIST ENOMEM EINVAL ENOENT ENOTTY",
-    "IOMMU_VEVENTQ_ALLOC": "ENOMEM EMFILE EEXIST ENOENT EINVAL EOPNOTSUPP",
-    "VFIO_DEVICE_BIND_IOMMUFD": "EPERM EINVAL EBUSY EBADF EBADFD EACCES ENODEV ENOMEM",
-    "VFIO_DEVICE_ATTACH_IOMMUFD_PT": "ENOMEM ENOENT EINVAL EBUSY EADDRINUSE EOPNOTSUPP",
-    "VFIO_DEVICE_DETACH_IOMMUFD_PT": "EINVAL",
-}.items()}
+# What the kernel has for each request, and a correct caller can meet, as QEMU's
+# own table has it.  The first is that of a host which refuses everything.
+TABLE = util.ROOT / "backends/iommufd-errno.h.inc"
+
+
+def read_errnos():
+    errnos = {}
+    for name, word in re.findall(r"^IOMMUFD_ERRNO\((\w+), (\w+),", TABLE.read_text(), re.MULTILINE):
+        errnos.setdefault(name, []).append(getattr(errno, word))
+    return errnos
+
+
+ERRNOS = read_errnos()
 
 KINDS = {"IOMMU_IOAS_ALLOC": "IOAS", "IOMMU_HWPT_ALLOC": "HWPT", "IOMMU_VIOMMU_ALLOC": "vIOMMU",
          "IOMMU_VDEVICE_ALLOC": "vDEVICE", "IOMMU_VEVENTQ_ALLOC": "vEVENTQ",
@@ -48,11 +46,11 @@ REFUSED = variants()[0]
 def library():
     """Path of the shim for L1, built when the cache does not have it."""
     sysroot = roots.sysroot()
-    key = util.key_of(SOURCE.read_bytes(), kernel.compiler(), sysroot.name)
+    key = util.key_of(*(path.read_bytes() for path in (SOURCE, WORDS, WORDS.with_suffix(".h"))),
+                      kernel.compiler(), sysroot.name)
     with util.cached("shim", key) as (final, work):
         if work:
-            util.run([f"{CROSS}gcc", f"--sysroot={sysroot}", "-O2", "-Wall", "-Werror", "-s", "-shared",
-                      "-fPIC", "-o", work / "ioctl-shim.so", SOURCE])
+            util.run([f"{CROSS}gcc", f"--sysroot={sysroot}", "-O2", "-s", *ARGS, "-o", work / "ioctl-shim.so"])
     return final / "ioctl-shim.so"
 
 
@@ -93,8 +91,13 @@ def live(calls):
     return dict(Counter(there.values()))
 
 
+def late(milliseconds, err=0):
+    """In place of an errno: a call that is late, and then fails or is carried out."""
+    return f"{err}@{milliseconds}"
+
+
 def control(serial, nth, errnos, times=1):
-    """A control file: {request: errno} for those that count."""
+    """A control file: {request: errno or late()} for those that count."""
     return " ".join([f"{serial} {nth} {times}", *(f"{name}={err}" for name, err in errnos.items())])
 
 
@@ -109,12 +112,13 @@ class Shim:
             l2.host.put(path, library().read_bytes())
         # What is freed is overwritten, so that a use of it does not go unseen.
         env = {"MALLOC_PERTURB_": "165", "LD_PRELOAD": path, "IOCTL_SHIM_LOG": f"{l2.dir}/ioctls",
-               "IOCTL_SHIM_CONTROL": f"{l2.dir}/control"}
+               "IOCTL_SHIM_WORDS": f"{l2.dir}/words", "IOCTL_SHIM_CONTROL": f"{l2.dir}/control"}
         if kernel_version:
             env["IOCTL_SHIM_KERNEL"] = kernel_version
         self.env = " ".join(f"{name}={value}" for name, value in env.items())
         l2.qemu_build = dataclasses.replace(l2.qemu_build, env=f"{l2.qemu_build.env} {self.env}")
         l2.files["ioctls"] = "l2-ioctls.log"
+        l2.files["words"] = "l2-words.log"
 
     def arming(self, nth, errnos, times=1):
         """A shell command that lets the nth call from now on fail, once or so many times."""

@@ -54,15 +54,15 @@ def parse(text):
 
 
 # The same ioctl has other names in other QEMUs; the first ones are ours.
-ALLOC_HWPT = ("iommufd_nested_hwpt_alloc", "iommufd_backend_alloc_hwpt")
-ALLOC_VIOMMU = ("iommufd_viommu_alloc", "iommufd_backend_alloc_viommu")
-ALLOC_VDEVICE = ("iommufd_vdevice_alloc", "iommufd_backend_alloc_vdev")
-ALLOC_VEVENTQ = ("iommufd_veventq_alloc", "iommufd_viommu_alloc_eventq")
-INVALIDATE = ("iommufd_viommu_invalidate", "iommufd_backend_invalidate_cache")
+ALLOC_HWPT = ("iommufd_backend_alloc_hwpt",)
+ALLOC_VIOMMU = ("iommufd_backend_alloc_viommu",)
+ALLOC_VDEVICE = ("iommufd_backend_alloc_vdevice", "iommufd_backend_alloc_vdev")
+ALLOC_VEVENTQ = ("iommufd_backend_alloc_veventq", "iommufd_viommu_alloc_eventq")
+INVALIDATE = ("iommufd_backend_invalidate", "iommufd_backend_invalidate_cache")
 ALLOC_IOAS = ("iommufd_backend_alloc_ioas",)
-DESTROY = ("iommufd_destroy_id", "iommufd_backend_free_id")
+DESTROY = ("iommufd_backend_free_id",)
 
-LIVE = (("IOAS", ALLOC_IOAS, ("ioas",)), ("HWPT", ALLOC_HWPT, ("hwpt", "out_hwpt")),
+LIVE = (("IOAS", ALLOC_IOAS, ("ioas",)), ("HWPT", ALLOC_HWPT, ("out_hwpt",)),
         ("vIOMMU", ALLOC_VIOMMU, ("viommu", "viommu_id")),
         ("vDEVICE", ALLOC_VDEVICE, ("vdevice", "vdev_id")),
         ("vEVENTQ", ALLOC_VEVENTQ, ("veventq", "veventq_id")))
@@ -108,17 +108,23 @@ class Trace:
                 kind = "nested"
             elif e.num("flags", default=0) & NEST_PARENT:
                 kind = "stage 2 parent"
-            hwpt = Hwpt(e.num("hwpt", "out_hwpt"), kind, e.num("viommu", "pt_id", default=0),
+            hwpt = Hwpt(e.num("out_hwpt"), kind, e.num("pt_id", default=0),
                         e.num("dev_id", default=0), index)
             if kind == "nested":
-                hwpt.ste = self._ste(hwpt, e)
+                hwpt.ste = self._ste(hwpt)
             out.append(hwpt)
         return out
 
-    def _ste(self, hwpt, event):
-        word = event.num("word0")
-        if word is not None:
-            return STE_CONFIG.get((word >> 1) & 7, "?") if word & 1 else "abort"
+    def words(self, hwpt):
+        """The event in which ours says what STE it gave to a nested HWPT, or None."""
+        return next((e for e in self.events[hwpt.index:]
+                     if e.name == "smmuv3_accel_nested_hwpt" and e.num("hwpt") == hwpt.id), None)
+
+    def _ste(self, hwpt):
+        words = self.words(hwpt)
+        if words:
+            word0 = words.num("word0")
+            return STE_CONFIG.get((word0 >> 1) & 7, "?") if word0 & 1 else "abort"
         # Upstream traces the words only of those that translate.
         for e in self.events[hwpt.index:]:
             if e.name == "smmuv3_accel_translate_ste" and e.num("hwpt_id") == hwpt.id:
@@ -151,7 +157,14 @@ class Trace:
         return len(calls), sum(e.num("entries", "entry_num", default=1) for e in calls)
 
     def ioass(self):
-        return [e.num("ioas") for e in self.made(ALLOC_IOAS)]
+        """Those that are still there: one more is made, and goes, to ask how far stage 2 reaches."""
+        out = []
+        for e in self.events:
+            if e.name in ALLOC_IOAS and not e.ret:
+                out.append(e.num("ioas"))
+            elif e.name in DESTROY and not e.ret and e.num("id") in out:
+                out.remove(e.num("id"))
+        return out
 
     def attaches(self):
         """[(index, device name, object id)] in order."""

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD") or ROOT / "build").resolve()
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arm-smmuv3-accel"
 LAB_CACHE = CACHE / "lab"
-LOGS = BUILD / "lab"
+VARIANT = os.environ.get("VARIANT", "")     # of the build under test: "-asan", with sanitizers
+LOGS = BUILD / f"lab{VARIANT}"
 HERE = Path(__file__).resolve().parent
 
 NATIVE = platform.machine() in ("aarch64", "arm64")
@@ -32,6 +33,8 @@ class LabError(Exception):
 
 START = time.monotonic()
 verbose = False
+patience = 1        # timeouts are so many times as long: a QEMU with sanitizers is slower
+ending = 5          # seconds for a QEMU that is told to end
 
 
 def say(text):
@@ -109,7 +112,7 @@ def file_key(path):
 
 
 @contextlib.contextmanager
-def cached(name, key):
+def cached(name, key, keep=3):
     """Yield (final path, directory to fill or None when it is there already).
 
     The directory takes its final name only when it is complete, and one
@@ -136,10 +139,10 @@ def cached(name, key):
         except BaseException:
             remove_tree(work)
             raise
-    prune(name)
+    prune(name, keep)
 
 
-def prune(name, keep=3):
+def prune(name, keep):
     """Old artefacts of one kind go; the newest few stay for other branches."""
     old = sorted((p for p in LAB_CACHE.glob(f"{name}-*") if p.is_dir()),
                  key=lambda p: p.stat().st_mtime, reverse=True)

@@ -29,16 +29,21 @@ class Queue:
         self.size = 1 << (base & 31)
         self.address = base & ADDRESS
 
-    def issue(self, commands):
-        """Write commands, ring, and wait until they are consumed."""
+    def put(self, commands):
+        """Write commands; what CMDQ_PROD has to be then, and a shell command that rings."""
         prod = self.smmu.read(counters.CMDQ_PROD)
         script = []
         for n, words in enumerate(commands):
             slot = self.address + 16 * ((prod + n) % self.size)
             script += [f"devmem {slot + 8 * i:#x} 64 {word:#x}" for i, word in enumerate(words)]
-        after = (prod + len(commands)) % (2 * self.size)
-        script.append(f"devmem {self.smmu.base + counters.CMDQ_PROD:#x} 32 {after:#x}")
         self.smmu.l2.guest("\n".join(script), 60)
+        after = (prod + len(commands)) % (2 * self.size)
+        return after, f"devmem {self.smmu.base + counters.CMDQ_PROD:#x} 32 {after:#x}"
+
+    def issue(self, commands):
+        """Write commands, ring, and wait until they are consumed."""
+        after, ring = self.put(commands)
+        self.smmu.l2.guest(ring, 60)
         for _ in range(50):
             cons = self.smmu.read(counters.CMDQ_CONS)
             if cons == after:

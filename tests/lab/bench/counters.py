@@ -25,7 +25,7 @@ KVM = {"exits": "exits", "to_qemu": "mmio_exit_user", "in_kvm": "mmio_exit_kerne
 
 # Traced once for every invalidation or access, so not while the clock runs.
 # Patterns: a QEMU need not have them.
-INVALIDATIONS = ("iommufd_*invalidate*", "smmuv3_accel_flush*")
+INVALIDATIONS = ("iommufd_*invalidate*", "smmuv3_accel_invalidated*")
 ACCESSES = ("smmuv3_write_mmio", "smmuv3_read_mmio", "smmuv3_cmdq_opcode")
 LOOKUPS = ("smmu_iotlb_lookup_hit", "smmu_iotlb_lookup_miss")      # of L0
 
@@ -126,7 +126,7 @@ def from_l0_trace(data):
 
 WRITE = re.compile(r"smmuv3_(read|write)_mmio addr: ?0x([0-9a-f]+)")
 OPCODE = re.compile(r"smmuv3_cmdq_opcode <--- (\w+)")
-INVALIDATE = re.compile(r"(?:iommufd_viommu_invalidate|iommufd_backend_invalidate_cache) .*?"
+INVALIDATE = re.compile(r"iommufd_backend_invalidate(?:_cache)? .*?"
                         r"(?:entries|entry_num)=(\d+)")
 
 

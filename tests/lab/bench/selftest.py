@@ -12,7 +12,7 @@ from .stats import Samples, Spread, spread
 QEMU_TRACE = """\
 7@1.0:smmuv3_cmdq_opcode <--- SMMU_CMD_TLBI_NH_VA
 7@1.0:smmuv3_cmdq_opcode <--- SMMU_CMD_SYNC
-7@1.0:iommufd_viommu_invalidate  iommufd=9 viommu=4 data_type=1 entries=3 done=3 (0)
+7@1.0:iommufd_backend_invalidate  iommufd=9 viommu=4 data_type=1 entries=3 done=3 (0)
 7@1.0:smmuv3_write_mmio addr: 0x98 val:0x44 size: 0x4(0)
 7@1.0:smmuv3_read_mmio addr: 0x9c val:0x44 size: 0x4(0)
 2026-11-21T00:00:00.1Z smmuv3_read_mmio addr: 0x9c val:0x44 size: 0x4(0)
@@ -38,7 +38,7 @@ def made_up(ours=1.2, rival=2.4, exits=1, ours4=0.4):
                             mmio=10 * per_read, commands=30 * bool(commands),
                             cons_reads=0, ioctls=10 * commands, walks=10)
             if commands:
-                samples.add(round, name, "cfgi-all", syncs=1, ioctls=0)
+                samples.add(round, name, "cfgi-all", syncs=1, ioctls=1)
                 for size in (1, 8):
                     samples.add(round, name, f"batch-{size}", syncs=1,
                                 ioctls=1 if name == "ours" else size)

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which host devices a vSMMU takes: those of one physical SMMU, one iommufd."""
 
-from lab import checks, l0, options
+from lab import checks, l0, metal, options
 from lab.checks import expect
 from lab.qmp import QmpError
 from lab.scenario import scenario
+from lab.scenarios import basics
 
 SMMU1 = "/machine/peripheral/smmu1"
+OAS = 7         # its bits in IDR5
+
+# A QEMU that does not see sysfs, as in a container
+NO_SYS = "unshare -m sh -c 'umount -l /sys && exec \"$@\"' sh"
 
 
 def refused(guest, device, *words, iommufd="iommufd0", **place):
@@ -87,6 +92,66 @@ def host_smmu_option(lab):
     checks.proven(guest, "nvme1", two, viommus=1)
 
 
+@scenario(platform=l0.TWO_SMMUS)
+def oas_of_each_smmu(lab):
+    """The second physical SMMU has fewer bits of address: its vSMMU inherits these, and is refused with more."""
+    small, large, *_ = two_smmus(lab)
+    registers = basics.host_registers(lab, "nvme0")
+    first = options.iommufd() + options.root_complex(lab.qemu, 1, ports=(1,)) + options.vfio(large)
+    guest = lab.guest()
+    guest.start(first + options.root_complex(lab.qemu, 2, ports=(2,)) + options.vfio(small, bus="rp2", id="dev2"),
+                boot="none", stopped=True)
+    have = [guest.qom(f"/machine/peripheral/smmu{n}", "idr5") & OAS for n in (1, 2)]
+    expect(have[1] == registers["idr5"] & OAS, f"alone, the device gives its vSMMU an OAS of "
+           f"{registers['idr5'] & OAS}, after one of another SMMU {have[1]}")
+    expect(have[0] > have[1], f"the vSMMUs have OAS {have}: this platform shows nothing")
+    guest.stop()
+
+    registers["idr5"] += 1
+    guest = lab.guest()
+    guest.start(first + options.root_complex(lab.qemu, 2, ports=(2,), **basics.hexed(registers)),
+                boot="none", stopped=True)
+    try:
+        guest.device_add("vfio-pci", id="dev2", bus="rp2", host=small, iommufd="iommufd0")
+    except QmpError as error:
+        expect("IDR5.OAS" in str(error), f"IDR5.OAS is not in the message: {error}")
+    else:
+        raise checks.LabError("device_add took a device whose SMMU has fewer bits of address than specified")
+
+
+def by_files(lab, *paths, wrap=""):
+    """A stopped guest with /dev/iommu as file 5, the first of these devices as 6 on rp1, and what is on pcie.0."""
+    guest = lab.guest()
+    guest.start(options.iommufd(fd=5) + lab.qemu.vsmmu(bus="pcie.0")
+                + ["-device", "pcie-root-port,id=rp1,bus=pcie.0,addr=2,chassis=1",
+                   "-device", "pcie-root-port,id=rp2,bus=pcie.0,addr=3,chassis=2"]
+                + options.vfio(fd=6), boot="qtest", machine=metal.MACHINE, wrap=wrap,
+                fds=dict(enumerate(("/dev/iommu", *paths), 5)))
+    return guest
+
+
+@scenario(platform=l0.TWO_SMMUS)
+def other_smmu_without_sysfs(lab):
+    """No /sys, devices by fd, the first one gone: one of another physical SMMU is refused, or QEMU warns."""
+    _, one = lab.vfio("nvme0")
+    _, two = lab.vfio("nvme1")
+    guest = by_files(lab, one, two, wrap=NO_SYS)
+    name = guest.qom(SMMU1, "associated-smmu")
+    expect(not name, f"QEMU knows the physical SMMU's name, {name}: it sees sysfs")
+    port = metal.Port(guest.qtest, 2, 1)
+    guest.qmp.cmd("device_del", id="dev1")
+    port.eject()
+    guest.qmp.event("DEVICE_DELETED", 10, lambda data: data.get("device") == "dev1")
+    before = len(guest.stderr())
+    try:
+        guest.device_add("vfio-pci", id="dev2", bus="rp2", fd="7", iommufd="iommufd0")
+        said = guest.stderr()[before:]
+    except QmpError as error:
+        said = str(error)
+    expect("physical SMMU" in said, "a device of another physical SMMU is plugged behind one vSMMU; QEMU says: "
+           + (said or "nothing"))
+
+
 @scenario
 def other_iommufd_refused(lab):
     """A second device with another iommufd object, or behind a PCI bridge: refused, with the reason."""
@@ -120,3 +185,23 @@ def mediated_refused(lab):
                 + ["-device", f"vfio-pci,bus=pcie.0,iommufd=iommufd0,sysfsdev={mediated(lab, 1)}"],
                 boot="none", stopped=True)
     refused(guest, mediated(lab, 2), "a mediated device has no stream in the host IOMMU")
+
+
+@scenario
+def mediated_by_fd_refused(lab):
+    """A mediated device as an open file is refused behind a vSMMU, also without /sys."""
+    _, one = lab.vfio("nvme0")
+    path = mediated(lab, 3)
+    cdev = "/dev/vfio/devices/" + lab.l1.sh(f"ls {path}/vfio-dev").out
+    for wrap in ("", NO_SYS):
+        guest = by_files(lab, one, cdev, wrap=wrap)
+        live = guest.trace().live()
+        try:
+            guest.device_add("vfio-pci", id="dev2", bus="rp2", fd="7", iommufd="iommufd0")
+        except QmpError as error:
+            # Without /sys its kind is not known, but it has no hardware to be asked for.
+            expect(wrap or "mediated" in str(error), f"the reason is: {error}")
+        else:
+            raise checks.LabError(f"{'no /sys' if wrap else 'with /sys'}: device_add took a mediated device")
+        expect(guest.trace().live() == live, f"kernel objects: {live}, then {guest.trace().live()}")
+        guest.stop()

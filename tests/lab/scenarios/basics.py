@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One vSMMU and its devices, cold and hot."""
 
-from lab import checks, options
+from lab import checks, options, trace
 from lab.checks import expect
 from lab.scenario import scenario
 
@@ -9,9 +9,9 @@ REGISTERS = ("idr0", "idr1", "idr3", "idr5", "iidr", "aidr")
 SMMU1 = "/machine/peripheral/smmu1"
 
 
-def host_registers(lab):
-    """A full option set that fits L1's SMMU: what a vSMMU there inherits."""
-    bdf, _ = lab.vfio("nvme0")
+def host_registers(lab, device="nvme0"):
+    """A full option set that fits L1's SMMU: what a vSMMU there inherits from a device."""
+    bdf, _ = lab.vfio(device)
     guest = lab.guest()
     guest.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf),
                 stopped=True)
@@ -63,7 +63,7 @@ def unplug_replug(lab):
     expect(guest.qom(SMMU1, "associated-smmu") == lab.l1.smmu_of(bdf),
            "the physical SMMU was forgotten")
     first = guest.trace()
-    freed = {e.num("id") for e in first.made(("iommufd_destroy_id", "iommufd_backend_free_id"))}
+    freed = {e.num("id") for e in first.made(trace.DESTROY)}
     left = [n for n in first.viommus() if n not in freed]
     expect(not left, f"vIOMMU {left} was not destroyed")
     guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")

@@ -9,7 +9,7 @@ from lab.scenario import scenario
 
 @scenario
 def cost_of_an_unmap(lab):
-    """One exit and one ioctl for an unmap, one ioctl for a batch, none for CFGI_ALL without a change."""
+    """One exit and one ioctl for an unmap, one ioctl for a batch, one for CFGI_ALL without a change."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     seen, _ = checks.proven(guest, "nvme0", bdf, viommus=1)
@@ -25,5 +25,5 @@ def cost_of_an_unmap(lab):
 
     smmu = checks.guest_translates(guest, seen)
     for name, count in commands.measure(lab.l1, guest, smmu).items():
-        want = 0 if name == "cfgi-all" else 1
-        expect(count["ioctls"] == want, f"{name}: {count['ioctls']} ioctls, not {want}: {count}")
+        # CFGI_ALL has the host forget its CDs, which it may have read for an STE that is as it was.
+        expect(count["ioctls"] == 1, f"{name}: {count['ioctls']} ioctls, not one: {count}")

@@ -7,13 +7,17 @@ from lab.scenario import scenario
 
 # Which trace event stands for which counter; VFIO makes none of these calls itself.
 IOCTLS = {
-    "hw-info": "iommufd_get_hw_info",
-    "viommu-alloc": "iommufd_viommu_alloc",
-    "vdevice-alloc": "iommufd_vdevice_alloc",
-    "hwpt-alloc": "iommufd_nested_hwpt_alloc",
-    "veventq-alloc": "iommufd_veventq_alloc",
-    "invalidate": "iommufd_viommu_invalidate",
-    "destroy": "iommufd_destroy_id",
+    "iova-ranges": "iommufd_backend_iova_ranges",
+    "viommu-alloc": "iommufd_backend_alloc_viommu",
+    "vdevice-alloc": "iommufd_backend_alloc_vdevice",
+    "veventq-alloc": "iommufd_backend_alloc_veventq",
+    "invalidate": "iommufd_backend_invalidate",
+}
+# Those of which VFIO makes one for each device as well.
+SHARED = {
+    "hw-info": "iommufd_backend_get_device_info",
+    "ioas-alloc": "iommufd_backend_alloc_ioas",
+    "hwpt-alloc": "iommufd_backend_alloc_hwpt",
 }
 
 
@@ -35,9 +39,12 @@ def counters_agree(info, trace):
         same(f"ioctls {name}", calls[name]["count"], seen[event])
         failed = len([e for e in trace.named(event) if e.name == event and e.ret])
         same(f"failed {name}", calls[name]["failed"], failed)
+    plugs = seen["smmuv3_accel_device_plug"]
+    for name, event in SHARED.items():
+        same(f"ioctls {name}", calls[name]["count"], seen[event] - plugs)
     total = sum(entry["count"] for entry in calls.values())
     same("ioctls-total", counters["ioctls-total"], total)
-    same("batches", counters["batches"], seen["smmuv3_accel_flush"])
+    same("batches", counters["batches"], seen["smmuv3_accel_invalidated"])
     # What was refused would have been sent twice.
     same("refused", counters["refused"], 0)
     same("forwarded", counters["forwarded"], trace.invalidations()[1])
@@ -73,8 +80,9 @@ def query_agrees(lab):
     same("target", (device["target"], device["hwpt"]), ("nested", hwpt.id))
     same("StreamID", device["sid"], sid_of(guest_bdf))
     same("vDEVICE", (device["vdevice"], device["vdevice-sid"]), trace.vdevices()[-1][:2])
-    alloc = [e for e in trace.made(("iommufd_nested_hwpt_alloc",)) if e.num("hwpt") == hwpt.id][-1]
-    same("STE", device["ste"], [alloc.num("word0"), alloc.num("word1")])
+    words = trace.words(hwpt)
+    same("STE", device["ste"], [words.num("word0"), words.num("word1")])
+    same("exposed", device["exposed"], False)
     counters_agree(info, trace)
     expect([e["count"] for e in info["counters"]["commands"] if e["command"] == "tlbi"][0] > 0,
            "the guest has read from its disk, and invalidated nothing")

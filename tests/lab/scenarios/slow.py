@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A host that takes its time, as the ioctl shim plays it."""
 
+import errno
 import time
 
-from lab import checks, options, shim
-from lab.checks import expect
+from lab import bare, checks, options, shim, util
+from lab.channel import Dead
+from lab.checks import LabError, expect
+from lab.qmp import QmpError
 from lab.scenario import scenario
 
 INVALIDATE = "IOMMU_HWPT_INVALIDATE"
 LATE_MS = 400
+ALWAYS = 100000
+# of QEMU's root port; Slot Control is behind it, and this is power and indicators off
+EXPRESS, EJECT = 0x54, 0x7c0
 
 
 @scenario
@@ -24,7 +30,7 @@ def host_is_slow(lab):
     checks.proven(guest, "nvme1", other)
     device, _ = checks.nvme(guest, "nvme0")
 
-    guest.shim.arm(1, {INVALIDATE: -LATE_MS}, times=100000)
+    guest.shim.arm(1, {INVALIDATE: shim.late(LATE_MS)}, times=ALWAYS)
     before = len([call for call in guest.shim.calls() if call.name == INVALIDATE])
     guest.guest(f"(dd if={device} of=/dev/null bs=4k count=20 iflag=direct; echo $? >/run/slow) >/dev/null 2>&1 &")
     times = []
@@ -41,3 +47,134 @@ def host_is_slow(lab):
     expect(late >= 5, f"only {late} invalidations were late")
     expect(max(times) < LATE_MS / 2000, f"the monitor waits for the host: {max(times):.2f} s")
     checks.proven(guest, "nvme0", host)
+
+
+@scenario
+def eject_on_a_slow_host(lab):
+    """A slow host: one vCPU unmaps, one ejects another device, one reads configuration space: never a wrong value."""
+    host, _ = lab.vfio("nvme0")
+    other, _ = lab.vfio("nvme1")
+    guest = shim.guest(lab)
+    guest.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2)) + options.vfio(host)
+                + options.vfio(other, bus="rp2", id="dev2"), cpus=4)
+    guest.boot()
+    stays, _ = checks.proven(guest, "nvme0", host)
+    goes, _ = checks.proven(guest, "nvme1", other)
+    device, _ = checks.nvme(guest, "nvme0")
+    # What pciehp does at last: without the invalidations before it, so that it meets those of another vCPU, and
+    # without Linux's lock for configuration space, which other guests have not.
+    port = guest.guest(f"basename $(readlink -f /sys/bus/pci/devices/{goes}/..)\n"
+                       f"echo {goes} > /sys/bus/pci/drivers/nvme/unbind").out
+    express = bare.ecam(guest) + (bare.rid(port) << 12) + EXPRESS
+    expect(bare.read(guest, express, 8) == 0x10, "the root port has its PCI Express capability elsewhere")
+
+    guest.shim.arm(1, {INVALIDATE: shim.late(LATE_MS)}, times=ALWAYS)
+    guest.guest(f"""
+        config=/sys/bus/pci/devices/{stays}/config
+        # two of them, so that there is always an invalidation under way
+        for n in 1 2; do
+            taskset $n dd if={device} of=/dev/null bs=4k iflag=direct 2>/run/reads.$n &
+            echo $! >>/run/readers
+        done
+        # By the shell itself: a program started for each read would take longer than what is looked for.
+        taskset 4 sh -c 'reads=0; wrong=0
+            while [ ! -e /run/enough ]; do
+                read -r -n 3 have <$0; reads=$((reads + 1))
+                [ "$have" = "$1" ] || wrong=$((wrong + 1))
+            done; echo $reads $wrong' $config "$(head -c 3 $config)" >/run/config 2>&1 &
+        (sleep 2; taskset 8 devmem {express + 0x18:#x} 16 {EJECT:#x}) >/dev/null 2>&1 &""")
+    guest.qmp.event("DEVICE_DELETED", 30, lambda data: data.get("device") == "dev2")
+    guest.shim.arm(0, {})
+    guest.guest("touch /run/enough; kill $(cat /run/readers)")
+    checks.eventually("the last read of configuration space", lambda: guest.guest("[ -s /run/config ]", check=False))
+    expect(not guest.guest("grep rror /run/reads.*", check=False), "reads of the other disk failed")
+    reads, wrong = guest.guest("cat /run/config").out.split()
+    util.detail(f"{reads} reads of configuration space")
+    expect(wrong == "0", f"{wrong} of {reads} reads of configuration space had a wrong value")
+    refused = [line for line in guest.stderr().splitlines() if "re-entrant" in line]
+    expect(not refused, f"QEMU refuses accesses of one vCPU because of another: {refused}")
+    checks.proven(guest, "nvme0", host)
+
+
+# ------------------------------------------------- a queue full of work for it
+
+SECONDS = 10
+LOG2_COMMANDS = 8
+TLBI_NH_ASID, SYNC = 0x11 | 1 << 48, 0x46
+
+
+def fill(guest):
+    """TLBI and CMD_SYNC by turns, as many as the queue has room for."""
+    guest.guest(f"""
+        at={bare.SCRATCH}
+        while [ $at -lt {bare.SCRATCH + (16 << LOG2_COMMANDS)} ]; do
+            devmem $at 64 {TLBI_NH_ASID:#x}; devmem $((at + 16)) 64 {SYNC:#x}
+            at=$((at + 32))
+        done""")
+
+
+def ring(guest, smmu, fate):
+    """One vCPU has all of them carried out, by a host as it is from now on."""
+    smmu.cr0(clear=smmu.CMDQEN)
+    smmu.write(smmu.CMDQ_BASE, bare.SCRATCH | LOG2_COMMANDS, 64)
+    smmu.write(smmu.CMDQ_PROD, 0)
+    smmu.write(smmu.CMDQ_CONS, 0)
+    smmu.cr0(set=smmu.CMDQEN)
+    guest.shim.arm(1, {INVALIDATE: fate}, times=ALWAYS)
+    before = len(guest.shim.calls())
+    # on the other vCPU, and for minutes perhaps: the guest is not asked again
+    guest.guest(f"(sleep 0.3; devmem {smmu.base + smmu.CMDQ_PROD:#x} 32 {1 << LOG2_COMMANDS:#x}) >/dev/null 2>&1 &")
+    checks.eventually("the vCPU is at it", lambda: len(guest.shim.calls()) > before)
+
+
+def within(what, call):
+    """QEMU's monitor answers, with a refusal perhaps, and what was asked for is done."""
+    begin = time.monotonic()
+    try:
+        call()
+    except QmpError:
+        pass
+    except Dead as error:
+        raise LabError(f"{what}: not in {SECONDS} s, while the host has a queue of {1 << LOG2_COMMANDS} commands "
+                       f"before it: {error}") from None
+    took = time.monotonic() - begin
+    expect(took < SECONDS, f"{what}: took {took:.1f} s")
+
+
+def quits(guest):
+    guest.qmp.cmd("quit", timeout=SECONDS)
+    checks.eventually("QEMU ends", lambda: not guest.running(), SECONDS)
+
+
+def all_requests_end(lab, fate):
+    """stop, migrate, cont, system_reset, quit of a QEMU with so much work for such a host."""
+    guest = shim.guest(lab)
+    host, _, smmu, _ = bare.machine(lab, guest, cpus=2)
+    fill(guest)
+    ring(guest, smmu, fate)
+    monitor = guest.qmp
+    within("stop", lambda: monitor.cmd("stop", timeout=SECONDS))
+    # a host device cannot be migrated: the answer is a refusal
+    within("migrate", lambda: monitor.cmd("migrate", timeout=SECONDS, uri="file:/tmp/saved-guest"))
+    within("cont", lambda: monitor.cmd("cont", timeout=SECONDS))
+    monitor.events.clear()
+    within("system_reset", lambda: (monitor.cmd("system_reset", timeout=SECONDS), monitor.event("RESET", SECONDS)))
+    guest.shim.arm(0, {})
+    guest.booted_again()
+    bdf, _ = checks.proven(guest, "nvme0", host)
+    bare.Nvme(guest, bdf)
+    ring(guest, smmu, fate)
+    within("quit", lambda: quits(guest))
+    expect(guest.ending() == "status 0", f"QEMU ended with {guest.ending()}")
+
+
+@scenario
+def requests_and_a_slow_host(lab):
+    """128 CMD_SYNC for a host that takes 0.4 s for each: stop, cont, migrate, system_reset, quit end within 10 s."""
+    all_requests_end(lab, shim.late(LATE_MS))
+
+
+@scenario
+def requests_and_a_stuck_host(lab):
+    """The same with a host whose queue is stuck: each invalidation fails after a second."""
+    all_requests_end(lab, shim.late(1000, errno.ETIMEDOUT))

@@ -166,7 +166,7 @@ def bus_numbers_swapped(lab):
 
     ports = guest.guest("cd /sys/bus/pci/devices && for d in %s %s; do "
                         "basename $(dirname $(readlink -f $d)); done" % tuple(old)).out.split()
-    ecam = int(guest.guest("grep ECAM /proc/iomem").out.split("-")[0], 16) & ~0xfffffff
+    ecam = bare.ecam(guest)
     # PRIMARY, SECONDARY and SUBORDINATE BUS of both, while nobody looks
     registers = [ecam + (bare.rid(port) << 12) + 0x18 for port in ports]
     values = [bare.read(guest, register) for register in registers]

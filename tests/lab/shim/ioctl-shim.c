@@ -9,10 +9,12 @@
  *                       they mean, are those of tests/unit/fake-iommufd.h
  *   IOCTL_SHIM_CONTROL  a file "SERIAL NTH TIMES REQUEST=ERRNO ...": the NTH
  *                       call, from when the file changed, of those requests,
- *                       and TIMES - 1 after it, fail so; with -ERRNO they are
- *                       late by so many milliseconds instead. Replaced by
- *                       rename(2) while QEMU runs; read at each call
+ *                       and TIMES - 1 after it, fail so. REQUEST=ERRNO@MS: they
+ *                       are late by so many milliseconds, and then fail or, if
+ *                       ERRNO is 0, are carried out. Replaced by rename(2)
+ *                       while QEMU runs; read at each call
  *   IOCTL_SHIM_LOG      a line for each call, and for each close of their fds
+ *   IOCTL_SHIM_WORDS    the same in the words of tests/unit/iommufd-words.h
  *
  * What a newer kernel refuses cannot be allowed here. There is one such thing,
  * stage 1 attached without a vDEVICE, before 6.15, which QEMU does not do.
@@ -33,13 +35,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* include/uapi/linux: the numbers of _IO(';', nr) in iommufd.h and vfio.h */
-enum {
-    DESTROY = 0x80, IOAS_ALLOC, IOVA_RANGES = 0x84, IOAS_MAP, IOAS_UNMAP,
-    HWPT_ALLOC = 0x89, GET_HW_INFO, HWPT_INVALIDATE = 0x8d, VIOMMU_ALLOC = 0x90,
-    VDEVICE_ALLOC, VEVENTQ_ALLOC = 0x93,
-    BIND = 118, ATTACH, DETACH,
-};
+#include "iommufd-words.h"
 
 /* Every argument is a struct of u32 words; those with a name are logged */
 static const struct request {
@@ -47,20 +43,20 @@ static const struct request {
     uint8_t nr;
     const char *words;
 } requests[] = {
-    { "IOMMU_DESTROY",         DESTROY,         "- id" },
-    { "IOMMU_IOAS_ALLOC",      IOAS_ALLOC,      "- - out" },
-    { "IOMMU_IOAS_IOVA_RANGES", IOVA_RANGES,    "- ioas num" },
-    { "IOMMU_IOAS_MAP",        IOAS_MAP,        "- flags ioas" },
-    { "IOMMU_IOAS_UNMAP",      IOAS_UNMAP,      "- ioas" },
-    { "IOMMU_HWPT_ALLOC",      HWPT_ALLOC,      "- flags dev pt out - type" },
-    { "IOMMU_GET_HW_INFO",     GET_HW_INFO,     "- - dev - - - type" },
-    { "IOMMU_HWPT_INVALIDATE", HWPT_INVALIDATE, "- viommu - - - - num" },
-    { "IOMMU_VIOMMU_ALLOC",    VIOMMU_ALLOC,    "- - type dev hwpt out" },
-    { "IOMMU_VDEVICE_ALLOC",   VDEVICE_ALLOC,   "- viommu dev out sid" },
-    { "IOMMU_VEVENTQ_ALLOC",   VEVENTQ_ALLOC,   "- - viommu - depth out evfd" },
-    { "VFIO_DEVICE_BIND_IOMMUFD",      BIND,    "- - iommufd out" },
-    { "VFIO_DEVICE_ATTACH_IOMMUFD_PT", ATTACH,  "- - pt" },
-    { "VFIO_DEVICE_DETACH_IOMMUFD_PT", DETACH,  "- -" },
+    { "IOMMU_DESTROY", NR_DESTROY, "- id" },
+    { "IOMMU_IOAS_ALLOC", NR_IOAS_ALLOC, "- - out" },
+    { "IOMMU_IOAS_IOVA_RANGES", NR_IOVA_RANGES, "- ioas num" },
+    { "IOMMU_IOAS_MAP", NR_IOAS_MAP, "- flags ioas" },
+    { "IOMMU_IOAS_UNMAP", NR_IOAS_UNMAP, "- ioas" },
+    { "IOMMU_HWPT_ALLOC", NR_HWPT_ALLOC, "- flags dev pt out - type" },
+    { "IOMMU_GET_HW_INFO", NR_GET_HW_INFO, "- - dev - - - type" },
+    { "IOMMU_HWPT_INVALIDATE", NR_HWPT_INVALIDATE, "- viommu - - - - num" },
+    { "IOMMU_VIOMMU_ALLOC", NR_VIOMMU_ALLOC, "- - type dev hwpt out" },
+    { "IOMMU_VDEVICE_ALLOC", NR_VDEVICE_ALLOC, "- viommu dev out sid" },
+    { "IOMMU_VEVENTQ_ALLOC", NR_VEVENTQ_ALLOC, "- - viommu - depth out evfd" },
+    { "VFIO_DEVICE_BIND_IOMMUFD", NR_BIND, "- - iommufd out" },
+    { "VFIO_DEVICE_ATTACH_IOMMUFD_PT", NR_ATTACH, "- - pt" },
+    { "VFIO_DEVICE_DETACH_IOMMUFD_PT", NR_DETACH, "- -" },
 };
 #define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
 
@@ -82,28 +78,41 @@ static struct object {
 static struct file {
     int kind;
     uint32_t id;
+    unsigned number;    /* of a DEVICE, among @names */
 } files[4096];
 #define N_FILES (int)(sizeof(files) / sizeof(files[0]))
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int kernel = 9999, log_fd = -1;
+/* Recursive: a sanitizer that finds something wrong here closes files */
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static int kernel = 9999, log_fd = -1, words_fd = -1;
+static IommufdNames names;
 static const char *control;
 static unsigned nth, times, count;
-static int errnos[N_REQUESTS];      /* to fail with; 0: such calls do not count */
+/* What becomes of a call; without errno and delay it does not count */
+static struct fate {
+    int err;
+    unsigned late_ms;
+} fates[N_REQUESTS];
+
+static int open_log(const char *variable)
+{
+    const char *path = getenv(variable);
+
+    return path ?
+           open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
+}
 
 static void __attribute__((constructor)) start(void)
 {
     const char *version = getenv("IOCTL_SHIM_KERNEL");
-    const char *log = getenv("IOCTL_SHIM_LOG");
     unsigned major, minor;
 
     if (version && sscanf(version, "%u.%u", &major, &minor) == 2) {
         kernel = major * 100 + minor;
     }
     control = getenv("IOCTL_SHIM_CONTROL");
-    if (log) {
-        log_fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    }
+    log_fd = open_log("IOCTL_SHIM_LOG");
+    words_fd = open_log("IOCTL_SHIM_WORDS");
 }
 
 static struct object *object(uint32_t id)
@@ -125,9 +134,10 @@ static void read_control(void)
 {
     static char seen[1024];
     char text[sizeof(seen)] = "", name[64];
-    int fd = control ? open(control, O_RDONLY | O_CLOEXEC) : -1, err, used;
+    int fd = control ? open(control, O_RDONLY | O_CLOEXEC) : -1, used, more;
     unsigned serial;
     const char *p = text;
+    struct fate fate;
 
     if (fd < 0) {
         return;
@@ -141,32 +151,45 @@ static void read_control(void)
     }
     strcpy(seen, text);
     count = nth = 0;
-    memset(errnos, 0, sizeof(errnos));
+    memset(fates, 0, sizeof(fates));
     if (sscanf(p, "%u %u %u%n", &serial, &nth, &times, &used) != 3) {
         dprintf(log_fd, "control file: not understood\n");
         return;
     }
-    for (p += used; sscanf(p, " %63[^= ]=%d%n", name, &err, &used) == 2;
+    for (p += used; sscanf(p, " %63[^= ]=%d%n", name, &fate.err, &used) == 2;
          p += used) {
+        fate.late_ms = 0;
+        if (sscanf(p + used, "@%u%n", &fate.late_ms, &more) == 1) {
+            used += more;
+        }
         for (size_t i = 0; i < N_REQUESTS; i++) {
             if (!strcmp(requests[i].name, name)) {
-                errnos[i] = err;
+                fates[i] = fate;
             }
         }
     }
     dprintf(log_fd, "armed serial=%u\n", serial);
 }
 
-/* The errno that this call shall fail with, 0, or - its milliseconds */
+/* The errno that this call shall fail with, or 0; waits if it shall be late */
 static int injected(const struct request *r)
 {
-    int err = errnos[r - requests];
+    struct fate fate = fates[r - requests];
 
-    if (!err || !nth) {
+    if ((!fate.err && !fate.late_ms) || !nth) {
         return 0;
     }
     count++;
-    return count >= nth && count - nth < times ? err : 0;
+    if (count < nth || count - nth >= times) {
+        return 0;
+    }
+    if (fate.late_ms) {
+        /* One call that is late does not hold up others, nor does a kernel's */
+        pthread_mutex_unlock(&lock);
+        usleep(fate.late_ms * 1000);
+        pthread_mutex_lock(&lock);
+    }
+    return fate.err;
 }
 
 static bool has_vdevice(uint32_t dev, uint32_t viommu)
@@ -196,23 +219,23 @@ static int refused(const struct request *r, int fd, const uint32_t *w)
     const struct object *hwpt;
 
     switch (r->nr) {
-    case VIOMMU_ALLOC:
+    case NR_VIOMMU_ALLOC:
         if (kernel < 613) {
             return ENOTTY;
         }
         /* The struct has grown from 24 bytes */
         return kernel < 617 && w[0] >= 40 && (w[6] || w[7] || w[8] || w[9]) ?
                E2BIG : 0;
-    case VDEVICE_ALLOC:
+    case NR_VDEVICE_ALLOC:
         return kernel < 613 ? ENOTTY : 0;
-    case VEVENTQ_ALLOC:
+    case NR_VEVENTQ_ALLOC:
         return kernel < 615 ? ENOTTY : 0;
-    case ATTACH:
+    case NR_ATTACH:
         hwpt = object(w[2]);
         return kernel >= 615 && kernel < 619 && hwpt->kind == NESTED &&
                !hwpt->translates && !has_vdevice(file(fd)->id, hwpt->viommu) ?
                ENOENT : 0;
-    case DESTROY:
+    case NR_DESTROY:
         return has_orphan(w[1]) ? EBUSY : 0;
     }
     return 0;
@@ -223,19 +246,22 @@ static void *pointer(const uint32_t *w)
     return (void *)(uintptr_t)(w[0] | (uint64_t)w[1] << 32);
 }
 
-/* After success: answer as an older kernel, and remember what it would */
-static void done(const struct request *r, int fd, uint32_t *w)
+/*
+ * After success: answer as an older kernel, and remember what it would.
+ * @room: for the data of GET_HW_INFO; the kernel wrote its own length there
+ */
+static void done(const struct request *r, int fd, uint32_t *w, uint32_t room)
 {
     uint64_t ste0;
 
     switch (r->nr) {
-    case GET_HW_INFO:
+    case NR_GET_HW_INFO:
         if (kernel < 613) {
-            memset(pointer(w + 4), 0, w[3]);
+            memset(pointer(w + 4), 0, room);
             w[6] = 0;   /* IOMMU_HW_INFO_TYPE_NONE */
         }
         break;
-    case HWPT_ALLOC:
+    case NR_HWPT_ALLOC:
         if (w[6] == 2) {    /* IOMMU_HWPT_DATA_ARM_SMMUV3 */
             memcpy(&ste0, pointer(w + 8), sizeof(ste0));
             *object(w[4]) = (struct object) {
@@ -244,18 +270,18 @@ static void done(const struct request *r, int fd, uint32_t *w)
             };
         }
         break;
-    case VDEVICE_ALLOC:
+    case NR_VDEVICE_ALLOC:
         *object(w[3]) = (struct object) {
             .kind = VDEVICE, .viommu = w[1], .dev = w[2],
         };
         break;
-    case VEVENTQ_ALLOC:
-        *file(w[6]) = (struct file) { QUEUE, w[5] };
+    case NR_VEVENTQ_ALLOC:
+        *file(w[6]) = (struct file) { .kind = QUEUE, .id = w[5] };
         break;
-    case BIND:
-        *file(fd) = (struct file) { DEVICE, w[3] };
+    case NR_BIND:
+        *file(fd) = (struct file) { .kind = DEVICE, .id = w[3] };
         break;
-    case DESTROY:
+    case NR_DESTROY:
         object(w[1])->kind = NOTHING;
         break;
     }
@@ -275,11 +301,26 @@ static void log_call(const struct request *r, int fd, const uint32_t *w,
                             w[i]);
         }
     }
-    if (r->nr == HWPT_ALLOC && !err && w[6] == 2) {
+    if (r->nr == NR_HWPT_ALLOC && !err && w[6] == 2) {
         len += snprintf(text + len, sizeof(text) - len, " translates=%d",
                         object(w[4])->translates);
     }
     dprintf(log_fd, "%s ret=%d%s\n", text, -err, by);
+}
+
+static void log_words(const struct request *r, int fd, const uint32_t *before,
+                      const uint32_t *w, int err)
+{
+    uint32_t after[IOMMUFD_WORDS_MAX];
+    char text[4096];
+
+    iommufd_words_copy(after, w);
+    iommufd_words(&names, iommufd_request(IOMMUFD_REQUEST(r->nr)), before,
+                  after, file(fd)->id, err, text, sizeof(text));
+    if (r->nr == NR_BIND && !err) {
+        file(fd)->number = names.number[file(fd)->id % 4096];
+    }
+    dprintf(words_fd, "%s\n", text);
 }
 
 static int real(int fd, const struct request *r, void *arg)
@@ -289,35 +330,35 @@ static int real(int fd, const struct request *r, void *arg)
 
 static int watched(int fd, const struct request *r, uint32_t *w)
 {
+    uint32_t before[IOMMUFD_WORDS_MAX];
+    uint32_t room = r->nr == NR_GET_HW_INFO ? w[3] : 0;
     const char *by = " by=inject";
     int err;
 
+    iommufd_words_copy(before, w);
     read_control();
-    if (r->nr >= DESTROY && file(fd)->kind == NOTHING) {
+    if (r->nr >= NR_DESTROY && file(fd)->kind == NOTHING) {
         file(fd)->kind = IOMMUFD;
     }
     err = injected(r);
-    if (err < 0) {
-        usleep(-err * 1000);
-        err = 0;
-    }
-    if (err == ENOENT && (r->nr == DESTROY || r->nr == IOAS_UNMAP)) {
+    if (err == ENOENT && (r->nr == NR_DESTROY || r->nr == NR_IOAS_UNMAP)) {
         real(fd, r, w);     /* it is said to be gone, so it shall be */
         object(w[1])->kind = NOTHING;
-    } else if (err && r->nr == HWPT_INVALIDATE) {
+    } else if (err && r->nr == NR_HWPT_INVALIDATE) {
         /* A command refused is the first; one not issued was converted */
         w[6] = err == ETIMEDOUT && w[6] ? (w[6] < 63 ? w[6] : 63) - 1 : 0;
     } else if (!err) {
         err = refused(r, fd, w);
         by = err ? " by=profile" : "";
-        if (!err && !(r->nr == DESTROY && object(w[1])->kind == ORPHAN)) {
+        if (!err && !(r->nr == NR_DESTROY && object(w[1])->kind == ORPHAN)) {
             err = real(fd, r, w);
         }
         if (!err) {
-            done(r, fd, w);
+            done(r, fd, w, room);
         }
     }
     log_call(r, fd, w, err, by);
+    log_words(r, fd, before, w, err);
     return err;
 }
 
@@ -358,8 +399,12 @@ static void closed(const struct file *f, int fd)
                     id);
         }
     }
+    if (f->kind == DEVICE) {
+        dprintf(words_fd, "close dev=device.%u\n", f->number);
+    }
     if (f->kind == IOMMUFD) {
         memset(objects, 0, sizeof(objects));
+        memset(&names, 0, sizeof(names));
     }
     dprintf(log_fd, "close fd=%d %s=%u\n", fd, kinds[f->kind], f->id);
 }

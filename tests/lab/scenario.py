@@ -69,6 +69,7 @@ class Lab:
         self.platform = l0.EMULATED
         self.guests = []
         self.dir = None
+        self.used_up = False    # L1 is not for another scenario
         self.sanitized = not rival and has_sanitizers()
         if self.sanitized:
             util.patience, util.ending = sanitizer.PATIENCE, sanitizer.ENDING
@@ -121,8 +122,9 @@ class Lab:
                 util.say(f"L2 does not stop: {error}")
                 failed = True
         self.guests.clear()
-        if self.l1_ and (failed or not self.l1_.healthy()):
+        if self.l1_ and (failed or self.used_up or not self.l1_.healthy()):
             self.drop_l1()
+        self.used_up = False
 
     def drop_l1(self):
         if self.l1_:

@@ -148,6 +148,9 @@ def quits(guest):
 
 def all_requests_end(lab, fate):
     """stop, migrate, cont, system_reset, quit of a QEMU with so much work for such a host."""
+    # A guest that the same L1 started afterwards stood still while it booted, twice, on two CPUs: no vCPU in QEMU, no
+    # call under way, no message of its kernel. Why is not known; it was not seen in an L1 of its own.
+    lab.used_up = True
     guest = shim.guest(lab)
     host, _, smmu, _ = bare.machine(lab, guest, cpus=2)
     fill(guest)

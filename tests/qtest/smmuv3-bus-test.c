@@ -5,7 +5,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "qobject/qdict.h"
 #include "smmuv3-rig.h"
 
 #define BAR             0x10000000
@@ -160,22 +159,6 @@ static void setup_bridge(Rig *r)
     rig_setup_edu(r, rig_config(10, 1), BAR);
 }
 
-/* The guest takes the power from the slot; until the memory is given back */
-static void eject_bridge(Rig *r)
-{
-    bool gone = false;
-
-    qtest_writew(r->qts, rig_slot_control(r, PORT), RIG_SLOT_ON);
-    qtest_writew(r->qts, rig_slot_control(r, PORT), RIG_SLOT_OFF);
-    while (!gone) {
-        QDict *event = qtest_qmp_eventwait_ref(r->qts, "DEVICE_DELETED");
-        QDict *data = qdict_get_qdict(event, "data");
-
-        gone = !g_strcmp0(qdict_get_try_str(data, "device"), "br");
-        qobject_unref(event);
-    }
-}
-
 static void test_unplug(const void *accel)
 {
     Rig r;
@@ -190,7 +173,7 @@ static void test_unplug(const void *accel)
     rig_assert_write(&r, RIG_IOVA_BYPASS, RIG_NO_EVENT);
 
     for (int i = 0; i < 3; i++) {
-        eject_bridge(&r);
+        rig_eject(&r, PORT, "br");
         rig_cfgi_ste(&r, BRIDGED);
         rig_command(&r, 0x04, 31);                      /* CFGI_ALL */
 

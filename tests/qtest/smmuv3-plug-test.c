@@ -5,7 +5,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "qobject/qdict.h"
 #include "smmuv3-rig.h"
 
 #define CYCLES          16
@@ -21,22 +20,6 @@ static int count_address_spaces(Rig *r)
         n++;
     }
     return n;
-}
-
-/* Until the memory is given back */
-static void eject_bridge(Rig *r)
-{
-    bool gone = false;
-
-    qtest_writew(r->qts, rig_slot_control(r, PORT), RIG_SLOT_ON);
-    qtest_writew(r->qts, rig_slot_control(r, PORT), RIG_SLOT_OFF);
-    while (!gone) {
-        QDict *event = qtest_qmp_eventwait_ref(r->qts, "DEVICE_DELETED");
-        QDict *data = qdict_get_qdict(event, "data");
-
-        gone = !g_strcmp0(qdict_get_try_str(data, "device"), "br");
-        qobject_unref(event);
-    }
 }
 
 static void plug_bridge(Rig *r)
@@ -70,7 +53,7 @@ static void test_memory(const void *accel)
     n = count_address_spaces(&r);
     g_assert_cmpint(n, >, 0);
     for (int i = 0; i < CYCLES; i++) {
-        eject_bridge(&r);
+        rig_eject(&r, PORT, "br");
         use_memory(&r, i);
         plug_bridge(&r);
     }

@@ -9,6 +9,7 @@
 #define TESTS_QTEST_SMMUV3_RIG_H
 
 #include "libqtest.h"
+#include "qobject/qdict.h"
 
 /* The SMMU of the machine, and the device that is derived from it */
 #define RIG_SMMUV3      "-M iommu=smmuv3"
@@ -244,6 +245,22 @@ static inline uint64_t rig_slot_control(Rig *r, uint64_t config)
 /* Slot Control: power on, and power off, which ejects what is in the slot */
 #define RIG_SLOT_ON     0x1c0
 #define RIG_SLOT_OFF    0x7c0
+
+/* The guest takes the power from a port; until the memory of @id is back */
+static inline void rig_eject(Rig *r, uint64_t port, const char *id)
+{
+    bool gone = false;
+
+    qtest_writew(r->qts, rig_slot_control(r, port), RIG_SLOT_ON);
+    qtest_writew(r->qts, rig_slot_control(r, port), RIG_SLOT_OFF);
+    while (!gone) {
+        QDict *event = qtest_qmp_eventwait_ref(r->qts, "DEVICE_DELETED");
+        QDict *data = qdict_get_qdict(event, "data");
+
+        gone = !g_strcmp0(qdict_get_try_str(data, "device"), id);
+        qobject_unref(event);
+    }
+}
 
 /*
  * A test for the SMMU of the machine, and for the derived device if it is

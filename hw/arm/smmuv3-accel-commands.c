@@ -68,15 +68,11 @@ static void invalidate(SMMUv3AccelState *s, SMMUv3AccelHost *host,
     smmuv3_accel_mmio_lock(s, unlocked);
 }
 
-void smmuv3_accel_recover(SMMUv3AccelState *s)
+static void make_good(SMMUv3AccelState *s, SMMUv3AccelHost *host)
 {
-    SMMUv3AccelHost *host = s->host;
     SMMUv3AccelSubmitResult res;
     SMMUv3AccelBatch batch;
 
-    if (!host) {
-        return;
-    }
     smmuv3_accel_host_recovery(host, &batch);
     if (!batch.n) {
         return;
@@ -86,6 +82,14 @@ void smmuv3_accel_recover(SMMUv3AccelState *s)
     smmuv3_accel_host_recovered(host, &batch, &res);
     smmuv3_accel_host_unref(host);
     smmuv3_accel_evaluate(s, 0, UINT32_MAX);
+}
+
+/* Each CMD_SYNC asks: a batch is on the stack only if there is one to make */
+void smmuv3_accel_recover(SMMUv3AccelState *s)
+{
+    if (s->host && smmuv3_accel_host_has_lost(s->host)) {
+        make_good(s, s->host);
+    }
 }
 
 void smmuv3_accel_flush(SMMUv3AccelState *s)

@@ -167,14 +167,6 @@ void smmuv3_accel_host_join(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev)
 
 /* Attachment */
 
-static void put_id(SMMUv3AccelHost *host, uint32_t id)
-{
-    if (id) {
-        smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_DESTROY,
-                           iommufd_backend_free_id(host->iommufd, id));
-    }
-}
-
 static uint32_t nested_hwpt(const SMMUv3AccelGroup *group)
 {
     return group->target.kind == SMMU_ACCEL_NESTED ? group->hwpt_id : 0;
@@ -194,7 +186,7 @@ static void set_target(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
         group->has_ats = smmuv3_accel_target_has_ats(target);
     }
     host->counters->attached[target->kind]++;
-    put_id(host, old);
+    smmuv3_accel_host_put_id(host, old);
 }
 
 /*
@@ -255,7 +247,7 @@ static bool attach_nested(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
     trace_smmuv3_accel_nested_hwpt(dev->name, hwpt_id, target->ste[0],
                                    target->ste[1]);
     if (!attach_members(host, group, hwpt_id, errp)) {
-        put_id(host, hwpt_id);
+        smmuv3_accel_host_put_id(host, hwpt_id);
         return false;
     }
     set_target(host, group, target, hwpt_id);
@@ -336,12 +328,12 @@ bool smmuv3_accel_host_leave(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev,
         smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_ATTACH, !ret);
     }
     /* Others of the group need not be attached anew for that */
-    put_id(host, dev->vdevice_id);
+    smmuv3_accel_host_put_id(host, dev->vdevice_id);
     dev->vdevice_id = 0;
     QTAILQ_REMOVE(&group->members, dev, next);
     dev->group = NULL;
     if (QTAILQ_EMPTY(&group->members)) {
-        put_id(host, nested_hwpt(group));
+        smmuv3_accel_host_put_id(host, nested_hwpt(group));
         QTAILQ_REMOVE(&host->groups, group, next);
         g_free(group);
     }
@@ -371,7 +363,7 @@ void smmuv3_accel_host_drop_sid(SMMUv3AccelHost *host,
         return;
     }
     trace_smmuv3_accel_drop_sid(dev->name, dev->vsid);
-    put_id(host, dev->vdevice_id);
+    smmuv3_accel_host_put_id(host, dev->vdevice_id);
     dev->vdevice_id = 0;
     if (dev->group->target.kind == SMMU_ACCEL_NESTED) {
         dev->group->outdated = true;

@@ -39,7 +39,7 @@ static bool alloc_abort_hwpt(SMMUv3AccelHost *host, uint32_t devid,
     return smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HWPT_ALLOC, ok);
 }
 
-static void put_id(SMMUv3AccelHost *host, uint32_t id)
+void smmuv3_accel_host_put_id(SMMUv3AccelHost *host, uint32_t id)
 {
     if (id) {
         smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_DESTROY,
@@ -51,8 +51,8 @@ static void host_free(SMMUv3AccelHost *host)
 {
     assert(QTAILQ_EMPTY(&host->groups) && !host->veventq_id);
     trace_smmuv3_accel_host_free(host->viommu_id);
-    put_id(host, host->abort_hwpt_id);
-    put_id(host, host->viommu_id);
+    smmuv3_accel_host_put_id(host, host->abort_hwpt_id);
+    smmuv3_accel_host_put_id(host, host->viommu_id);
     iommufd_backend_disconnect(host->iommufd);
     object_unref(host->iommufd);
     g_free(host);
@@ -267,6 +267,18 @@ static void push_group(const SMMUv3AccelGroup *group, SMMUv3AccelBatch *batch)
             return;
         }
     }
+}
+
+bool smmuv3_accel_host_has_lost(const SMMUv3AccelHost *host)
+{
+    const SMMUv3AccelGroup *group;
+
+    QTAILQ_FOREACH(group, &host->groups, next) {
+        if (group->stale) {
+            return true;
+        }
+    }
+    return host->stale;
 }
 
 void smmuv3_accel_host_recovery(const SMMUv3AccelHost *host,

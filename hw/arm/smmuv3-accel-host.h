@@ -174,6 +174,9 @@ bool smmuv3_accel_host_set_sid(SMMUv3AccelHost *host,
 void smmuv3_accel_host_drop_sid(SMMUv3AccelHost *host,
                                 SMMUv3AccelHostDevice *dev);
 
+/* Destroy an object of the kernel's and count it; 0 is none */
+void smmuv3_accel_host_put_id(SMMUv3AccelHost *host, uint32_t id);
+
 /* Objects that the kernel would not destroy may stand in the way of new ones */
 void smmuv3_accel_host_reap(SMMUv3AccelHost *host);
 
@@ -212,6 +215,9 @@ void smmuv3_accel_host_invalidate(const SMMUv3AccelHost *host,
 void smmuv3_accel_host_invalidated(SMMUv3AccelHost *host,
                                    const SMMUv3AccelBatch *batch,
                                    const SMMUv3AccelSubmitResult *res);
+
+/* Whether invalidations were lost that have not been made good */
+bool smmuv3_accel_host_has_lost(const SMMUv3AccelHost *host);
 
 /**
  * smmuv3_accel_host_recovery - what makes good for what was lost

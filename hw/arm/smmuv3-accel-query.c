@@ -61,18 +61,6 @@ static SMMUv3AccelInfoRegisterList *query_registers(const SMMUv3AccelState *s)
     return list;
 }
 
-static bool any_lost(const SMMUv3AccelHost *host)
-{
-    const SMMUv3AccelGroup *group;
-
-    QTAILQ_FOREACH(group, &host->groups, next) {
-        if (group->stale) {
-            return true;
-        }
-    }
-    return host->stale;
-}
-
 static SMMUv3AccelInfoViommu *query_viommu(const SMMUv3AccelHost *host)
 {
     SMMUv3AccelInfoViommu *info;
@@ -85,7 +73,7 @@ static SMMUv3AccelInfoViommu *query_viommu(const SMMUv3AccelHost *host)
     info->stage2_hwpt = host->stage2_hwpt_id;
     info->abort_hwpt = host->abort_hwpt_id;
     info->kept = host->iommufd->kept->len;
-    info->invalidations_lost = any_lost(host);
+    info->invalidations_lost = smmuv3_accel_host_has_lost(host);
     return info;
 }
 

@@ -222,8 +222,9 @@ static uint32_t inherited_field(const SMMUv3AccelRule *rule,
     return value;
 }
 
-static uint32_t inherited_reg(SMMUv3AccelReg reg, const SMMUv3AccelSpec *spec,
-                              const SMMUv3AccelHostInfo *host)
+/* A register that is not given, from @host or, without one, of newer QEMU */
+static uint32_t composed_reg(SMMUv3AccelReg reg, const SMMUv3AccelSpec *spec,
+                             const SMMUv3AccelHostInfo *host)
 {
     uint32_t field, value = 0;
     size_t n;
@@ -234,7 +235,8 @@ static uint32_t inherited_reg(SMMUv3AccelReg reg, const SMMUv3AccelSpec *spec,
             continue;
         }
         if (!shorthand_value(&rules[i], spec, &field)) {
-            field = inherited_field(&rules[i], host);
+            field = host ? inherited_field(&rules[i], host) :
+                    rules[i].dropin ?: rules[i].preset;
         }
         value = smmuv3_accel_field_set(&rules[i], value, field);
     }
@@ -246,6 +248,7 @@ bool smmuv3_accel_regs_compose(const SMMUv3AccelSpec *spec,
                                SMMUv3AccelRegs *out, Error **errp)
 {
     memset(out, 0, sizeof(*out));
+    out->dropin = spec->dropin;
     if (!smmuv3_accel_spec_validate(spec, errp)) {
         return false;
     }
@@ -256,8 +259,11 @@ bool smmuv3_accel_regs_compose(const SMMUv3AccelSpec *spec,
         } else if (has_default(reg)) {
             out->origin[reg] = SMMU_ACCEL_ORIGIN_DEFAULT;
         } else if (host) {
-            out->reg[reg] = inherited_reg(reg, spec, host);
+            out->reg[reg] = composed_reg(reg, spec, host);
             out->origin[reg] = SMMU_ACCEL_ORIGIN_INHERITED;
+        } else if (spec->dropin) {
+            out->reg[reg] = composed_reg(reg, spec, NULL);
+            out->origin[reg] = SMMU_ACCEL_ORIGIN_DEFAULT;
         }
     }
     return true;

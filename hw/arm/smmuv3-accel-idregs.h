@@ -19,6 +19,7 @@
 typedef struct SMMUv3AccelRegs {
     uint32_t reg[SMMU_ACCEL_NR_REGS];
     SMMUv3AccelOrigin origin[SMMU_ACCEL_NR_REGS];
+    bool dropin;                    /* may have SMMUv3AccelRule.dropin */
 } SMMUv3AccelRegs;
 
 /* ssidsize= and oas= not given, or given as "auto" */
@@ -32,6 +33,7 @@ typedef struct SMMUv3AccelSpec {
     OnOffAuto ats;
     int ssidsize;                   /* 0..20 or SMMU_ACCEL_AUTO */
     int oas;                        /* in bits, or SMMU_ACCEL_AUTO */
+    bool dropin;                    /* accel=on: as newer QEMU without a host */
 } SMMUv3AccelSpec;
 
 /* What the kernel says of the physical SMMU of one device */
@@ -89,7 +91,8 @@ bool smmuv3_accel_spec_validate(const SMMUv3AccelSpec *spec, Error **errp);
  * @out: the registers; without a host, those that are missing are UNKNOWN
  *
  * A given register is taken as it is, any other from @host, masked to what the
- * device honours, with the shorthands on top. That the result fits @host is
+ * device honours, with the shorthands on top. Without a host, a drop-in for
+ * newer QEMU takes its values, and nothing is UNKNOWN. That the result fits @host is
  * for smmuv3_accel_regs_compare() to say: ril=on may ask for too much.
  */
 bool smmuv3_accel_regs_compose(const SMMUv3AccelSpec *spec,

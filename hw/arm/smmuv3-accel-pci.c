@@ -108,19 +108,9 @@ static PCIDevice *host_device_below(PCIBus *bus)
 
 static bool check_bus(PCIBus *bus, Error **errp)
 {
-    const char *name = BUS(bus)->name;
     PCIDevice *pdev;
 
-    if (!pci_bus_is_root(bus) || !pci_bus_is_express(bus) ||
-        object_dynamic_cast(OBJECT(bus), "pxb-cxl-bus")) {
-        error_setg(errp, "bus %s is not a PCIe root complex: an SMMU serves "
-                   "pcie.0 or the bus of a pxb-pcie", name);
-        return false;
-    }
-    if (pci_bus_bypass_iommu(bus)) {
-        error_setg(errp, "root complex %s bypasses any IOMMU: remove "
-                   "bypass_iommu=on from its pxb-pcie, or "
-                   "default_bus_bypass_iommu=on from -machine", name);
+    if (!smmu_check_root_complex(bus, errp)) {
         return false;
     }
     pdev = host_device_below(bus);
@@ -128,7 +118,7 @@ static bool check_bus(PCIBus *bus, Error **errp)
         error_setg(errp, "VFIO device %s was created on %s before its SMMU, "
                    "and would not be behind it: give -device arm-smmuv3-accel "
                    "before every -device vfio-pci below that root complex",
-                   DEVICE(pdev)->id ?: pdev->name, name);
+                   DEVICE(pdev)->id ?: pdev->name, BUS(bus)->name);
         return false;
     }
     return true;

@@ -12,6 +12,7 @@
 #include "hw/qdev-properties.h"
 
 #include "smmuv3-accel-props.h"
+#include "smmuv3-accel-regs.h"
 #include "smmuv3-accel-state.h"
 
 static bool may_set(Object *obj, const char *name, Error **errp)
@@ -47,48 +48,11 @@ static void set_reg(Object *obj, Visitor *v, const char *name, void *opaque,
     s->spec.given[reg] = true;
 }
 
-static char *get_ssidsize(Object *obj, Error **errp)
-{
-    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(obj);
-
-    return smmuv3_accel_auto_to_str(s->regs_fixed ?
-        FIELD_EX32(s->regs.reg[SMMU_ACCEL_IDR1], IDR1, SSIDSIZE) :
-        s->spec.ssidsize);
-}
-
-static void set_ssidsize(Object *obj, const char *value, Error **errp)
-{
-    if (may_set(obj, "ssidsize", errp)) {
-        smmuv3_accel_parse_ssidsize(value,
-                                    &ARM_SMMUV3_ACCEL(obj)->spec.ssidsize,
-                                    errp);
-    }
-}
-
-static char *get_oas(Object *obj, Error **errp)
-{
-    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(obj);
-
-    return smmuv3_accel_auto_to_str(s->regs_fixed ?
-        oas2bits(FIELD_EX32(s->regs.reg[SMMU_ACCEL_IDR5], IDR5, OAS)) :
-        s->spec.oas);
-}
-
-static void set_oas(Object *obj, const char *value, Error **errp)
-{
-    if (may_set(obj, "oas", errp)) {
-        smmuv3_accel_parse_oas(value, &ARM_SMMUV3_ACCEL(obj)->spec.oas, errp);
-    }
-}
-
 static char *get_mode(Object *obj, Error **errp)
 {
-    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(obj);
+    SMMUv3AccelInfoMode mode = smmuv3_accel_regs_mode(ARM_SMMUV3_ACCEL(obj));
 
-    if (!s->regs_fixed) {
-        return g_strdup("undecided");
-    }
-    return g_strdup(s->inherited_from ? "inherited" : "specified");
+    return g_strdup(SMMUv3AccelInfoMode_str(mode));
 }
 
 static char *get_spec(Object *obj, Error **errp)
@@ -155,10 +119,6 @@ static void set_no_hotplug(Object *obj, bool value, Error **errp)
 }
 
 static const Property smmuv3_accel_properties[] = {
-    DEFINE_PROP_ON_OFF_AUTO("ril", SMMUv3AccelState, spec.ril,
-                            ON_OFF_AUTO_AUTO),
-    DEFINE_PROP_ON_OFF_AUTO("ats", SMMUv3AccelState, spec.ats,
-                            ON_OFF_AUTO_AUTO),
     DEFINE_PROP_STRING("host-smmu", SMMUv3AccelState, host_smmu),
     DEFINE_PROP_UINT64("x-msi-doorbell", SMMUv3AccelState, msi_doorbell, 0),
 };
@@ -175,19 +135,29 @@ static const struct {
     { "idr5", "IDR5 as the guest reads it; not given: from the host" },
     { "iidr", "IIDR as the guest reads it; not given: from the host" },
     { "aidr", "AIDR as the guest reads it; not given: from the host" },
-    { "ril", "range invalidation (IDR3.RIL)" },
-    { "ats", "address translation services (IDR0.ATS)" },
-    { "ssidsize", "bits of SubstreamID (IDR1.SSIDSIZE), 0 to 20 or auto" },
-    { "oas", "bits of output address (IDR5.OAS), 32 to 48 or auto" },
     { "host-smmu", "sysfs name of the physical SMMU to accept devices of" },
     { "x-msi-doorbell", "set by the board" },
     { "x-no-hotplug", "set by the board: host devices at start only" },
-    { "mode", "specified, inherited, or undecided" },
+    { "mode", "specified, inherited, default, or undecided" },
     { "spec", "the registers as options to paste" },
     { "origins", "where each register came from" },
     { "attached", "host devices, their StreamIDs and attachments" },
     { "associated-smmu", "sysfs name of the physical SMMU in use" },
 };
+
+bool smmuv3_accel_props_to_spec(SMMUv3AccelState *s, Error **errp)
+{
+    const SMMUv3State *s3 = ARM_SMMUV3(s);
+
+    s->spec.ril = s3->ril;
+    s->spec.ats = s3->ats;
+    s->spec.dropin = s3->accel;
+    return (!s3->ssidsize ||
+            smmuv3_accel_parse_ssidsize(s3->ssidsize, &s->spec.ssidsize,
+                                        errp)) &&
+           (!s3->oas ||
+            smmuv3_accel_parse_oas(s3->oas, &s->spec.oas, errp));
+}
 
 void smmuv3_accel_class_add_props(ObjectClass *oc)
 {
@@ -198,8 +168,6 @@ void smmuv3_accel_class_add_props(ObjectClass *oc)
                                   get_reg, set_reg, NULL,
                                   GUINT_TO_POINTER(reg));
     }
-    object_class_property_add_str(oc, "ssidsize", get_ssidsize, set_ssidsize);
-    object_class_property_add_str(oc, "oas", get_oas, set_oas);
     object_class_property_add_bool(oc, "x-no-hotplug", get_no_hotplug,
                                    set_no_hotplug);
     object_class_property_add_str(oc, "mode", get_mode, NULL);

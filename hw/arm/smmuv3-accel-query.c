@@ -13,15 +13,7 @@
 #include "smmuv3-accel-device.h"
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-query.h"
-
-static SMMUv3AccelInfoMode query_mode(const SMMUv3AccelState *s)
-{
-    if (!s->regs_fixed) {
-        return SMMUV3_ACCEL_INFO_MODE_UNDECIDED;
-    }
-    return s->inherited_from ? SMMUV3_ACCEL_INFO_MODE_INHERITED
-                             : SMMUV3_ACCEL_INFO_MODE_SPECIFIED;
-}
+#include "smmuv3-accel-regs.h"
 
 static SMMUv3AccelInfoFieldList *query_fields(SMMUv3AccelReg reg,
                                               uint32_t value)
@@ -270,7 +262,7 @@ SMMUv3AccelInfo *smmuv3_accel_query(SMMUv3AccelState *s)
     info->id = g_strdup(DEVICE(s)->id);
     info->bus = g_strdup(bus->qbus.name);
     info->enabled = smmu_enabled(ARM_SMMUV3(s));
-    info->mode = query_mode(s);
+    info->mode = smmuv3_accel_regs_mode(s);
     info->inherited_from = g_strdup(s->inherited_from);
     info->spec = s->regs_fixed ? smmuv3_accel_regs_spec(&s->regs) : NULL;
     info->registers = query_registers(s);

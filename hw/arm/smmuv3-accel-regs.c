@@ -15,6 +15,18 @@
 #include "smmuv3-accel-regs.h"
 #include "smmuv3-accel-state.h"
 
+/* So that what was not given, or "auto", reads as the value in effect */
+static void show_shorthands(SMMUv3State *s3, const SMMUv3AccelRegs *regs)
+{
+    uint32_t idr1 = regs->reg[SMMU_ACCEL_IDR1];
+    uint32_t idr5 = regs->reg[SMMU_ACCEL_IDR5];
+
+    g_free(s3->ssidsize);
+    g_free(s3->oas);
+    s3->ssidsize = smmuv3_accel_auto_to_str(FIELD_EX32(idr1, IDR1, SSIDSIZE));
+    s3->oas = smmuv3_accel_auto_to_str(oas2bits(FIELD_EX32(idr5, IDR5, OAS)));
+}
+
 static void fix_regs(SMMUv3AccelState *s, const SMMUv3AccelRegs *regs,
                      const char *host)
 {
@@ -25,9 +37,25 @@ static void fix_regs(SMMUv3AccelState *s, const SMMUv3AccelRegs *regs,
     s->regs = *regs;
     s->regs_fixed = true;
     s->inherited_from = g_strdup(host);
+    show_shorthands(s3, regs);
     /* Tables for the guest are built before the first reset */
     ARM_SMMUV3_GET_CLASS(s3)->init_idregs(s3);
-    trace_smmuv3_accel_regs(host ?: "command line", spec);
+    trace_smmuv3_accel_regs(SMMUv3AccelInfoMode_str(smmuv3_accel_regs_mode(s)),
+                            host ?: "no host", spec);
+}
+
+SMMUv3AccelInfoMode smmuv3_accel_regs_mode(const SMMUv3AccelState *s)
+{
+    g_autofree char *missing = smmuv3_accel_spec_missing(&s->spec);
+
+    if (!s->regs_fixed) {
+        return SMMUV3_ACCEL_INFO_MODE_UNDECIDED;
+    }
+    if (!missing) {
+        return SMMUV3_ACCEL_INFO_MODE_SPECIFIED;
+    }
+    return s->inherited_from ? SMMUV3_ACCEL_INFO_MODE_INHERITED
+                             : SMMUV3_ACCEL_INFO_MODE_DEFAULT;
 }
 
 bool smmuv3_accel_regs_from_spec(SMMUv3AccelState *s, Error **errp)
@@ -41,6 +69,19 @@ bool smmuv3_accel_regs_from_spec(SMMUv3AccelState *s, Error **errp)
     if (!smmuv3_accel_regs_compose(&s->spec, NULL, &regs, errp)) {
         return false;
     }
+    fix_regs(s, &regs, NULL);
+    return true;
+}
+
+bool smmuv3_accel_regs_from_defaults(SMMUv3AccelState *s)
+{
+    SMMUv3AccelRegs regs;
+
+    if (!s->spec.dropin) {
+        return false;
+    }
+    /* What can be wrong was seen at realize */
+    smmuv3_accel_regs_compose(&s->spec, NULL, &regs, &error_abort);
     fix_regs(s, &regs, NULL);
     return true;
 }

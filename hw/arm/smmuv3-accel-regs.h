@@ -19,6 +19,17 @@
 bool smmuv3_accel_regs_from_spec(SMMUv3AccelState *s, Error **errp);
 
 /**
+ * smmuv3_accel_regs_from_defaults - fix the registers as newer QEMU would
+ *
+ * Called when the machine is done and there was no host device. Returns: false
+ * if the command line does not have accel=on, which asks for that.
+ */
+bool smmuv3_accel_regs_from_defaults(SMMUv3AccelState *s);
+
+/* Where the registers come from; for the monitor */
+SMMUv3AccelInfoMode smmuv3_accel_regs_mode(const SMMUv3AccelState *s);
+
+/**
  * smmuv3_accel_regs_admit - may this host device serve the vSMMU?
  * @dev: host device that is being plugged, whose SMMU is known
  * @smmu: the name of its physical SMMU, or NULL

@@ -38,10 +38,10 @@ FIELD(AIDR, ARCH_MAJOR,    4, 4)
 /* A feature there is not */
 #define NONE(r, f, w) OWN(r, f, ONLY(0), ONLY(0), 0, w)
 
-/* The host limits the vSMMU */
-#define HOST(r, f, v, e, c, opt, w)                                           \
+/* The host limits the vSMMU; without one, newer QEMU has @p */
+#define HOST(r, f, v, e, c, opt, p, w)                                        \
     FIELD_RULE(r, f, .vfio = v, .emulated = e, .compare = SMMU_ACCEL_ ## c,   \
-               .inherit = true, .shorthand = opt, .why = w)
+               .inherit = true, .shorthand = opt, .preset = p, .why = w)
 
 /* The host is looked at, but what it has is not taken over */
 #define CHECK(r, f, v, e, c, p, w)                                            \
@@ -71,7 +71,7 @@ static const SMMUv3AccelRule rules[] = {
                .shorthand = "ats",
                .why = "ATS is a property of each device, not of the SMMU"),
     NONE(IDR0, NS1ATS, "split-stage ATS needs a stage 2 of the guest"),
-    HOST(IDR0, ASID16, UPTO(1), UPTO(1), AT_MOST, NULL,
+    HOST(IDR0, ASID16, UPTO(1), UPTO(1), AT_MOST, NULL, 1,
          "ASIDs go to the host as they are"),
     OWN(IDR0, MSI, UPTO(1), UPTO(1), 1,
         "a guest can wait for CMD_SYNC in memory, without an exit"),
@@ -79,9 +79,10 @@ static const SMMUv3AccelRule rules[] = {
     NONE(IDR0, ATOS, "QEMU has no address translation operations"),
     NONE(IDR0, PRI, "QEMU has no PRI queue"),
     NONE(IDR0, VMW, "VMID wildcards need a stage 2 of the guest"),
-    OWN(IDR0, VMID16, UPTO(1), UPTO(1), 0,
-        "the kernel puts in the VMID; without S2P it means nothing"),
-    HOST(IDR0, CD2L, UPTO(1), UPTO(1), AT_MOST, NULL,
+    FIELD_RULE(IDR0, VMID16, .vfio = UPTO(1), .emulated = UPTO(1), .dropin = 1,
+               .why = "the kernel puts in the VMID; without S2P it means "
+                      "nothing"),
+    HOST(IDR0, CD2L, UPTO(1), UPTO(1), AT_MOST, NULL, 0,
          "CD tables are walked by the host"),
     NONE(IDR0, VATOS, "QEMU has no address translation operations"),
     CHECK(IDR0, TTENDIAN, ONLY(0) | ONLY(2), ONLY(2), ENDIAN, 2,
@@ -97,7 +98,7 @@ static const SMMUv3AccelRule rules[] = {
 
     OWN(IDR1, SIDSIZE, FROM(16, 32), FROM(16, 32), SMMU_IDR1_SIDSIZE,
         "a PCIe root complex has StreamIDs of 16 bits; QEMU walks the table"),
-    HOST(IDR1, SSIDSIZE, UPTO(20), UPTO(20), AT_MOST, "ssidsize",
+    HOST(IDR1, SSIDSIZE, UPTO(20), UPTO(20), AT_MOST, "ssidsize", 0,
          "S1CDMax goes to the host as it is"),
     NONE(IDR1, PRIQS, "QEMU has no PRI queue"),
     OWN(IDR1, EVENTQS, UPTO(SMMU_EVENTQS), UPTO(SMMU_EVENTQS), SMMU_EVENTQS,
@@ -113,8 +114,9 @@ static const SMMUv3AccelRule rules[] = {
 
     NONE(IDR2, BA_VATOS, "QEMU has no VATOS page"),
 
-    OWN(IDR3, HAD, ONLY(0), UPTO(1), 0,
-        "whether the host has it must not be read (uAPI)"),
+    /* Newer QEMU always shows it; a host without it ignores what it is for */
+    FIELD_RULE(IDR3, HAD, .vfio = ONLY(0), .emulated = UPTO(1), .dropin = 1,
+               .why = "whether the host has it must not be read (uAPI)"),
     NONE(IDR3, PBHA, "whether the host has it must not be read (uAPI)"),
     OWN(IDR3, XNX, ONLY(0), UPTO(1), 0,
         "a guest's stage 2 cannot be forwarded"),
@@ -123,9 +125,9 @@ static const SMMUv3AccelRule rules[] = {
     OWN(IDR3, FWB, ONLY(0), UPTO(1), 0,
         "a guest's stage 2 cannot be forwarded"),
     NONE(IDR3, STT, "QEMU does not walk small translation tables"),
-    HOST(IDR3, RIL, UPTO(1), UPTO(1), AT_MOST, "ril",
+    HOST(IDR3, RIL, UPTO(1), UPTO(1), AT_MOST, "ril", 1,
          "range invalidations go to the host as they are"),
-    HOST(IDR3, BBML, UPTO(2), UPTO(2), AT_MOST, NULL,
+    HOST(IDR3, BBML, UPTO(2), UPTO(2), AT_MOST, NULL, 2,
          "what a change of block size does is up to the host's TLB"),
     NONE(IDR3, E0PD, "whether the host has it must not be read (uAPI)"),
     NONE(IDR3, PTWNNC, "whether the host has it must not be read (uAPI)"),
@@ -138,13 +140,13 @@ static const SMMUv3AccelRule rules[] = {
                .preset = SMMU_IDR5_OAS, .shorthand = "oas",
                .why = "stage 1 may put out no more than stage 2 takes; "
                       "QEMU walks up to 48 bits"),
-    HOST(IDR5, GRAN4K, UPTO(1), UPTO(1), SUBSET, NULL,
+    HOST(IDR5, GRAN4K, UPTO(1), UPTO(1), SUBSET, NULL, 1,
          "tables are walked by the host"),
-    HOST(IDR5, GRAN16K, UPTO(1), UPTO(1), SUBSET, NULL,
+    HOST(IDR5, GRAN16K, UPTO(1), UPTO(1), SUBSET, NULL, 1,
          "tables are walked by the host"),
-    HOST(IDR5, GRAN64K, UPTO(1), UPTO(1), SUBSET, NULL,
+    HOST(IDR5, GRAN64K, UPTO(1), UPTO(1), SUBSET, NULL, 1,
          "tables are walked by the host"),
-    HOST(IDR5, VAX, UPTO(1), ONLY(0), AT_MOST, NULL,
+    HOST(IDR5, VAX, UPTO(1), ONLY(0), AT_MOST, NULL, 0,
          "tables are walked by the host, QEMU itself walks up to 48 bits"),
     NONE(IDR5, STALL_MAX, "a stalled transaction could never be resumed"),
 
@@ -160,7 +162,7 @@ static const SMMUv3AccelRule rules[] = {
 
     /* Each feature has its own bit: a host of SMMUv3.0 has AIDR 0, and works */
     FIELD_RULE(AIDR, ARCH_MINOR, .vfio = ANY, .emulated = ANY,
-               .inherit = true, .why = "only sums up what the IDRs say"),
+               .inherit = true, .preset = 1, .why = "only sums up what the IDRs say"),
     FIELD_RULE(AIDR, ARCH_MAJOR, .vfio = ANY, .emulated = ANY,
                .inherit = true, .why = "only sums up what the IDRs say"),
 };

@@ -52,6 +52,9 @@ typedef struct SMMUv3AccelRule {
     SMMUv3AccelCompare compare;
     bool inherit;                   /* from the host, if the walker can too */
     uint32_t preset;                /* when not inherited, or impossible */
+    uint32_t dropin;                /* of newer QEMU with accel=on and without
+                                       a host device, if it is not the preset;
+                                       allowed there beside @vfio */
     const char *shorthand;          /* option for this field, or NULL */
     const char *why;
 } SMMUv3AccelRule;

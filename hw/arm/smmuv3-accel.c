@@ -39,7 +39,7 @@ static void machine_done(Notifier *notifier, void *data)
                                        machine_done);
     g_autofree char *missing = NULL;
 
-    if (s->regs_fixed) {
+    if (s->regs_fixed || smmuv3_accel_regs_from_defaults(s)) {
         return;
     }
     missing = smmuv3_accel_spec_missing(&s->spec);
@@ -60,17 +60,13 @@ static void smmuv3_accel_realize(DeviceState *d, Error **errp)
         DEVICE_CLASS(object_class_by_name(TYPE_ARM_SMMUV3));
     ERRP_GUARD();
 
-    if (!ARM_SMMU(s)->primary_bus) {
-        error_setg(errp, "arm-smmuv3-accel needs the root complex it serves: "
-                   "bus=pcie.0, or bus= with the id of a pxb-pcie");
-        return;
-    }
     if (ARM_SMMUV3(s)->stage) {
         error_setg(errp, "stage= has no meaning for arm-smmuv3-accel: S1P and "
                    "S2P of idr0= say what it translates");
         return;
     }
-    if (!smmuv3_accel_regs_from_spec(s, errp)) {
+    if (!smmuv3_accel_props_to_spec(s, errp) ||
+        !smmuv3_accel_regs_from_spec(s, errp)) {
         return;
     }
     parent->realize(d, errp);
@@ -201,10 +197,9 @@ static void smmuv3_accel_class_init(ObjectClass *oc, void *data)
     dc->desc = "SMMUv3 with stage 1 in hardware, for VFIO devices on iommufd";
     dc->realize = smmuv3_accel_realize;
     dc->vmsd = &vmstate_smmuv3_accel;
-    dc->user_creatable = true;
-    dc->hotpluggable = false;
-    dc->bus_property = "primary-bus";
-    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    /* This type is meant already, whatever accel= says */
+    dc->user_type = NULL;
+    ARM_SMMUV3_CLASS(oc)->has_accel_options = true;
     smmuv3_accel_class_add_props(oc);
 
     sbc->setup_pci_iommu = smmuv3_accel_setup_pci_iommu;

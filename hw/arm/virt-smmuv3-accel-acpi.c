@@ -1,9 +1,9 @@
 /*
- * Accelerated SMMUv3 on the virt board: the IORT
+ * SMMUv3s of single root complexes on the virt board: the IORT
  *
  * Table and section numbers are those of "IO Remapping Table", DEN 0049E.d.
  * Nodes: ITS group (if any), one SMMUv3 per vSMMU, the root complex, one
- * reserved memory range per vSMMU.
+ * reserved memory range per accelerated vSMMU.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -231,13 +231,22 @@ static void fill_gaps(GArray *ranges, uint32_t its)
     g_array_sort(ranges, by_first);
 }
 
+static uint32_t nb_accelerated(GSList *smmus)
+{
+    uint32_t n = 0;
+
+    for (GSList *l = smmus; l; l = l->next) {
+        n += virt_smmuv3_accel_has_host_devices(l->data);
+    }
+    return n;
+}
+
 void virt_smmuv3_accel_build_iort(GArray *table_data, BIOSLinker *linker,
                                   VirtMachineState *vms)
 {
     g_autoptr(GSList) smmus = virt_smmuv3_accel_list(vms);
     g_autoptr(GArray) ranges = g_array_new(false, true, sizeof(RidRange));
-    g_autoptr(GArray) translated = NULL;
-    uint32_t nb_smmus = g_slist_length(smmus);
+    g_autoptr(GArray) reserved = g_array_new(false, true, sizeof(RidRange));
     AcpiTable table = { .sig = "IORT", .rev = IORT_REVISION,
                         .oem_id = vms->oem_id,
                         .oem_table_id = vms->oem_table_id };
@@ -251,7 +260,8 @@ void virt_smmuv3_accel_build_iort(GArray *table_data, BIOSLinker *linker,
     iort.start = table.table_offset;
 
     /* Table 2: IORT */
-    build_append_int_noprefix(table_data, iort.its + 2 * nb_smmus + 1, 4);
+    build_append_int_noprefix(table_data, iort.its + g_slist_length(smmus) + 1 +
+                             nb_accelerated(smmus), 4);
     build_append_int_noprefix(table_data, NODE_OFFSET, 4);
     build_append_int_noprefix(table_data, 0, 4); /* Reserved */
 
@@ -264,15 +274,17 @@ void virt_smmuv3_accel_build_iort(GArray *table_data, BIOSLinker *linker,
                                     table_data->len - iort.start);
 
         g_array_append_val(ranges, range);
+        if (virt_smmuv3_accel_has_host_devices(smmu)) {
+            g_array_append_val(reserved, range);
+        }
         ats |= FIELD_EX32(ARM_SMMUV3(smmu)->idr[0], IDR0, ATS);
         smmu_node(&iort, vms, smmu);
     }
 
-    translated = g_array_copy(ranges);
     fill_gaps(ranges, iort.its ? NODE_OFFSET : 0);
     rc_node(&iort, ranges, ats);
-    for (int i = 0; i < translated->len; i++) {
-        rmr_node(&iort, &g_array_index(translated, RidRange, i));
+    for (int i = 0; i < reserved->len; i++) {
+        rmr_node(&iort, &g_array_index(reserved, RidRange, i));
     }
 
     acpi_table_end(linker, &table);

@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3 on the virt board: the device tree
+ * SMMUv3s of single root complexes on the virt board: the device tree
  *
  * Bindings: arm,smmu-v3.yaml, pci-iommu.txt, reserved-memory.yaml. The window
  * for the host's MSI doorbells is a reserved region with as many
@@ -226,15 +226,18 @@ bool virt_smmuv3_accel_add_fdt(VirtMachineState *vms, Error **errp)
 
         if (smmu->primary_bus == vms->bus) {
             add_smmu(&b, smmu);
-            add_msi_window(&b, vms->bus);
-            object_property_set_bool(OBJECT(smmu), "x-no-hotplug", !acpi,
-                                     &error_abort);
+            if (virt_smmuv3_accel_has_host_devices(smmu)) {
+                add_msi_window(&b, vms->bus);
+                object_property_set_bool(OBJECT(smmu), "x-no-hotplug", !acpi,
+                                         &error_abort);
+            }
         } else if (!acpi && (MACHINE(vms)->kernel_filename ||
                              vms->bootinfo.firmware_loaded)) {
-            error_setg(errp, "arm-smmuv3-accel on %s: a device tree cannot "
-                       "tell the guest of a pxb-pcie. Boot with ACPI, that is "
+            error_setg(errp, "%s on %s: a device tree cannot tell the guest "
+                       "of a pxb-pcie. Boot with ACPI, that is "
                        "with UEFI firmware (-bios QEMU_EFI.fd) and without "
                        "acpi=off, or put the SMMU on pcie.0",
+                       object_get_typename(OBJECT(smmu)),
                        BUS(smmu->primary_bus)->name);
             return false;
         }

@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3 on the virt board: plugging
+ * SMMUv3s of single root complexes on the virt board: plugging
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,8 +26,8 @@ static int collect(Object *obj, void *opaque)
 {
     GSList **list = opaque;
 
-    if (object_dynamic_cast(obj, TYPE_ARM_SMMUV3_ACCEL) &&
-        DEVICE(obj)->realized) {
+    if (object_dynamic_cast(obj, TYPE_ARM_SMMUV3) &&
+        ARM_SMMU(obj)->smmu_per_bus && DEVICE(obj)->realized) {
         *list = g_slist_insert_sorted(*list, obj, by_address);
     }
     return 0;
@@ -48,14 +48,21 @@ bool virt_smmuv3_accel_present(VirtMachineState *vms)
     return list;
 }
 
+bool virt_smmuv3_accel_has_host_devices(SMMUState *smmu)
+{
+    return object_dynamic_cast(OBJECT(smmu), TYPE_ARM_SMMUV3_ACCEL);
+}
+
 bool virt_smmuv3_accel_serves(PCIBus *root)
 {
     g_autoptr(GSList) list =
         virt_smmuv3_accel_list(VIRT_MACHINE(qdev_get_machine()));
 
     for (GSList *l = list; l; l = l->next) {
-        if (ARM_SMMU(l->data)->primary_bus == root) {
-            return true;
+        SMMUState *smmu = l->data;
+
+        if (smmu->primary_bus == root) {
+            return virt_smmuv3_accel_has_host_devices(smmu);
         }
     }
     return false;
@@ -92,22 +99,38 @@ static hwaddr msi_doorbell(VirtMachineState *vms)
 void virt_smmuv3_accel_pre_plug(VirtMachineState *vms, DeviceState *dev,
                                 Error **errp)
 {
-    PlatformBusDevice *pbus = PLATFORM_BUS_DEVICE(vms->platform_bus_dev);
+    const char *type = object_get_typename(OBJECT(dev));
+    PlatformBusDevice *pbus;
 
+    if (!vms->platform_bus_dev) {
+        return;                 /* the machine's own, of iommu=smmuv3 */
+    }
     if (vms->iommu != VIRT_IOMMU_NONE) {
         error_setg(errp, "the machine has an IOMMU already (%s): an "
-                   "arm-smmuv3-accel cannot be added to it",
+                   "%s cannot be added to it",
                    vms->iommu == VIRT_IOMMU_SMMUV3 ?
                    "remove iommu=smmuv3 from -machine" :
-                   "remove virtio-iommu-pci");
+                   "remove virtio-iommu-pci", type);
         return;
     }
+    if (!ARM_SMMU(dev)->primary_bus) {
+        error_setg(errp, "%s needs the root complex it serves: bus=pcie.0, or "
+                   "bus= with the id of a pxb-pcie", type);
+        return;
+    }
+    pbus = PLATFORM_BUS_DEVICE(vms->platform_bus_dev);
     if (bitmap_count_one(pbus->used_irqs, pbus->num_irqs) + NUM_IRQS >
         pbus->num_irqs) {
         error_setg(errp, "no interrupts left on the platform bus: a machine "
-                   "has room for %u arm-smmuv3-accel",
-                   pbus->num_irqs / NUM_IRQS);
+                   "has room for %u %s", pbus->num_irqs / NUM_IRQS, type);
         return;
     }
-    smmuv3_accel_set_msi_doorbell(ARM_SMMUV3_ACCEL(dev), msi_doorbell(vms));
+    object_property_set_bool(OBJECT(dev), "smmu_per_bus", true, &error_abort);
+    if (virt_smmuv3_accel_has_host_devices(ARM_SMMU(dev))) {
+        smmuv3_accel_set_msi_doorbell(ARM_SMMUV3_ACCEL(dev),
+                                      msi_doorbell(vms));
+    } else if (!ARM_SMMUV3(dev)->stage &&
+               !VIRT_MACHINE_GET_CLASS(vms)->no_nested_smmu) {
+        object_property_set_str(OBJECT(dev), "stage", "nested", &error_abort);
+    }
 }

@@ -240,6 +240,23 @@ static const AcpiCase acpi_cases[] = {
       "1b0: id 5 rev 3 " RMR
       "    0000-01ff to a0\n",
       { { 8, 0, 9, 10 }, { 0, 0x10, 1, 1 } } },
+    /* Only what has host devices needs a reserved range and its bus numbers */
+    { "emulated-beside", MACHINE PXB("pxb1", "8") SMMU("pxb1")
+      "-device arm-smmuv3,primary-bus=pcie.0 ",
+      "PC08", "PCI0",
+      "IORT rev 5\n"
+      ITS
+      "48: id 1 rev 4 " SMMU_1
+      "    0000-ffff to 30\n"
+      "a0: id 2 rev 4 " SMMU_2
+      "    0000-ffff to 30\n"
+      "f8: id 3 rev 3 " RC(0)
+      "    0000-00ff to a0\n"
+      "    0100-07ff to 30\n"
+      "    0800-08ff to 48\n"
+      "    0900-ffff to 30\n"
+      "16c: id 4 rev 3 " RMR
+      "    0800-08ff to 48\n" },
     /* A bridge without bus numbers does not pull in bus 0 */
     { "two-pxb", MACHINE PXB("pxb1", "12") PXB("pxb2", "8") PXB("pxb3", "15")
       ROOT_PORT("rp1", "pxb1", "0", "1") SMMU("pxb1") SMMU_ATS("pxb2"),

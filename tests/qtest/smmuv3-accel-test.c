@@ -134,6 +134,36 @@ static const Refusal refusals[] = {
     { "boot/acpi-off", "-M acpi=off " PXB("pxb1", "8") SMMU0 "bus=pxb1," SPEC_A
       " -bios $TMP/image", "arm-smmuv3-accel on pxb1: " NO_DT },
 
+    { "dropin/emulated", "-device arm-smmuv3,bus=pcie.0", NULL },
+    { "dropin/beside", PXB("pxb1", "8") "-device arm-smmuv3,bus=pcie.0 "
+      "-device arm-smmuv3,primary-bus=pxb1,accel=on", NULL },
+    { "dropin/bus", "-device arm-smmuv3",
+      "arm-smmuv3 needs the root complex it serves: bus=pcie.0, or bus= "
+      "with the id of a pxb-pcie" },
+    { "dropin/root-port", RP0 "-device arm-smmuv3,bus=rp0",
+      "bus rp0" NOT_ROOT },
+    { "dropin/second", "-device arm-smmuv3,bus=pcie.0 "
+      "-device arm-smmuv3,bus=pcie.0", "bus pcie.0 already has an IOMMU" },
+    { "dropin/machine", "-M iommu=smmuv3 -device arm-smmuv3,bus=pcie.0",
+      "the machine has an IOMMU already (remove iommu=smmuv3 from -machine): "
+      "an arm-smmuv3 cannot be added to it" },
+    { "dropin/global", "-M iommu=smmuv3 -global arm-smmuv3.accel=on",
+      "accel=on is an option of -device arm-smmuv3, not of the machine's own "
+      "SMMUv3: remove iommu=smmuv3 from -machine, or accel=on from -global" },
+    { "dropin/accel", "-device arm-smmuv3,bus=pcie.0,accel=maybe",
+      "Parameter 'accel' expects 'on' or 'off'" },
+    { "dropin/ats", "-device arm-smmuv3,bus=pcie.0,ats=on",
+      "ats= needs accel=on: an emulated SMMUv3 cannot vary" },
+    { "dropin/ril", "-device arm-smmuv3,bus=pcie.0,accel=off,ril=off",
+      "ril= needs accel=on: an emulated SMMUv3 cannot vary" },
+    { "dropin/oas", "-device arm-smmuv3,bus=pcie.0,oas=44",
+      "oas= needs accel=on: an emulated SMMUv3 cannot vary" },
+    { "dropin/stage", "-device arm-smmuv3,bus=pcie.0,accel=on,stage=nested",
+      "stage= has no meaning for arm-smmuv3-accel: S1P and S2P of idr0= say "
+      "what it translates" },
+    { "dropin/kernel", PXB("pxb1", "8") "-device arm-smmuv3,bus=pxb1 "
+      "-kernel $TMP/image", "arm-smmuv3 on pxb1: " NO_DT },
+
     { "iommufd/null", "-object iommufd,id=iommufd0,fd=0",
       "fd=0 is not /dev/iommu but /dev/null: pass an open /dev/iommu, or leave "
       "out fd=" },
@@ -427,12 +457,14 @@ static GHashTable *list_properties(QTestState *qts, const char *driver)
 static void test_introspection(void)
 {
     static const char *const own[] = {
-        "idr0", "idr1", "idr2", "idr3", "idr4", "idr5", "iidr", "aidr", "ril",
-        "ats", "ssidsize", "oas", "host-smmu", "mode", "spec", "origins",
-        "attached", "associated-smmu",
+        "idr0", "idr1", "idr2", "idr3", "idr4", "idr5", "iidr", "aidr",
+        "host-smmu", "mode", "spec", "origins", "attached", "associated-smmu",
     };
     /* libvirt takes its capabilities from the plain device */
-    static const char *const base[] = { "stage", "primary-bus", "bus_num" };
+    static const char *const base[] = {
+        "stage", "primary-bus", "bus_num", "smmu_per_bus", "accel", "ril",
+        "ats", "ssidsize", "oas",
+    };
     QTestState *qts = qtest_init("-M none");
     g_autoptr(GHashTable) accel = list_properties(qts, "arm-smmuv3-accel");
     g_autoptr(GHashTable) plain = list_properties(qts, "arm-smmuv3");

@@ -599,6 +599,71 @@ static void test_compose_no_host(void)
     }
 }
 
+/*
+ * accel=on and no host: the registers that QEMU 11 shows without one, and
+ * IDR0.MSI, of which a host has no say.
+ */
+static void test_compose_dropin(void)
+{
+    static const uint32_t qemu11[SMMU_ACCEL_NR_REGS] = {
+        [SMMU_ACCEL_IDR0] = 0xd44101a | R_IDR0_MSI_MASK,
+        [SMMU_ACCEL_IDR1] = 0x2730010,
+        [SMMU_ACCEL_IDR3] = 0x1404,
+        [SMMU_ACCEL_IDR5] = 0x74,
+        [SMMU_ACCEL_AIDR] = 1,
+    };
+    SMMUv3AccelSpec spec;
+    SMMUv3AccelRegs regs;
+    SMMUv3AccelHostInfo host = rich_host;
+    Error *err = NULL;
+
+    smmuv3_accel_spec_init(&spec);
+    spec.dropin = true;
+    smmuv3_accel_regs_compose(&spec, NULL, &regs, &error_abort);
+    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+        g_assert_cmphex(regs.reg[reg], ==, qemu11[reg]);
+        g_assert_cmpint(regs.origin[reg], ==, SMMU_ACCEL_ORIGIN_DEFAULT);
+    }
+    /* Nobody uses HAD, and a host without it does no harm */
+    smmuv3_accel_regs_compare(&regs, &host, "d", NULL, &error_abort);
+
+    /* As given registers as well, but not with the strict type */
+    memcpy(spec.reg, regs.reg, sizeof(spec.reg));
+    memset(spec.given, true, sizeof(spec.given));
+    smmuv3_accel_regs_compose(&spec, &host, &regs, &error_abort);
+    smmuv3_accel_regs_compare(&regs, &host, "d", NULL, &error_abort);
+    spec.dropin = false;
+    smmuv3_accel_regs_compose(&spec, &host, &regs, &error_abort);
+    g_assert_false(smmuv3_accel_regs_compare(&regs, &host, "d", NULL, &err));
+    assert_names(err, "IDR3.HAD");
+
+    /* All that KubeVirt asks for and this host lacks, at once */
+    smmuv3_accel_spec_init(&spec);
+    spec.dropin = true;
+    spec.ats = ON_OFF_AUTO_ON;
+    spec.ssidsize = 20;
+    spec.oas = 48;
+    smmuv3_accel_regs_compose(&spec, NULL, &regs, &error_abort);
+    host.idr[1] = FIELD_DP32(host.idr[1], IDR1, SSIDSIZE, 5);
+    host.idr[3] &= ~R_IDR3_RIL_MASK;
+    host.oas_bits = 44;
+    err = NULL;
+    g_assert_false(smmuv3_accel_regs_compare(&regs, &host, "d", NULL, &err));
+    g_assert_cmpstr(error_get_pretty(err), ==,
+        "device d: its SMMU cannot back this vSMMU:"
+        "\n  IDR1.SSIDSIZE: host 5, vSMMU 20 (ssidsize=5)"
+        "\n  IDR3.RIL: host 0, vSMMU 1 (ril=off)"
+        "\n  IDR5.OAS: host 44 bits, vSMMU 48 bits (oas=44)");
+    error_free(err);
+
+    /* With a host, what is not given comes from there */
+    spec.ssidsize = SMMU_ACCEL_AUTO;
+    smmuv3_accel_regs_compose(&spec, &host, &regs, &error_abort);
+    g_assert_cmpint(FIELD_EX32(regs.reg[SMMU_ACCEL_IDR1], IDR1, SSIDSIZE), ==,
+                    5);
+    g_assert_cmphex(regs.reg[SMMU_ACCEL_IDR3] & R_IDR3_HAD_MASK, ==, 0);
+}
+
 /* The base device's own nested SMMU, for a hypervisor as the guest */
 static void test_stage2_given(void)
 {
@@ -746,6 +811,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/idregs/compose/mixed", test_compose_mixed);
     g_test_add_func("/smmuv3-accel/idregs/compose/no-host",
                     test_compose_no_host);
+    g_test_add_func("/smmuv3-accel/idregs/compose/dropin",
+                    test_compose_dropin);
     g_test_add_func("/smmuv3-accel/idregs/compose/stage2", test_stage2_given);
     g_test_add_func("/smmuv3-accel/idregs/text", test_text);
     g_test_add_func("/smmuv3-accel/idregs/parse", test_parse);

@@ -10,10 +10,10 @@
 #define HW_ARM_SMMUV3_ACCEL_H
 
 #include "exec/hwaddr.h"
+#include "hw/arm/smmuv3.h"
 #include "qapi/error.h"
 #include "qom/object.h"
 
-#define TYPE_ARM_SMMUV3_ACCEL "arm-smmuv3-accel"
 OBJECT_DECLARE_SIMPLE_TYPE(SMMUv3AccelState, ARM_SMMUV3_ACCEL)
 
 /**

@@ -1,8 +1,9 @@
 /*
- * Accelerated SMMUv3 on the virt board
+ * SMMUv3s of single root complexes on the virt board
  *
- * The device is on the platform bus, as many as there are PCIe root complexes
- * to serve. Here is what the board has to do for them.
+ * The devices, emulated or accelerated, are on the platform bus, as many as
+ * there are PCIe root complexes to serve. Here is what the board has to do for
+ * them. The SMMU of iommu=smmuv3 is none of them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -33,7 +34,10 @@ GSList *virt_smmuv3_accel_list(VirtMachineState *vms);
 /* Whether there is any; other IOMMUs are refused then */
 bool virt_smmuv3_accel_present(VirtMachineState *vms);
 
-/* Whether the root complex of bus @root has one; for gpex-acpi.c */
+/* Whether @smmu is accelerated, so that the guest has to map a MSI window */
+bool virt_smmuv3_accel_has_host_devices(SMMUState *smmu);
+
+/* Whether the root complex of bus @root has such a one; for gpex-acpi.c */
 bool virt_smmuv3_accel_serves(PCIBus *root);
 
 /* Where the board put a vSMMU: guest physical address, SPI of an interrupt */

@@ -37,6 +37,9 @@ GSList *virt_smmuv3_accel_list(VirtMachineState *vms)
 {
     GSList *list = NULL;
 
+    if (vms->iommu == VIRT_IOMMU_SMMUV3) {
+        return NULL;            /* the machine's own is the only one */
+    }
     object_child_foreach_recursive(OBJECT(vms), collect, &list);
     return list;
 }

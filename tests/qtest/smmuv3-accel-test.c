@@ -148,8 +148,12 @@ static const Refusal refusals[] = {
       "the machine has an IOMMU already (remove iommu=smmuv3 from -machine): "
       "an arm-smmuv3 cannot be added to it" },
     { "dropin/global", "-M iommu=smmuv3 -global arm-smmuv3.accel=on",
-      "accel=on is an option of -device arm-smmuv3, not of the machine's own "
-      "SMMUv3: remove iommu=smmuv3 from -machine, or accel=on from -global" },
+      "accel=on has to be an option of -device arm-smmuv3: remove it from "
+      "-global" },
+    { "dropin/global-per-bus", "-M iommu=smmuv3 "
+      "-global arm-smmuv3.smmu_per_bus=on", NULL },
+    { "dropin/no-stage", "-device arm-smmuv3,bus=pcie.0,stage=7",
+      "stage '7' is none of 1, 2 and nested" },
     { "dropin/accel", "-device arm-smmuv3,bus=pcie.0,accel=maybe",
       "Parameter 'accel' expects 'on' or 'off'" },
     { "dropin/ats", "-device arm-smmuv3,bus=pcie.0,ats=on",

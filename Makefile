@@ -33,7 +33,7 @@ build-arm64: packages ## build QEMU for an arm64 host, as the lab uses it
 run: packages ## see it work: a guest behind a vSMMU on the lab's SMMU (DEVICE=<BDF>: a device of this machine)
 	@scripts/lab run $(if $(DEVICE),--device $(DEVICE))
 
-check: packages ## all tests (PART=scripts|style|unit|qtest|lab: one part)
+check: packages ## all tests (PART=scripts|style|unit|qtest|libvirt|lab: one part)
 	@scripts/check $(PART)
 
 bench: packages ## this vSMMU, upstream's, none and the host itself, side by side (PLAN=quick|full)

@@ -147,4 +147,9 @@ sanitizer_reports() {    # each is a failure, also if the test did not care how 
     done
 }
 
+part_libvirt() {
+    ONLY=qemu-system-aarch64 "$ROOT/scripts/build" native >>"$log" 2>&1 || { tail -n 20 "$log" >&2; return 1; }
+    run_tap libvirt /usr/bin/python3 "$ROOT/tests/libvirt/run.py"
+}
+
 part_lab() { run_tap scenario "$ROOT/scripts/lab" check; }

@@ -78,6 +78,7 @@ class L1(Host):
             disks.append(("qemu", images.qemu_disk(qemu)))
         if rival:
             disks.append(("rival", rival))
+        disks += [(name, roots.libvirt_root(name.partition("-")[2]) / "image") for name in platform.roots]
         table = self.iort(platform, kernel) if platform.mend else None
         with util.stage("L1 boots"):
             self.l0 = l0.L0(platform, kernel, log_dir, disks, table, shell)

@@ -74,6 +74,9 @@ class Platform:
     # What to do to its IORT; None: leave it.  The emulated SMMU has no FWB,
     # so the table has to say CANWBS.
     mend: Callable = iort.with_canwbs
+    # Root disks beside L1's own, by name, and words of its kernel's command line.
+    roots: tuple = ()
+    append: tuple = ()
 
     def args(self):
         args = list(self.machine)
@@ -106,6 +109,10 @@ PAIR = Platform(
     name="pair",
     devices=(Assignable("pair0", "nvme", 1, part=0), Assignable("pair1", "nvme", 1, part=1),
              Assignable("nvme0", "nvme", 2), Assignable("nvme1", "nvme", 3)))
+
+# With the root disks of Debian's libvirts, and a kernel with AppArmor as Debian's has it.
+LIBVIRT = Platform(name="libvirt", append=("lsm=apparmor",),
+                   roots=tuple(f"libvirt-{suite}" for suite in roots.LIBVIRT_SUITES))
 
 # 32 small disks: four slots with eight root ports each.
 MANY = Platform(
@@ -143,7 +150,8 @@ class L0:
         (self.dir / "initrd").write_bytes(initrd)
 
         append = ["console=ttyAMA0", "iommu.passthrough=1", "panic=-1", "mitigations=off",
-                  "lab.role=l1", f"lab.nonce={self.nonce}", f"lab.shell={int(shell)}"]
+                  "lab.role=l1", f"lab.nonce={self.nonce}", f"lab.shell={int(shell)}",
+                  *platform.append]
         args = [binary(), *platform.args(), "-nodefaults", "-display", "none", "-no-reboot",
                 "-accel", "tcg,thread=multi", "-bios", roots.efi(),
                 "-kernel", kernel, "-initrd", self.dir / "initrd", "-append", " ".join(append),

@@ -32,11 +32,21 @@ RIVAL_SUITES = ["trixie", "trixie-backports"]
 RIVAL_PACKAGES = ["qemu-system-arm/trixie-backports"]
 
 
+# Debian's libvirt: of the stable release, and one that knows accel=on.
+LIBVIRT_PACKAGES = ["libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-daemon-system",
+                    "libvirt-clients", "libxml2-utils", "apparmor", "qemu-efi-aarch64", "base-files",
+                    "base-passwd", "passwd", "bash", "dash", "coreutils", "util-linux", "mount",
+                    "sed", "grep", "mawk",
+                    # of the QEMU under test
+                    "libglib2.0-0t64", "libfdt1", "libpixman-1-0", "libslirp0", "zlib1g"]
+LIBVIRT_SUITES = ("trixie", "forky")
+
+
 def sources(suites):
     return util.output([util.ROOT / "scripts/apt-private", "sources", *suites]) + "\n"
 
 
-def extract(target, suites, packages, log):
+def extract(target, suites, packages, log, arch="arm64"):
     tool = util.need("mmdebstrap", "mmdebstrap")
     # name/suite: this one is wanted from that suite.
     plain, pins = [], []
@@ -49,7 +59,9 @@ def extract(target, suites, packages, log):
     # owners that this user could neither read nor remove.
     target.mkdir(exist_ok=True)
     tar = target.with_name(target.name + ".tar")
-    args = [tool, "--variant=extract", "--arch=arm64", "--include=" + ",".join(plain), *pins,
+    # The archive's copies of suites that are not released may be older than they say they stay valid.
+    args = [tool, "--variant=extract", f"--arch={arch}", "--include=" + ",".join(plain), *pins,
+            *(["--aptopt=Acquire::Check-Valid-Until \"false\""] if suites[0] == "forky" else []),
             suites[0], tar, "-"]
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as file:
@@ -86,7 +98,7 @@ def relative_links(root):
 
 def merge_usr(root):
     """The links that base-files would make at configuration time."""
-    for name in ("bin", "sbin", "lib"):
+    for name in ("bin", "sbin", "lib", "lib64"):
         if not (root / name).exists() and (root / "usr" / name).exists():
             (root / name).symlink_to(f"usr/{name}")
     # merged-usr systems of arm64 have their loader below /usr/lib
@@ -129,18 +141,17 @@ def tree_mb(tree):
     return total // (1 << 20)
 
 
-def root_image(name, suites, packages, drop=()):
-    """An ext4 image of packages; (image, directory with files kept beside it)."""
-    key = util.key_of(name, suites, packages, drop, FORMAT)
+def root_image(name, suites, packages, drop=(), files=()):
+    """An ext4 image of packages and of some files; (image, directory with files kept beside it)."""
+    key = util.key_of(name, suites, packages, drop, *files, FORMAT)
     with util.cached(name, key) as (final, work):
         if work:
             with util.stage(f"{name} image ({suites[-1]}, arm64 packages)"):
                 tree = work / "tree"
                 extract(tree, suites, packages, util.LOGS / f"{name}.log")
                 merge_usr(tree)
-                for pattern in drop:
-                    for path in tree.glob(pattern):
-                        util.remove_tree(path) if path.is_dir() else path.unlink()
+                drop_files(tree, drop)
+                write_files(tree, files)
                 for sub in ("proc", "sys", "dev", "run", "tmp", "lab", "root", "mnt", "rival"):
                     (tree / sub).mkdir(exist_ok=True)
                 for keep in ("usr/bin/busybox", "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"):
@@ -149,6 +160,18 @@ def root_image(name, suites, packages, drop=()):
                 ext4(tree, work / "image", tree_mb(tree) * 5 // 4 + 64)
                 util.remove_tree(tree)
     return final
+
+
+def write_files(tree, files):
+    for path, text in files:
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+
+
+def drop_files(tree, patterns):
+    for pattern in patterns:
+        for path in tree.glob(pattern):
+            util.remove_tree(path) if path.is_dir() else path.unlink()
 
 
 BULK = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/AAVMF",
@@ -161,6 +184,48 @@ def l1_root():
 
 def rival_root():
     return root_image("rival", RIVAL_SUITES, RIVAL_PACKAGES, BULK)
+
+
+# What maintainer scripts, which are not run here, do to the system.
+LIBVIRT_FILES = (
+    ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"
+                   "nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
+                   "user:x:1000:1000::/tmp:/bin/sh\n"
+                   "libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin\n"),
+    ("etc/group", "root:x:0:\ntty:x:5:\nkvm:x:104:libvirt-qemu\nlibvirt:x:105:\n"
+                  "libvirt-qemu:x:64055:\nnogroup:x:65534:\n"),
+    ("etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
+    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
+)
+
+# Firmware with secure boot has the size of four hundred megabytes; the network drivers want a firewall.
+LIBVIRT_DROP = ("usr/share/AAVMF/AAVMF_CODE.secboot*", "usr/share/AAVMF/*.ms.fd",
+                "usr/share/AAVMF/*.snakeoil.fd", "usr/share/qemu/firmware/*secure*",
+                "usr/lib/aarch64-linux-gnu/libvirt/connection-driver/libvirt_driver_network.so",
+                "usr/lib/aarch64-linux-gnu/libvirt/connection-driver/libvirt_driver_nwfilter.so")
+
+
+def libvirt_root(suite):
+    bulk = [path for path in BULK if "AAVMF" not in path]
+    return root_image(f"libvirt-{suite}", [suite], LIBVIRT_PACKAGES, (*LIBVIRT_DROP, *bulk), LIBVIRT_FILES)
+
+
+def libvirt_tree(suite, packages):
+    """A directory of a suite's libvirt for this machine, to be run in place."""
+    key = util.key_of(suite, packages, LIBVIRT_DROP, LIBVIRT_FILES, FORMAT)
+    # one for each suite
+    with util.cached(f"libvirt-here-{suite}", key) as (final, work):
+        if work:
+            with util.stage(f"libvirt of {suite}"):
+                tree = work / "tree"
+                extract(tree, [suite], packages, util.LOGS / f"libvirt-here-{suite}.log", util.host_arch())
+                merge_usr(tree)
+                drop_files(tree, LIBVIRT_DROP)
+                write_files(tree, LIBVIRT_FILES)
+                for sub in ("proc", "sys", "dev", "tmp"):
+                    (tree / sub).mkdir(exist_ok=True)
+                (tree / "usr/bin/qemu-system-aarch64-smmuv3-accel").touch(0o755)
+    return final / "tree"
 
 
 def efi():

@@ -92,6 +92,11 @@ def need(program, package):
     return path
 
 
+def host_arch():
+    """Debian's name for this machine's architecture."""
+    return output(["dpkg", "--print-architecture"])
+
+
 def jobs():
     return str(os.cpu_count() or 1)
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's libvirts, with AppArmor, control groups and namespaces as Debian has them, and
+the XML of the manual's page as it stands there.
+"""
+
+from lab import checks, l0
+from lab.checks import expect
+from lab.libvirt import Libvirt
+from lab.scenario import scenario
+
+
+def proven(domain, serial, count=1):
+    """Right data through the guest's stage 1, and QEMU says the same of the device."""
+    bdf = checks.data_is_right(domain, serial)
+    checks.guest_translates(domain, bdf)
+    devices = [device for vsmmu in domain.vsmmus() for device in vsmmu["host-devices"]]
+    expect(len(devices) == count, f"{len(devices)} host devices, not {count}: {devices}")
+    for device in devices:
+        expect(device["target"] == "nested", f"a host device is on {device}")
+
+
+@scenario(platform=l0.LIBVIRT)
+def libvirt_standard_xml(lab):
+    """libvirt's own XML: <iommu> with accel='on', <hostdev> with iommufd, /dev/iommu by descriptor."""
+    with Libvirt(lab, "forky") as libvirt:
+        domain = libvirt.define("guest.xml").start(fds={"iommu": "/dev/iommu"})
+        proven(domain, "nvme0")
+        libvirt.refuses("managedsave smmu", "migration")
+        proven(domain, "nvme0")
+
+
+@scenario(platform=l0.LIBVIRT)
+def libvirt_hotplug_only(lab):
+    """No <hostdev> at start; attach-device, detach-device, three times."""
+    with Libvirt(lab, "forky") as libvirt:
+        domain = libvirt.define("guest-hotplug.xml").start(fds={"iommu": "/dev/iommu"})
+        expect(domain.vsmmus()[0]["host-devices"] == [], "there is a host device at start")
+        device = libvirt.example("hostdev.xml")
+        for _ in range(3):
+            libvirt.virsh(f"attach-device smmu {device} --live")
+            proven(domain, "nvme0")
+            libvirt.virsh(f"detach-device smmu {device} --live")
+            checks.gone(domain, "nvme0")
+            checks.eventually("the host device leaves the vSMMU",
+                              lambda: domain.vsmmus()[0]["host-devices"] == [])
+
+
+@scenario(platform=l0.LIBVIRT)
+def libvirt_two_vsmmus(lab):
+    """Two accelerated SMMUs, each with a host device; libvirt opens /dev/iommu."""
+    with Libvirt(lab, "forky") as libvirt:
+        domain = libvirt.define("guest-two.xml").start()
+        for serial in ("nvme0", "nvme1"):
+            proven(domain, serial, 2)
+
+
+@scenario(platform=l0.LIBVIRT)
+def libvirt_override(lab):
+    """The libvirt of Debian 13 with <qemu:commandline>; the device comes by QMP, by descriptors."""
+    _, cdev = lab.vfio("nvme0")
+    with Libvirt(lab, "trixie") as libvirt:
+        domain = libvirt.define("guest-libvirt-11.xml").start()
+        for name, path in (("iommu", "/dev/iommu"), ("dev0", cdev)):
+            domain.qmp("getfd", fds={5: path}, fdname=name)
+        domain.qmp("object-add", **{"qom-type": "iommufd", "id": "iommufd0", "fd": "iommu"})
+        domain.qmp("device_add", driver="vfio-pci", id="dev0", bus="pci.2", addr="0x0",
+                   iommufd="iommufd0", fd="dev0")
+        proven(domain, "nvme0")

@@ -76,9 +76,8 @@ char *smmuv3_accel_auto_to_str(int value)
                                     : g_strdup_printf("%d", value);
 }
 
-/* Whether a shorthand sets the field of @rule, and to what */
-static bool shorthand_value(const SMMUv3AccelRule *rule,
-                            const SMMUv3AccelSpec *spec, uint32_t *value)
+bool smmuv3_accel_spec_shorthand(const SMMUv3AccelRule *rule,
+                                 const SMMUv3AccelSpec *spec, uint32_t *value)
 {
     OnOffAuto on_off;
 
@@ -125,7 +124,7 @@ static void validate_field(const SMMUv3AccelRule *rule,
         g_string_append_printf(str, "\n  %s.%s: %u, can be %s (%s)", reg,
                                rule->name, value, can_be, rule->why);
     }
-    if (shorthand_value(rule, spec, &want) && want != value) {
+    if (smmuv3_accel_spec_shorthand(rule, spec, &want) && want != value) {
         g_autofree char *opt = smmuv3_accel_field_option(rule, want);
 
         g_string_append_printf(str, "\n  %s.%s: %u by %s=0x%x, but %u by %s",
@@ -234,7 +233,7 @@ static uint32_t composed_reg(SMMUv3AccelReg reg, const SMMUv3AccelSpec *spec,
         if (rules[i].reg != reg) {
             continue;
         }
-        if (!shorthand_value(&rules[i], spec, &field)) {
+        if (!smmuv3_accel_spec_shorthand(&rules[i], spec, &field)) {
             field = host ? inherited_field(&rules[i], host) :
                     rules[i].dropin ?: rules[i].preset;
         }

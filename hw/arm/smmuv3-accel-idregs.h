@@ -68,6 +68,10 @@ bool smmuv3_accel_parse_oas(const char *str, int *out, Error **errp);
 /* Returns the text of an ssidsize or oas, as the parsers take it; g_free() */
 char *smmuv3_accel_auto_to_str(int value);
 
+/* Whether a shorthand of @spec sets the field of @rule, and to what */
+bool smmuv3_accel_spec_shorthand(const SMMUv3AccelRule *rule,
+                                 const SMMUv3AccelSpec *spec, uint32_t *value);
+
 /**
  * smmuv3_accel_spec_missing:
  *

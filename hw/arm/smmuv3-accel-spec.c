@@ -10,6 +10,7 @@
 #include "qemu/ctype.h"
 #include "qemu/cutils.h"
 #include "qemu/option.h"
+#include "qobject/qbool.h"
 #include "qobject/qdict.h"
 #include "qobject/qjson.h"
 #include "qobject/qnum.h"
@@ -17,10 +18,12 @@
 #include "smmuv3-accel-spec.h"
 
 #define DEVICE "arm-smmuv3-accel"
+/* Creates the same with accel=on: newer QEMU's name for it */
+#define DROPIN "arm-smmuv3"
 
 /* Options of the device beside the registers; the last four say nothing here */
 static const char *const options[] = {
-    "driver", "ril", "ats", "ssidsize", "oas",
+    "driver", "accel", "ril", "ats", "ssidsize", "oas",
     "id", "bus", "primary-bus", "host-smmu",
 };
 
@@ -39,6 +42,12 @@ static bool parse_reg(const char *key, const char *value, uint32_t *out,
     }
     *out = number;
     return true;
+}
+
+/* As hw/arm/smmuv3.c reads it when it chooses the type to create */
+static bool parse_accel(const char *value, bool *out, Error **errp)
+{
+    return qapi_bool_parse("accel", value, out, errp);
 }
 
 static bool parse_on_off(const char *key, const char *value, OnOffAuto *out,
@@ -75,18 +84,27 @@ static bool is_option(const char *key)
     return false;
 }
 
-static bool set_driver(const char *value, Error **errp)
+/* What is being read */
+typedef struct Parser {
+    SMMUv3AccelSpec *spec;
+    bool needs_accel;               /* it is of a DROPIN */
+} Parser;
+
+static bool set_driver(Parser *p, const char *value, Error **errp)
 {
-    if (strcmp(value, DEVICE)) {
-        error_setg(errp, "these are options of '%s', not of " DEVICE, value);
+    if (strcmp(value, DEVICE) && strcmp(value, DROPIN)) {
+        error_setg(errp, "these are options of '%s', not of " DEVICE
+                   " or " DROPIN ",accel=on", value);
         return false;
     }
+    p->needs_accel = !strcmp(value, DROPIN);
     return true;
 }
 
-static bool set_option(SMMUv3AccelSpec *spec, const char *key,
-                       const char *value, Error **errp)
+static bool set_option(Parser *p, const char *key, const char *value,
+                       Error **errp)
 {
+    SMMUv3AccelSpec *spec = p->spec;
     int reg = find_reg(key);
 
     if (reg >= 0) {
@@ -97,6 +115,9 @@ static bool set_option(SMMUv3AccelSpec *spec, const char *key,
         error_setg(errp, "'%s' is no option of " DEVICE " that specifies "
                    "registers: those are " KNOWN, key);
         return false;
+    }
+    if (!strcmp(key, "accel")) {
+        return parse_accel(value, &spec->dropin, errp);
     }
     if (!strcmp(key, "ril")) {
         return parse_on_off(key, value, &spec->ril, errp);
@@ -111,7 +132,7 @@ static bool set_option(SMMUv3AccelSpec *spec, const char *key,
         return smmuv3_accel_parse_oas(value, &spec->oas, errp);
     }
     if (!strcmp(key, "driver")) {
-        return set_driver(value, errp);
+        return set_driver(p, value, errp);
     }
     return true;
 }
@@ -119,34 +140,33 @@ static bool set_option(SMMUv3AccelSpec *spec, const char *key,
 /* Options as text: "name,key=value,..." */
 
 /* -device takes the last of two; whoever pastes two has made a mistake */
-static bool set_once(SMMUv3AccelSpec *spec, GHashTable *seen, const char *key,
+static bool set_once(Parser *p, GHashTable *seen, const char *key,
                      const char *value, Error **errp)
 {
     if (!g_hash_table_add(seen, g_strdup(key))) {
         error_setg(errp, "%s is given twice", key);
         return false;
     }
-    return set_option(spec, key, value, errp);
+    return set_option(p, key, value, errp);
 }
 
-static bool parse_item(SMMUv3AccelSpec *spec, GHashTable *seen, char *item,
-                       bool first, Error **errp)
+static bool parse_item(Parser *p, GHashTable *seen, char *item, bool first,
+                       Error **errp)
 {
     char *value = strchr(item, '=');
 
     if (value) {
         *value++ = '\0';
-        return set_once(spec, seen, item, value, errp);
+        return set_once(p, seen, item, value, errp);
     }
     if (first) {
-        return set_once(spec, seen, "driver", item, errp);
+        return set_once(p, seen, "driver", item, errp);
     }
     error_setg(errp, "'%s' is no option and its value, such as ril=on", item);
     return false;
 }
 
-static bool parse_options(const char *text, SMMUv3AccelSpec *spec,
-                          Error **errp)
+static bool parse_options(const char *text, Parser *parser, Error **errp)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal,
                                                        g_free, NULL);
@@ -157,7 +177,7 @@ static bool parse_options(const char *text, SMMUv3AccelSpec *spec,
         bool first = p == text;
 
         p = get_opt_value(p, &item);
-        if (!parse_item(spec, seen, item, first, errp)) {
+        if (!parse_item(parser, seen, item, first, errp)) {
             return false;
         }
         p += *p == ',';
@@ -167,8 +187,8 @@ static bool parse_options(const char *text, SMMUv3AccelSpec *spec,
 
 /* Options in JSON, with the types that -device wants there */
 
-static bool parse_member(SMMUv3AccelSpec *spec, const char *key,
-                         const QObject *obj, Error **errp)
+static bool parse_member(Parser *p, const char *key, const QObject *obj,
+                         Error **errp)
 {
     const QString *string = qobject_to(QString, obj);
     const QNum *number = qobject_to(QNum, obj);
@@ -179,7 +199,7 @@ static bool parse_member(SMMUv3AccelSpec *spec, const char *key,
     if (find_reg(key) >= 0) {
         if (number && qnum_get_try_uint(number, &n)) {
             value = g_strdup_printf("%" PRIu64, n);
-            return set_option(spec, key, value, errp);
+            return set_option(p, key, value, errp);
         }
         if (string && parse_reg(key, qstring_get_str(string), &reg_value,
                                 NULL)) {
@@ -190,34 +210,54 @@ static bool parse_member(SMMUv3AccelSpec *spec, const char *key,
         error_setg(errp, "%s is a decimal number in JSON", key);
         return false;
     }
+    if (!strcmp(key, "accel")) {
+        const QBool *on = qobject_to(QBool, obj);
+
+        if (!on) {
+            error_setg(errp, "accel is true or false in JSON: \"accel\": true");
+            return false;
+        }
+        p->spec->dropin = qbool_get_bool(on);
+        return true;
+    }
     if (!string && is_option(key)) {
         error_setg(errp, "%s is a string in JSON, such as \"%s\": \"auto\"",
                    key, key);
         return false;
     }
-    return set_option(spec, key, string ? qstring_get_str(string) : "", errp);
+    return set_option(p, key, string ? qstring_get_str(string) : "", errp);
 }
 
-static bool parse_dict(const QDict *dict, SMMUv3AccelSpec *spec, Error **errp)
+static bool parse_dict(const QDict *dict, Parser *p, Error **errp)
 {
     for (const QDictEntry *e = qdict_first(dict); e; e = qdict_next(dict, e)) {
-        if (!parse_member(spec, qdict_entry_key(e), qdict_entry_value(e),
-                          errp)) {
+        if (!parse_member(p, qdict_entry_key(e), qdict_entry_value(e), errp)) {
             return false;
         }
     }
     return true;
 }
 
-static bool parse_json(const char *text, SMMUv3AccelSpec *spec, Error **errp)
+static bool parse_json(const char *text, Parser *p, Error **errp)
 {
     /* It begins with a brace: it is an object or nothing */
     g_autoptr(QDict) dict = qobject_to(QDict, qobject_from_json(text, errp));
 
-    return dict && parse_dict(dict, spec, errp);
+    return dict && parse_dict(dict, p, errp);
 }
 
 /* The file of -readconfig: [device "id"], then lines key = "value" */
+
+static bool is_device(GKeyFile *file, const char *group)
+{
+    g_autofree char *driver = g_key_file_get_value(file, group, "driver",
+                                                   NULL);
+    g_autofree char *accel = g_key_file_get_value(file, group, "accel", NULL);
+
+    return g_str_has_prefix(group, "device ") &&
+           (!g_strcmp0(driver, "\"" DEVICE "\"") ||
+            (!g_strcmp0(driver, "\"" DROPIN "\"") && accel));
+}
 
 /* The only group with this device, or NULL; g_free() */
 static char *find_group(GKeyFile *file, Error **errp)
@@ -226,11 +266,7 @@ static char *find_group(GKeyFile *file, Error **errp)
     char *found = NULL;
 
     for (int i = 0; groups[i]; i++) {
-        g_autofree char *driver = g_key_file_get_value(file, groups[i],
-                                                       "driver", NULL);
-
-        if (!g_str_has_prefix(groups[i], "device ") ||
-            g_strcmp0(driver, "\"" DEVICE "\"")) {
+        if (!is_device(file, groups[i])) {
             continue;
         }
         if (found) {
@@ -243,13 +279,12 @@ static char *find_group(GKeyFile *file, Error **errp)
     }
     if (!found) {
         error_setg(errp, "no section [device \"...\"] with driver = \""
-                   DEVICE "\"");
+                   DEVICE "\", or with \"" DROPIN "\" and accel = \"on\"");
     }
     return found;
 }
 
-static bool parse_line(SMMUv3AccelSpec *spec, const char *key, char *value,
-                       Error **errp)
+static bool parse_line(Parser *p, const char *key, char *value, Error **errp)
 {
     size_t len = strlen(value);
 
@@ -259,11 +294,10 @@ static bool parse_line(SMMUv3AccelSpec *spec, const char *key, char *value,
         return false;
     }
     value[len - 1] = '\0';
-    return set_option(spec, key, value + 1, errp);
+    return set_option(p, key, value + 1, errp);
 }
 
-static bool parse_config(const char *text, SMMUv3AccelSpec *spec,
-                         Error **errp)
+static bool parse_config(const char *text, Parser *p, Error **errp)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) err = NULL;
@@ -283,11 +317,27 @@ static bool parse_config(const char *text, SMMUv3AccelSpec *spec,
         g_autofree char *value = g_key_file_get_value(file, group, keys[i],
                                                       NULL);
 
-        if (!parse_line(spec, keys[i], value, errp)) {
+        if (!parse_line(p, keys[i], value, errp)) {
             return false;
         }
     }
     return true;
+}
+
+static bool parse_any(const char *text, Parser *p, Error **errp)
+{
+    switch (*text) {
+    case '\0':
+        error_setg(errp, "the specification is empty: give " KNOWN);
+        return false;
+    case '{':
+        return parse_json(text, p, errp);
+    case '[':
+    case '#':
+        return parse_config(text, p, errp);
+    default:
+        return parse_options(text, p, errp);
+    }
 }
 
 bool smmuv3_accel_spec_parse(const char *text, SMMUv3AccelSpec *spec,
@@ -295,21 +345,19 @@ bool smmuv3_accel_spec_parse(const char *text, SMMUv3AccelSpec *spec,
 {
     g_autofree char *copy = g_strstrip(g_strdup(text));
     const char *p = copy;
+    Parser parser = { .spec = spec };
 
     smmuv3_accel_spec_init(spec);
     if (strstart(p, "-device", &p)) {
         p += strspn(p, " \t\n");
     }
-    switch (*p) {
-    case '\0':
-        error_setg(errp, "the specification is empty: give " KNOWN);
+    if (!parse_any(p, &parser, errp)) {
         return false;
-    case '{':
-        return parse_json(p, spec, errp);
-    case '[':
-    case '#':
-        return parse_config(p, spec, errp);
-    default:
-        return parse_options(p, spec, errp);
     }
+    if (parser.needs_accel && !spec->dropin) {
+        error_setg(errp, "without accel=on " DROPIN " is an emulated SMMU, "
+                   "whose registers cannot vary: add accel=on");
+        return false;
+    }
+    return true;
 }

@@ -17,7 +17,8 @@
  * @text: as the property "spec" prints it ("idr0=0x...,idr1=..."); or what
  *        stands after -device: the name of the device in front, with options
  *        that are no registers ("id=", "bus=", ...), or in JSON; or what
- *        -readconfig takes, with one section of this device
+ *        -readconfig takes, with one section of this device. The device is
+ *        called arm-smmuv3-accel, or arm-smmuv3 with accel=on
  *
  * That the values can be honoured is for smmuv3_accel_spec_validate() to say.
  * An error names the option and what it can be.

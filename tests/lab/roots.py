@@ -14,7 +14,7 @@ from . import util
 from .util import LabError
 
 SYSROOT_PACKAGES = ["libc6-dev", "linux-libc-dev", "libglib2.0-dev", "libfdt-dev",
-                    "libpixman-1-dev", "libslirp-dev", "zlib1g-dev"]
+                    "libpixman-1-dev", "libslirp-dev", "libxml2-dev", "zlib1g-dev"]
 
 # Raised when what is done with the packages changes.
 FORMAT = 2
@@ -23,6 +23,8 @@ FORMAT = 2
 L1_SUITE = "trixie"
 L1_PACKAGES = ["busybox-static", "strace", "qemu-efi-aarch64", "u-boot-qemu", "libc6", "libgcc-s1",
                "libglib2.0-0t64", "libfdt1", "libpixman-1-0", "libslirp0", "zlib1g",
+               # smmuv3-spec reads XML
+               "libxml2",
                # carried on into a guest
                "kexec-tools",
                # the lab itself, which is tried in L1 as if that were an Arm host

@@ -109,11 +109,48 @@ static void test_values(void)
     g_assert_cmpint(spec.oas, ==, SMMU_ACCEL_AUTO);
 }
 
+/* What newer QEMU, libvirt and KubeVirt write */
+static void test_dropin(void)
+{
+    static const char *const forms[] = {
+        "arm-smmuv3,id=iommu0,primary-bus=pci.1,accel=on,ats=on,ril=off,"
+        "ssidsize=20,oas=48",
+        "-device arm-smmuv3,oas=48,ssidsize=20,ril=off,ats=on,accel=on",
+        "arm-smmuv3-accel,accel=on,ats=on,ril=off,ssidsize=20,oas=48",
+        "{\"driver\": \"arm-smmuv3\", \"primary-bus\": \"pci.1\", "
+        "\"id\": \"iommu0\", \"accel\": true, \"ats\": \"on\", "
+        "\"ril\": \"off\", \"ssidsize\": \"20\", \"oas\": \"48\"}",
+        "[device \"old\"]\ndriver = \"arm-smmuv3\"\n"
+        "[device \"iommu0\"]\ndriver = \"arm-smmuv3\"\naccel = \"on\"\n"
+        "ats = \"on\"\nril = \"off\"\nssidsize = \"20\"\noas = \"48\"\n",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        g_autofree char *printed = NULL;
+        SMMUv3AccelSpec spec;
+        SMMUv3AccelRegs regs;
+
+        g_test_message("%s", forms[i]);
+        smmuv3_accel_spec_parse(forms[i], &spec, &error_abort);
+        g_assert_true(spec.dropin);
+        smmuv3_accel_regs_compose(&spec, NULL, &regs, &error_abort);
+        printed = smmuv3_accel_regs_spec(&regs);
+        /* As QEMU 11.1 without a host, but for IDR0.MSI: decision 0013 */
+        g_assert_cmpstr(printed, ==, "idr0=0xd44341a,idr1=0x2730510,"
+                        "idr3=0x1004,idr5=0x75,iidr=0x0,aidr=0x1");
+    }
+}
+
 static void test_errors(void)
 {
 #define NOT_A_REG(v) "idr0 '" v "' is no number of 32 bits, such as " \
                      "idr0=0x1400 or idr0=5120"
 #define THOSE "those are idr0..idr5, iidr, aidr, ril, ats, ssidsize, oas"
+#define NO_ACCEL "without accel=on arm-smmuv3 is an emulated SMMU, whose " \
+                 "registers cannot vary: add accel=on"
+#define NO_SECTION "no section [device \"...\"] with driver = " \
+                   "\"arm-smmuv3-accel\", or with \"arm-smmuv3\" and " \
+                   "accel = \"on\""
     static const struct {
         const char *text, *error;
     } cases[] = {
@@ -147,9 +184,14 @@ static void test_errors(void)
         { "ssidsize=21", "ssidsize '21' is neither 0..20 nor 'auto'" },
         { "oas=39", "oas '39' is none of 32, 36, 40, 42, 44, 48 and 'auto'" },
         { "pxb-pcie,id=pcie.1,bus_nr=8", "these are options of 'pxb-pcie', "
-          "not of arm-smmuv3-accel" },
-        { "arm-smmuv3,accel=on", "these are options of 'arm-smmuv3', not of "
-          "arm-smmuv3-accel" },
+          "not of arm-smmuv3-accel or arm-smmuv3,accel=on" },
+        { "arm-smmuv3,ril=on", NO_ACCEL },
+        { "arm-smmuv3,accel=off", NO_ACCEL },
+        { "arm-smmuv3-accel,accel=off", NULL },
+        { "arm-smmuv3,accel=1", "Parameter 'accel' expects 'on' or 'off'" },
+        { "{\"driver\": \"arm-smmuv3\"}", NO_ACCEL },
+        { "{\"driver\": \"arm-smmuv3\", \"accel\": \"on\"}",
+          "accel is true or false in JSON: \"accel\": true" },
         { "arm-smmuv3-accel,driver=arm-smmuv3-accel",
           "driver is given twice" },
         { "{\"idr0\": \"0x10\"}", "idr0 is a decimal number in JSON: "
@@ -159,12 +201,15 @@ static void test_errors(void)
         { "{\"idr0\": 4294967296}", NOT_A_REG("4294967296") },
         { "{\"oas\": 44}", "oas is a string in JSON, such as "
           "\"oas\": \"auto\"" },
-        { "{\"accel\": true}", "'accel' is no option of arm-smmuv3-accel that "
+        { "{\"accel\": true}", NULL },
+        { "{\"cmdqv\": true}", "'cmdqv' is no option of arm-smmuv3-accel that "
           "specifies registers: " THOSE },
         { "{\"driver\": \"pxb-pcie\"}", "these are options of 'pxb-pcie', "
-          "not of arm-smmuv3-accel" },
-        { "[device \"a\"]\ndriver = \"pxb-pcie\"", "no section [device "
-          "\"...\"] with driver = \"arm-smmuv3-accel\"" },
+          "not of arm-smmuv3-accel or arm-smmuv3,accel=on" },
+        { "[device \"a\"]\ndriver = \"pxb-pcie\"", NO_SECTION },
+        { "[device \"a\"]\ndriver = \"arm-smmuv3\"", NO_SECTION },
+        { "[device \"a\"]\ndriver = \"arm-smmuv3\"\naccel = \"off\"",
+          NO_ACCEL },
         { "[device \"a\"]\ndriver = \"arm-smmuv3-accel\"\n"
           "[device \"b\"]\ndriver = \"arm-smmuv3-accel\"",
           "[device \"a\"] and [device \"b\"] are both of arm-smmuv3-accel: "
@@ -233,7 +278,7 @@ static void parse_any(const char *text)
     if (*printed) {
         smmuv3_accel_spec_parse(printed, &again, &error_abort);
         for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
-            g_assert_cmphex(spec.reg[reg], ==, again.reg[reg]);
+            g_assert_cmphex(regs.reg[reg], ==, again.reg[reg]);
         }
     }
 }
@@ -242,7 +287,8 @@ static void parse_any(const char *text)
 static const char *const words[] = {
     "idr0", "idr1", "idr2", "idr3", "idr4", "idr5", "idr6", "iidr", "aidr",
     "ril", "ats", "ssidsize", "oas", "driver", "id", "bus", "host-smmu",
-    "arm-smmuv3-accel", "-device ", "=", ",", ",,", "0x", "0", "1", "2", "20",
+    "arm-smmuv3-accel", "arm-smmuv3", "accel", "-device ",
+    "=", ",", ",,", "0x", "0", "1", "2", "20",
     "44", "0xd44101a", "0x2730010", "0x1400", "0x74", "4294967295",
     "4294967296", "on", "off", "auto", "{", "}", "[", "]", ":", "\"", "#",
     "\n", " ", "\\", "\\u0000", "\\ud800", "\xff", "[device \"a\"]\n",
@@ -285,6 +331,8 @@ static void test_fuzz(void)
         "{\"driver\": \"arm-smmuv3-accel\", \"idr0\": 222564378, "
         "\"ril\": \"on\"}",
         "[device \"s\"]\ndriver = \"arm-smmuv3-accel\"\nidr0 = \"0x1\"\n",
+        "arm-smmuv3,accel=on,ats=on", "{\"driver\": \"arm-smmuv3\", "
+        "\"accel\": true, \"oas\": \"48\"}",
         NULL,
     };
     g_autoptr(GRand) rand = g_rand_new_with_seed(3);
@@ -313,6 +361,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/smmuv3-accel/spec/forms", test_forms);
     g_test_add_func("/smmuv3-accel/spec/values", test_values);
+    g_test_add_func("/smmuv3-accel/spec/dropin", test_dropin);
     g_test_add_func("/smmuv3-accel/spec/errors", test_errors);
     g_test_add_func("/smmuv3-accel/spec/syntax", test_bad_syntax);
     g_test_add_func("/smmuv3-accel/spec/fuzz", test_fuzz);

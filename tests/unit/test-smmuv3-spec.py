@@ -15,6 +15,7 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from xml.etree import ElementTree
 
 TOOL, FIELDS = sys.argv[1:3]
 NOWHERE = "0000:7f:1f.7"
@@ -87,6 +88,151 @@ def decode_json():
         "idr4  0x00000000\n", ""), DECODED)
     same(json.loads(run("decode", "idr3=0", "--json")[0])["missing"],
          ["idr0", "idr1", "idr5", "iidr", "aidr"])
+
+
+# What KubeVirt 1.9 writes
+DROPIN = "arm-smmuv3,id=iommu0,primary-bus=pci.1,accel=on,ats=on,ril=off," \
+    "ssidsize=20,oas=48"
+
+
+def dropin():
+    """decode arm-smmuv3,accel=on: with a device at start, and without"""
+    want = "from the first host device: idr0, idr1, idr3, idr5, iidr, aidr, " \
+        "with ril=off, ats=on, ssidsize=20, oas=48\n" \
+        "if there is none at start:\n" \
+        "idr0  0x0d44341a  S1P=1 TTF=2 COHACC=1 ATS=1 ASID16=1 MSI=1 " \
+        "VMID16=1 TTENDIAN=2 STALL_MODEL=1 TERM_MODEL=1 STLEVEL=1\n" \
+        "idr1  0x02730510  SIDSIZE=16 SSIDSIZE=20 EVENTQS=19 CMDQS=19\n" \
+        "idr3  0x00001004  HAD=1 BBML=2\n" \
+        "idr5  0x00000075  OAS=5(48bit) GRAN4K=1 GRAN16K=1 GRAN64K=1\n" \
+        "iidr  0x00000000\n" \
+        "aidr  0x00000001  ARCH_MINOR=0x1\n"
+    same(run("decode", DROPIN)[0], want)
+    same(run("decode", "-device", '{"driver": "arm-smmuv3", "accel": true, '
+             '"ats": "on", "ril": "off", "ssidsize": "20", "oas": "48"}')[0],
+         want)
+    same(run("decode", f"arm-smmuv3,accel=on,{COMMON}")[0], DECODED)
+    out = json.loads(run("decode", "--json", DROPIN)[0])
+    same((out["device"]["driver"], out["device"]["accel"]),
+         ("arm-smmuv3", True))
+    same(out["missing"], [])
+    same(out["default"], list(out["fields"]))
+    # what it prints, it reads
+    same(json.loads(run("decode", "--json", json.dumps(out["device"]))[0])
+         ["spec"], out["spec"])
+    err = run("decode", "arm-smmuv3,primary-bus=pcie.1", status=2)[1]
+    assert "add accel=on" in err, err
+    # no host is known to have what QEMU 11 shows
+    err = run("baseline", COMMON, DROPIN, status=2)[1]
+    assert "specification number 2 lacks idr0, idr1, idr3, idr5" in err, err
+
+
+LIBVIRT = """\
+<!--
+  What 3 hosts have in common, for libvirt 12.7.0 or later.
+  pciBus: the index of the pcie-expander-bus above the device.
+  Without <qemu:override> the registers come from the first <hostdev> below
+  that controller. If there is none at start, they are those of QEMU 11,
+  which a device here does not fit:
+    IDR0.ASID16: host 0, vSMMU 1 (idr0=0xd44201a)
+    IDR3.BBML: host 0, vSMMU 2 (idr3=0x400)
+    IDR5.GRAN4K: host 0, vSMMU 1 (idr5=0x44)
+    IDR5.GRAN16K: host 0, vSMMU 1 (idr5=0x44)
+-->
+<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <devices>
+    <iommu model='smmuv3'>
+      <driver pciBus='1' accel='on' ats='off' ril='on' ssidsize='8' oas='44'/>
+    </iommu>
+  </devices>
+  <qemu:override>
+    <qemu:device alias='iommu0'>
+      <qemu:frontend>
+        <qemu:property name='idr0' type='unsigned' value='222830618'/>
+        <qemu:property name='idr1' type='unsigned' value='41091600'/>
+        <qemu:property name='idr3' type='unsigned' value='1024'/>
+        <qemu:property name='idr5' type='unsigned' value='68'/>
+        <qemu:property name='iidr' type='unsigned' value='0'/>
+        <qemu:property name='aidr' type='unsigned' value='1'/>
+      </qemu:frontend>
+    </qemu:device>
+  </qemu:override>
+</domain>
+"""
+
+KUBEVIRT = """\
+# What 3 hosts have in common, by the names of KubeVirt's domain schema.
+iommu:
+  model: smmuv3
+  driver:
+    accel: "on"
+    ats: "off"
+    ril: "on"
+    ssidSize: "8"
+    oas: "44"
+# KubeVirt 1.9 has no field of a VirtualMachineInstance for these. For a Grace
+# GPU it writes ats "on", ril "off", ssidSize "20" and oas "48" on every host.
+# A device here does not fit that if it is plugged later:
+#   IDR0.ASID16: host 0, vSMMU 1 (idr0=0xd44241a)
+#   IDR1.SSIDSIZE: host 8, vSMMU 20 (ssidsize=8)
+#   IDR3.BBML: host 0, vSMMU 2 (idr3=0x0)
+#   IDR5.OAS: host 44 bits, vSMMU 48 bits (oas=44)
+#   IDR5.GRAN4K: host 0, vSMMU 1 (idr5=0x44)
+#   IDR5.GRAN16K: host 0, vSMMU 1 (idr5=0x44)
+# libvirt calls it ssidsize and drops ssidSize in silence.
+# What the schema cannot express: pciBus, which KubeVirt chooses, and the
+# registers
+#   idr0=0xd48201a,idr1=0x2730210,idr3=0x400,idr5=0x44,iidr=0x0,aidr=0x1
+# which fix what the guest sees. A hook sidecar (onDefineDomain) can add them as
+# --format=libvirt prints them.
+"""
+
+
+def for_libvirt():
+    """--format=libvirt: the fleet's <iommu>, and registers in base 10"""
+    same(run("baseline", "--format=libvirt", *HOSTS)[0], LIBVIRT)
+    out = run("decode", "--format=libvirt", COMMON)[0]
+    same(out.splitlines()[2:], LIBVIRT.splitlines()[2:])
+    root = ElementTree.fromstring(out)
+    props = {p.get("name"): int(p.get("value")) for p in root.iter(
+        "{http://libvirt.org/schemas/domain/qemu/1.0}property")}
+    same(props, values(COMMON))
+    # QEMU takes both parts together
+    driver = dict(root.find("devices/iommu/driver").attrib)
+    del driver["pciBus"]
+    together = ",".join(f"{k}={v}" for k, v in {**driver, **props}.items())
+    same(run("decode", f"arm-smmuv3,{together}")[0], DECODED)
+    # a host that has all of it, and one that says nothing of it
+    out = run("baseline", "--format=libvirt", HOSTS[0])[0]
+    assert "which a device here fits.\n-->" in out, out
+    out = run("decode", "--format=libvirt", DROPIN)[0]
+    assert "ats='on' ril='off' ssidsize='20' oas='48'/>" in out and \
+        "qemu:" not in out, out
+    out = run("decode", "--format=libvirt", "accel=on,ril=auto")[0]
+    assert "<driver pciBus='1' accel='on'/>" in out, out
+    out = run("decode", "--format=libvirt", "idr3=1024")[0]
+    assert "accel='on' ril='on'/>" in out and "value='1024'" in out, out
+
+
+def for_kubevirt():
+    """--format=kubevirt: its values, and what it cannot express"""
+    same(run("baseline", "--format=kubevirt", *HOSTS)[0], KUBEVIRT)
+    out = run("baseline", "--format=kubevirt", HOSTS[0])[0]
+    assert "# A device here fits that.\n" in out, out
+    out = run("decode", "--format=kubevirt", DROPIN)[0]
+    assert '    ssidSize: "20"\n    oas: "48"\n#' in out and \
+        "registers" not in out, out
+
+
+def formats():
+    """--format: what a command does not have"""
+    for command in (("check", COMMON, NOWHERE), ("doctor",), ("fields",)):
+        err = run(*command, "--format=libvirt", status=2)[1]
+        assert f"{command[0]} has no --format=libvirt" in err, err
+    run("decode", COMMON, "--format=xml", status=2)
+    same(run("decode", COMMON, "--format=text")[0], DECODED)
+    same(run("decode", COMMON, "--format=json"),
+         run("decode", COMMON, "--json"))
 
 
 def wrong_specs():
@@ -182,21 +328,26 @@ def fields():
 def usage():
     """--help, --version, and what is no command"""
     text = run("--help")[0]
-    for word in ("host BDF", "decode SPEC", "check SPEC BDF",
-                 "baseline SPEC...", "--json", "Exit status"):
+    for word in ("host BDF", "decode SPEC", "check SPEC BDF", "check XML",
+                 "baseline SPEC...", "doctor", "--json", "--format=FORMAT",
+                 "--libvirt=", "--root=", "Exit status"):
         assert word in text, word
     assert run("--version")[0].startswith("smmuv3-spec ")
     for args in ((), ("help",), ("decode",), ("decode", "a", "b"), ("host",),
-                 ("check", COMMON), ("baseline",), ("--jsno", "fields")):
+                 ("check",), ("baseline",), ("doctor", "a", "b"),
+                 ("--jsno", "fields")):
         out, err = run(*args, status=2)
         same(out, "")
         assert "usage: smmuv3-spec host BDF" in err, err
     run("fields", "xml", status=2)
+    err = run("check", COMMON, status=2)[1]
+    assert "without a BDF nothing else can be checked" in err, err
 
 
 def main():
     """Run all of it"""
-    tests = (decode, decode_json, wrong_specs, baseline, files, no_baseline,
+    tests = (decode, decode_json, dropin, for_libvirt, for_kubevirt, formats,
+             wrong_specs, baseline, files, no_baseline,
              no_host, fields, usage)
     print(f"1..{len(tests)}")
     failed = 0

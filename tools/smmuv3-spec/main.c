@@ -8,201 +8,50 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qemu-version.h"
-#include "smmuv3-spec.h"
+#include "commands.h"
+#include "doctor.h"
 
 static const char help[] =
     "usage: smmuv3-spec host BDF            what this host has, as options to paste\n"
     "       smmuv3-spec decode SPEC         a specification, field by field\n"
     "       smmuv3-spec check SPEC BDF      whether a host device fits\n"
+    "       smmuv3-spec check XML [BDF]     what libvirt makes of a domain\n"
     "       smmuv3-spec baseline SPEC...    the most that runs on all of these hosts\n"
+    "       smmuv3-spec doctor [BDF]        whether this host is ready, and the cures\n"
     "       smmuv3-spec fields              what each field can be\n"
     "\n"
-    "  --json     print JSON\n"
-    "  --help     this text\n"
-    "  --version  the version of QEMU that this belongs to\n"
+    "  --format=FORMAT     text, json; host, decode and baseline: also libvirt,\n"
+    "                      kubevirt\n"
+    "  --json              --format=json\n"
+    "  --libvirt=VERSION   check XML: for that libvirt, such as 11.3.0\n"
+    "  --root=DIR          doctor: a copy of another host's /sys, /proc, /dev, /boot\n"
+    "  --help              this text\n"
+    "  --version           the version of QEMU that this belongs to\n"
     "\n"
     "BDF is a PCI device bound to vfio-pci, such as 0000:03:00.0. SPEC is what\n"
     "`host' prints, or what stands after -device, or @FILE with that in it, or\n"
-    "with what -readconfig takes.\n"
+    "with what -readconfig takes. XML is the file of a libvirt domain, or - for\n"
+    "standard input.\n"
     "\n"
-    "Exit status: 0 done, it fits; 1 it does not fit, no common answer, or the\n"
-    "host cannot nest; 2 wrong usage or specification; 3 the host cannot be asked\n"
-    "as it is set up now.\n";
+    "Exit status: 0 done, it fits, ready; 1 it does not fit, no common answer, the\n"
+    "host cannot nest or is not ready; 2 wrong usage or specification; 3 the host\n"
+    "cannot be asked as it is set up now.\n";
 
-/* Specifications */
-
-static SpecStatus read_spec(const char *arg, SMMUv3AccelSpec *spec,
-                            Error **errp)
+static SpecStatus doctor(char **args, int n, const SpecOptions *o,
+                         Error **errp)
 {
-    g_autofree char *text = NULL;
-    g_autoptr(GError) err = NULL;
-    ERRP_GUARD();
-
-    if (*arg != '@') {
-        return smmuv3_accel_spec_parse(arg, spec, errp) ? SPEC_YES
-                                                        : SPEC_USAGE;
-    }
-    if (!g_file_get_contents(arg + 1, &text, NULL, &err)) {
-        error_setg(errp, "%s", err->message);
-        return SPEC_USAGE;
-    }
-    if (!smmuv3_accel_spec_parse(text, spec, errp)) {
-        error_prepend(errp, "%s: ", arg + 1);
-        return SPEC_USAGE;
-    }
-    return SPEC_YES;
+    return doctor_run(o->root ?: "", n ? args[0] : NULL,
+                      o->format == SPEC_JSON, errp);
 }
 
-/* Read @arg and compose it without a host: what is missing stays unknown */
-static SpecStatus read_regs(const char *arg, SMMUv3AccelSpec *spec,
-                            SMMUv3AccelRegs *regs, Error **errp)
-{
-    SpecStatus status = read_spec(arg, spec, errp);
-
-    if (!status && !smmuv3_accel_regs_compose(spec, NULL, regs, errp)) {
-        status = SPEC_USAGE;
-    }
-    return status;
-}
-
-static SpecStatus decode(char **args, int n, bool json, Error **errp)
-{
-    SMMUv3AccelSpec spec;
-    SMMUv3AccelRegs regs;
-    SpecStatus status = read_regs(args[0], &spec, &regs, errp);
-
-    if (!status) {
-        report_decode(&spec, &regs, json);
-    }
-    return status;
-}
-
-/* "host2.spec", or "number 2" for one that was given on the command line */
-static char *spec_name(const char *arg, int number)
-{
-    return *arg == '@' ? g_path_get_basename(arg + 1)
-                       : g_strdup_printf("number %d", number);
-}
-
-static SpecStatus read_named(char **args, int n, SMMUv3AccelNamedRegs *named,
-                             Error **errp)
-{
-    ERRP_GUARD();
-
-    for (int i = 0; i < n; i++) {
-        SMMUv3AccelSpec spec;
-        g_autofree char *missing = NULL;
-        char *name = spec_name(args[i], i + 1);
-        SpecStatus status = read_regs(args[i], &spec, &named[i].regs, errp);
-
-        named[i].name = name;
-        if (status) {
-            error_prepend(errp, "specification %s: ", name);
-            return status;
-        }
-        missing = smmuv3_accel_spec_missing(&spec);
-        if (missing) {
-            error_setg(errp, "specification %s lacks %s: `smmuv3-spec host' "
-                       "on that host prints all of it", name, missing);
-            return SPEC_USAGE;
-        }
-    }
-    return SPEC_YES;
-}
-
-static SpecStatus baseline(char **args, int n, bool json, Error **errp)
-{
-    g_autofree SMMUv3AccelNamedRegs *named = g_new0(SMMUv3AccelNamedRegs, n);
-    SMMUv3AccelRegs regs;
-    SpecStatus status = read_named(args, n, named, errp);
-
-    if (!status && !smmuv3_accel_spec_baseline(named, n, &regs, errp)) {
-        status = SPEC_NO;
-    }
-    if (!status) {
-        report_baseline(named, n, &regs, json);
-    }
-    for (int i = 0; i < n; i++) {
-        g_free((char *)named[i].name);
-    }
-    return status;
-}
-
-/* Hosts */
-
-/*
- * @spec on the host of @bdf. @regs are composed as the device would do, and
- * @differences is what it would say.
- */
-static SpecStatus try_host(const char *bdf, const SMMUv3AccelSpec *spec,
-                           SpecHost *host, SMMUv3AccelRegs *regs,
-                           Error **differences, Error **errp)
-{
-    SpecStatus status = spec_host_find(host, "", bdf, errp);
-
-    status = status ?: spec_host_ask(host, errp);
-    if (!status && !smmuv3_accel_regs_compose(spec, &host->info, regs, errp)) {
-        status = SPEC_USAGE;
-    }
-    if (!status) {
-        smmuv3_accel_regs_compare(regs, &host->info, host->bdf, host->smmu,
-                                  differences);
-    }
-    return status;
-}
-
-static SpecStatus host(char **args, int n, bool json, Error **errp)
-{
-    Error *differences = NULL;
-    SMMUv3AccelSpec spec;
-    SMMUv3AccelRegs regs;
-    SpecHost host;
-    SpecStatus status;
-
-    smmuv3_accel_spec_init(&spec);
-    status = try_host(args[0], &spec, &host, &regs, &differences, errp);
-    if (differences) {
-        error_propagate(errp, differences);
-        status = SPEC_NO;
-    }
-    if (!status) {
-        report_host(&host, &regs, json);
-    }
-    spec_host_clear(&host);
-    return status;
-}
-
-static SpecStatus check(char **args, int n, bool json, Error **errp)
-{
-    Error *differences = NULL;
-    SMMUv3AccelSpec spec;
-    SMMUv3AccelRegs regs;
-    SpecHost host = { 0 };
-    SpecStatus status = read_spec(args[0], &spec, errp);
-
-    if (!status && !smmuv3_accel_spec_validate(&spec, errp)) {
-        status = SPEC_USAGE;
-    }
-    status = status ?: try_host(args[1], &spec, &host, &regs, &differences,
-                                errp);
-    if (!status) {
-        report_check(&host, differences ? error_get_pretty(differences) : NULL,
-                     json);
-    }
-    if (differences) {
-        error_propagate(errp, differences);
-        status = SPEC_NO;
-    }
-    spec_host_clear(&host);
-    return status;
-}
-
-static SpecStatus fields(char **args, int n, bool json, Error **errp)
+static SpecStatus fields(char **args, int n, const SpecOptions *o,
+                         Error **errp)
 {
     if (!n) {
-        report_fields(json);
+        report_fields(o->format == SPEC_JSON);
         return SPEC_YES;
     }
     if (strcmp(args[0], "rst")) {
@@ -218,33 +67,83 @@ static SpecStatus fields(char **args, int n, bool json, Error **errp)
 static const struct Command {
     const char *name;
     int min, max;                   /* arguments */
-    SpecStatus (*run)(char **args, int n, bool json, Error **errp);
+    SpecFormat formats;             /* the last one that it has */
+    SpecStatus (*run)(char **args, int n, const SpecOptions *o, Error **errp);
 } commands[] = {
-    { "host", 1, 1, host },
-    { "decode", 1, 1, decode },
-    { "check", 2, 2, check },
-    { "baseline", 1, INT_MAX, baseline },
-    { "fields", 0, 1, fields },
+    { "host", 1, 1, SPEC_KUBEVIRT, command_host },
+    { "decode", 1, 1, SPEC_KUBEVIRT, command_decode },
+    { "check", 1, 2, SPEC_JSON, command_check },
+    { "baseline", 1, INT_MAX, SPEC_KUBEVIRT, command_baseline },
+    { "doctor", 0, 1, SPEC_JSON, doctor },
+    { "fields", 0, 1, SPEC_JSON, fields },
 };
 
-static SpecStatus run(char **args, int n, bool json)
+static const char *const formats[SPEC_NR_FORMATS] = {
+    "text", "json", "libvirt", "kubevirt",
+};
+
+static SpecStatus run_command(const struct Command *c, char **args, int n,
+                              const SpecOptions *o)
 {
     Error *err = NULL;
+    SpecStatus status = SPEC_USAGE;
 
+    if (o->format > c->formats) {
+        error_setg(&err, "%s has no --format=%s: %s", c->name,
+                   formats[o->format],
+                   "only host, decode and baseline print for others");
+    } else {
+        status = c->run(args, n, o, &err);
+    }
+    /* Both may go to one file */
+    fflush(stdout);
+    if (err) {
+        error_report_err(err);
+    }
+    return status;
+}
+
+static SpecStatus run(char **args, int n, const SpecOptions *o)
+{
     for (size_t i = 0; n && i < ARRAY_SIZE(commands); i++) {
         const struct Command *c = &commands[i];
 
         if (!strcmp(args[0], c->name) && n > c->min && n - 1 <= c->max) {
-            SpecStatus status = c->run(args + 1, n - 1, json, &err);
-
-            if (err) {
-                error_report_err(err);
-            }
-            return status;
+            return run_command(c, args + 1, n - 1, o);
         }
     }
     fputs(help, stderr);
     return SPEC_USAGE;
+}
+
+static bool read_format(const char *name, SpecFormat *format)
+{
+    for (int i = 0; i < SPEC_NR_FORMATS; i++) {
+        if (!strcmp(name, formats[i])) {
+            *format = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether @arg is an option, and a good one */
+static bool read_option(const char *arg, SpecOptions *o)
+{
+    const char *value;
+
+    if (strstart(arg, "--format=", &value)) {
+        return read_format(value, &o->format);
+    }
+    if (strstart(arg, "--libvirt=", &o->libvirt) ||
+        strstart(arg, "--root=", &o->root)) {
+        return true;
+    }
+    if (!strcmp(arg, "--json")) {
+        o->format = SPEC_JSON;
+        return true;
+    }
+    return false;
 }
 
 /*
@@ -253,27 +152,26 @@ static SpecStatus run(char **args, int n, bool json)
  */
 int main(int argc, char **argv)
 {
-    bool json = false;
+    SpecOptions o = { 0 };
     int n = 0;
 
     error_init(argv[0]);
     for (int i = 1; i < argc; i++) {
         char *arg = argv[i];
 
-        if (!strcmp(arg, "--json")) {
-            json = true;
-        } else if (!strcmp(arg, "--help") || !strcmp(arg, "-h")) {
+        if (!strcmp(arg, "--help") || !strcmp(arg, "-h")) {
             fputs(help, stdout);
             return SPEC_YES;
         } else if (!strcmp(arg, "--version")) {
             puts("smmuv3-spec " QEMU_FULL_VERSION);
             return SPEC_YES;
-        } else if (*arg == '-' && !g_str_has_prefix(arg, "-device")) {
+        } else if (*arg != '-' || !arg[1] || (g_str_has_prefix(arg, "-device")
+                                              && strcmp(arg, "-device"))) {
+            argv[n++] = arg;
+        } else if (strcmp(arg, "-device") && !read_option(arg, &o)) {
             fputs(help, stderr);
             return SPEC_USAGE;
-        } else if (strcmp(arg, "-device")) {
-            argv[n++] = arg;
         }
     }
-    return run(argv, n, json);
+    return run(argv, n, &o);
 }

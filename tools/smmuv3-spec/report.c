@@ -20,7 +20,11 @@ static void print_json(JSONWriter *json)
 static void write_device(JSONWriter *json, const SMMUv3AccelRegs *regs)
 {
     json_writer_start_object(json, "device");
-    json_writer_str(json, "driver", "arm-smmuv3-accel");
+    json_writer_str(json, "driver",
+                    regs->dropin ? "arm-smmuv3" : "arm-smmuv3-accel");
+    if (regs->dropin) {
+        json_writer_bool(json, "accel", true);
+    }
     for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
         if (regs->origin[reg] != SMMU_ACCEL_ORIGIN_UNKNOWN) {
             json_writer_uint64(json, smmuv3_accel_reg_name(reg),
@@ -99,6 +103,14 @@ static char *fields_text(SMMUv3AccelReg reg, uint32_t value)
     return g_string_free(str, false);
 }
 
+static void print_reg(const SMMUv3AccelRegs *regs, SMMUv3AccelReg reg)
+{
+    g_autofree char *fields = fields_text(reg, regs->reg[reg]);
+
+    printf("%s  0x%08x%s%s\n", smmuv3_accel_reg_name(reg), regs->reg[reg],
+           *fields ? "  " : "", fields);
+}
+
 static void decode_text(const SMMUv3AccelSpec *spec,
                         const SMMUv3AccelRegs *regs)
 {
@@ -106,18 +118,37 @@ static void decode_text(const SMMUv3AccelSpec *spec,
     g_autofree char *extra = shorthands(spec);
 
     for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
-        g_autofree char *fields = fields_text(reg, regs->reg[reg]);
-
-        if (regs->origin[reg] != SMMU_ACCEL_ORIGIN_GIVEN) {
-            continue;
+        if (regs->origin[reg] == SMMU_ACCEL_ORIGIN_GIVEN) {
+            print_reg(regs, reg);
         }
-        printf("%s  0x%08x%s%s\n", smmuv3_accel_reg_name(reg), regs->reg[reg],
-               *fields ? "  " : "", fields);
     }
     if (missing) {
         printf("from the first host device: %s%s%s\n", missing,
                extra ? ", with " : "", extra ?: "");
     }
+    if (missing && spec->dropin) {
+        printf("if there is none at start:\n");
+        for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+            if (regs->origin[reg] == SMMU_ACCEL_ORIGIN_DEFAULT &&
+                (regs->reg[reg] || strstr(missing,
+                                          smmuv3_accel_reg_name(reg)))) {
+                print_reg(regs, reg);
+            }
+        }
+    }
+}
+
+static void write_regs_of(JSONWriter *json, const char *name,
+                          const SMMUv3AccelRegs *regs,
+                          SMMUv3AccelOrigin origin)
+{
+    json_writer_start_array(json, name);
+    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
+        if (regs->origin[reg] == origin) {
+            json_writer_str(json, NULL, smmuv3_accel_reg_name(reg));
+        }
+    }
+    json_writer_end_array(json);
 }
 
 static void decode_json(const SMMUv3AccelSpec *spec,
@@ -134,13 +165,10 @@ static void decode_json(const SMMUv3AccelSpec *spec,
         }
     }
     json_writer_end_object(json);
-    json_writer_start_array(json, "missing");
-    for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
-        if (regs->origin[reg] == SMMU_ACCEL_ORIGIN_UNKNOWN) {
-            json_writer_str(json, NULL, smmuv3_accel_reg_name(reg));
-        }
+    write_regs_of(json, "missing", regs, SMMU_ACCEL_ORIGIN_UNKNOWN);
+    if (spec->dropin) {
+        write_regs_of(json, "default", regs, SMMU_ACCEL_ORIGIN_DEFAULT);
     }
-    json_writer_end_array(json);
     json_writer_end_object(json);
     print_json(json);
 }
@@ -178,32 +206,37 @@ void report_host(const SpecHost *host, const SMMUv3AccelRegs *regs, bool json)
 }
 
 /* The lines below the first one of @message, one for each field */
-static void write_differences(JSONWriter *json, const char *message)
+static void write_differences(JSONWriter *json, const char *name,
+                              const char *message)
 {
     g_auto(GStrv) lines = g_strsplit(message ?: "", "\n", -1);
 
-    json_writer_start_array(json, "differences");
+    json_writer_start_array(json, name);
     for (int i = 1; lines[0] && lines[i]; i++) {
         json_writer_str(json, NULL, g_strstrip(lines[i]));
     }
     json_writer_end_array(json);
 }
 
-void report_check(const SpecHost *host, const char *differences, bool json)
+void report_check(const SpecHost *host, const char *differences,
+                  const char *later, bool json)
 {
     JSONWriter *writer;
 
     if (!json) {
         if (!differences) {
-            printf("%s (%s): fits\n", host->bdf, host->smmu);
+            printf("%s (%s): fits%s\n", host->bdf, host->smmu,
+                   later ? " if it is there at start, not if it is plugged "
+                           "later" : "");
         }
         return;
     }
     writer = json_writer_new(true);
     json_writer_start_object(writer, NULL);
     write_host(writer, host);
-    json_writer_bool(writer, "fits", !differences);
-    write_differences(writer, differences);
+    json_writer_bool(writer, "fits", !differences && !later);
+    json_writer_bool(writer, "fits-at-start", !differences);
+    write_differences(writer, "differences", differences ?: later);
     json_writer_end_object(writer);
     print_json(writer);
 }

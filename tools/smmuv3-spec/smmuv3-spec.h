@@ -96,16 +96,33 @@ int spec_viommu_alloc(int iommufd, uint32_t dev_id, uint32_t hwpt_id,
 int spec_iova_last(int iommufd, uint32_t ioas_id, uint64_t *last);
 void spec_destroy(int iommufd, uint32_t id);
 
+/* How results are printed */
+typedef enum SpecFormat {
+    SPEC_TEXT,
+    SPEC_JSON,
+    SPEC_LIBVIRT,       /* domain XML */
+    SPEC_KUBEVIRT,      /* YAML */
+    SPEC_NR_FORMATS
+} SpecFormat;
+
 /* What is printed on standard output */
 void report_decode(const SMMUv3AccelSpec *spec, const SMMUv3AccelRegs *regs,
                    bool json);
 void report_host(const SpecHost *host, const SMMUv3AccelRegs *regs, bool json);
-/* @differences: the message of smmuv3_accel_regs_compare(), or NULL */
-void report_check(const SpecHost *host, const char *differences, bool json);
+/*
+ * @differences: the message of smmuv3_accel_regs_compare(), or NULL
+ * @later: the same of a device that is plugged when the guest runs; NULL also
+ *         if that makes no difference
+ */
+void report_check(const SpecHost *host, const char *differences,
+                  const char *later, bool json);
 /* @regs: what the @n hosts @named have in common */
 void report_baseline(const SMMUv3AccelNamedRegs *named, size_t n,
                      const SMMUv3AccelRegs *regs, bool json);
 void report_fields(bool json);
 void report_fields_rst(void);
+/* @of: whose specification that is, in words */
+void report_libvirt(const SMMUv3AccelSpec *spec, const char *of);
+void report_kubevirt(const SMMUv3AccelSpec *spec, const char *of);
 
 #endif /* SMMUV3_SPEC_H */

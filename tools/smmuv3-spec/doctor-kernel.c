@@ -1,0 +1,208 @@
+/*
+ * smmuv3-spec: whether the kernel of a host is ready
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <zlib.h>
+#include "doctor.h"
+
+#define VERSION(major, minor) ((major) * 1000 + (minor))
+
+/* Whether what follows can help */
+static bool check_arch(Doctor *d)
+{
+    g_autofree char *arch = doctor_read(d, "/proc/sys/kernel/arch");
+    bool arm = !arch || !strcmp(arch, "aarch64");
+
+    if (arm) {
+        doctor_say(d, DOCTOR_OK, "machine", g_strdup(arch ?: "not known"),
+                   NULL);
+    } else {
+        doctor_say(d, DOCTOR_BAD, "machine",
+                   g_strdup_printf("%s: an SMMUv3 is part of an Arm server",
+                                   arch),
+                   g_strdup("use an arm64 host; without one, guests start with "
+                            "arm-smmuv3,accel=on all the same, and no device "
+                            "of the host"));
+    }
+    return arm;
+}
+
+static void check_version(Doctor *d)
+{
+    unsigned major, minor, version;
+
+    d->release = doctor_read(d, "/proc/sys/kernel/osrelease");
+    if (!d->release || sscanf(d->release, "%5u.%5u", &major, &minor) != 2) {
+        doctor_say(d, DOCTOR_UNSEEN, "kernel",
+                   g_strdup("no version in /proc/sys/kernel/osrelease"),
+                   g_strdup("mount /proc"));
+        return;
+    }
+    version = VERSION(major, minor);
+    if (version < VERSION(6, 13)) {
+        doctor_say(d, DOCTOR_BAD, "kernel",
+                   g_strdup_printf("Linux %s does not nest on SMMUv3",
+                                   d->release),
+                   g_strdup("boot Linux 6.13 or later"));
+    } else if (version < VERSION(6, 15)) {
+        doctor_say(d, DOCTOR_NOTE, "kernel",
+                   g_strdup_printf("Linux %s does not report faults of devices "
+                                   "to the guest", d->release),
+                   g_strdup("boot Linux 6.15 or later"));
+    } else {
+        doctor_say(d, DOCTOR_OK, "kernel",
+                   g_strdup_printf("Linux %s", d->release), NULL);
+    }
+}
+
+/* The configuration */
+
+/* Of what is plain or compressed; NULL if it is not there; g_free() */
+static char *read_gz(const Doctor *d, const char *path)
+{
+    g_autofree char *full = g_strconcat(d->root, path, NULL);
+    gzFile file = gzopen(full, "rb");
+    GString *text;
+    char buf[4096];
+    int n;
+
+    if (!file) {
+        return NULL;
+    }
+    text = g_string_new("\n");
+    while ((n = gzread(file, buf, sizeof(buf))) > 0) {
+        g_string_append_len(text, buf, n);
+    }
+    gzclose(file);
+    return g_string_free(text, n < 0);
+}
+
+static char *find_config(const Doctor *d, char **where)
+{
+    static const char *const places[] = { "/boot/config-%s",
+                                          "/lib/modules/%s/config",
+                                          "/lib/modules/%s/build/.config" };
+    char *text = read_gz(d, "/proc/config.gz");
+
+    *where = g_strdup("/proc/config.gz");
+    for (size_t i = 0; !text && d->release && i < ARRAY_SIZE(places); i++) {
+        g_auto(GStrv) parts = g_strsplit(places[i], "%s", 2);
+
+        g_free(*where);
+        *where = g_strjoin(d->release, parts[0], parts[1], NULL);
+        text = read_gz(d, *where);
+    }
+    return text;
+}
+
+/* What a kernel needs, and what to type in its source for that */
+static const struct {
+    const char *name, *enable;
+} symbols[] = {
+    { "IOMMUFD", " -e IOMMUFD" },
+    { "VFIO_PCI", " -e VFIO -e VFIO_PCI" },
+    { "VFIO_DEVICE_CDEV", " -e VFIO_DEVICE_CDEV" },
+    { "ARM_SMMU_V3", " -e ARM_SMMU_V3" },
+    { "ARM_SMMU_V3_IOMMUFD", " -e ARM_SMMU_V3_IOMMUFD" },
+};
+
+static bool is_set(const char *config, const char *name)
+{
+    g_autofree char *yes = g_strdup_printf("\nCONFIG_%s=y\n", name);
+    g_autofree char *module = g_strdup_printf("\nCONFIG_%s=m\n", name);
+
+    return strstr(config, yes) || strstr(config, module);
+}
+
+static void check_symbols(Doctor *d, const char *config, const char *where)
+{
+    g_autoptr(GString) off = g_string_new(NULL);
+    g_autoptr(GString) type = g_string_new(NULL);
+
+    for (size_t i = 0; i < ARRAY_SIZE(symbols); i++) {
+        if (!is_set(config, symbols[i].name)) {
+            g_string_append_printf(off, "%sCONFIG_%s", off->len ? ", " : "",
+                                   symbols[i].name);
+            g_string_append(type, symbols[i].enable);
+        }
+    }
+    if (!off->len) {
+        doctor_say(d, DOCTOR_OK, "config",
+                   g_strdup_printf("%s has what is needed", where), NULL);
+        return;
+    }
+    doctor_say(d, DOCTOR_BAD, "config",
+               g_strdup_printf("not in %s: %s", where, off->str),
+               g_strdup_printf("boot a kernel with them; to build one, type in "
+                               "its source: cp %s .config; scripts/config%s; "
+                               "make olddefconfig; make bindeb-pkg",
+                               d->release && strstr(where, "/boot/") ? where :
+                               "/boot/config-$(uname -r)", type->str));
+}
+
+static void check_config(Doctor *d)
+{
+    g_autofree char *where = NULL;
+    g_autofree char *config = find_config(d, &where);
+
+    if (config) {
+        check_symbols(d, config, where);
+    } else {
+        doctor_say(d, DOCTOR_UNSEEN, "config",
+                   g_strdup_printf("neither /proc/config.gz nor "
+                                   "/boot/config-%s can be read",
+                                   d->release ?: "*"),
+                   g_strdup("type modprobe configs, or put the file there; the "
+                            "lines below tell most of it anyhow"));
+    }
+}
+
+static void check_kvm(Doctor *d)
+{
+    if (doctor_exists(d, "/dev/kvm")) {
+        doctor_check_access(d, "kvm", "/dev/kvm");
+    } else {
+        doctor_say(d, DOCTOR_BAD, "kvm", g_strdup("there is no /dev/kvm"),
+                   g_strdup("enable virtualization in the firmware (boot at "
+                            "EL2)"));
+    }
+}
+
+static void check_iommufd(Doctor *d)
+{
+    if (doctor_exists(d, "/dev/iommu")) {
+        doctor_check_access(d, "iommufd", "/dev/iommu");
+    } else {
+        doctor_say(d, DOCTOR_BAD, "iommufd",
+                   g_strdup("there is no /dev/iommu"),
+                   g_strdup("type modprobe iommufd; if that fails, this kernel "
+                            "has no CONFIG_IOMMUFD"));
+    }
+}
+
+static void check_vfio(Doctor *d)
+{
+    if (doctor_exists(d, "/sys/bus/pci/drivers/vfio-pci")) {
+        doctor_say(d, DOCTOR_OK, "vfio-pci", g_strdup("is loaded"), NULL);
+    } else {
+        doctor_say(d, DOCTOR_BAD, "vfio-pci", g_strdup("is not loaded"),
+                   g_strdup("type modprobe vfio-pci; for every boot, echo "
+                            "vfio-pci > /etc/modules-load.d/vfio-pci.conf"));
+    }
+}
+
+void doctor_check_kernel(Doctor *d)
+{
+    bool arm = check_arch(d);
+
+    check_version(d);
+    if (arm) {
+        check_config(d);
+    }
+    check_kvm(d);
+    check_iommufd(d);
+    check_vfio(d);
+}

@@ -1,0 +1,60 @@
+/*
+ * smmuv3-spec: whether a host is ready, and what to do about it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef SMMUV3_SPEC_DOCTOR_H
+#define SMMUV3_SPEC_DOCTOR_H
+
+#include "smmuv3-spec.h"
+
+typedef enum DoctorLevel {
+    DOCTOR_OK,
+    DOCTOR_BAD,             /* no device can be behind a vSMMU */
+    DOCTOR_NOTE,            /* it works, but not as well */
+    DOCTOR_UNSEEN,          /* could not be looked at */
+    DOCTOR_NR_LEVELS
+} DoctorLevel;
+
+typedef struct DoctorLine {
+    DoctorLevel level;
+    const char *topic;
+    char *text;
+    char *cure;             /* what to do, or NULL */
+} DoctorLine;
+
+typedef struct Doctor {
+    const char *root;       /* "" for this host */
+    const char *bdf;        /* or NULL */
+    char *release;          /* of the kernel, "7.2.0-arm64" */
+    GArray *lines;          /* DoctorLine */
+} Doctor;
+
+/**
+ * doctor_run:
+ * @root: "", or a directory with a copy of another host's sys/, proc/, dev/
+ *        and boot/, whose kernel cannot be asked
+ * @bdf: a device to assign, or NULL
+ */
+SpecStatus doctor_run(const char *root, const char *bdf, bool json,
+                      Error **errp);
+
+/* doctor.c, for the others */
+
+/* @cure: printf format of what to do, or NULL if there is nothing to do */
+void doctor_say(Doctor *d, DoctorLevel level, const char *topic, char *text,
+                char *cure);
+/* The content of @path, without white space around it, or NULL; g_free() */
+char *doctor_read(const Doctor *d, const char *path);
+bool doctor_exists(const Doctor *d, const char *path);
+/* A line about the rights on a file in /dev */
+void doctor_check_access(Doctor *d, const char *topic, const char *path);
+
+/* What is looked at, in this order */
+void doctor_check_kernel(Doctor *d);        /* doctor-kernel.c */
+void doctor_check_smmu(Doctor *d);          /* doctor-smmu.c */
+void doctor_check_device(Doctor *d);        /* doctor-device.c */
+void doctor_check_memory(Doctor *d);        /* doctor-memory.c */
+
+#endif /* SMMUV3_SPEC_DOCTOR_H */

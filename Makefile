@@ -6,7 +6,7 @@
 BUILD ?= build
 export BUILD
 .DEFAULT_GOAL := help
-.PHONY: help packages base tree refresh build build-arm64 check check-asan check-series check-fresh export run bench soak lock clean
+.PHONY: help packages base tree refresh build build-arm64 doctor check check-asan check-series check-fresh export run bench soak lock clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -32,6 +32,9 @@ build-arm64: packages ## build QEMU for an arm64 host, as the lab uses it
 
 run: packages ## see it work: a guest behind a vSMMU on the lab's SMMU (DEVICE=<BDF>: a device of this machine)
 	@scripts/lab run $(if $(DEVICE),--device $(DEVICE))
+
+doctor: packages ## is this machine ready to assign devices, and what to type if not (DEVICE=<BDF>: this device, too)
+	@scripts/doctor $(DEVICE)
 
 check: packages ## all tests (PART=scripts|style|unit|qtest|libvirt|lab: one part)
 	@scripts/check $(PART)

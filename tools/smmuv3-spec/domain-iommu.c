@@ -215,8 +215,8 @@ static void check_iommu(Domain *d, const xmlNode *node)
 static void check_pair(Domain *d, const Smmu *a, const Smmu *b)
 {
     if (a->controller == NO_CONTROLLER || b->controller == NO_CONTROLLER) {
-        domain_wrong(d, b->node, "iommu", "several need pciBus in each of "
-                     "them: write it, or leave one <iommu>");
+        domain_wrong(d, b->node, "iommu", "of several, libvirt drops one "
+                     "without pciBus in silence: write it in each");
     } else if (a->controller == b->controller) {
         domain_wrong(d, b->node, "pciBus", "controller %d has an SMMU on line "
                      "%ld: leave one of them", b->controller,

@@ -201,8 +201,9 @@ static void check_device(Domain *d, const xmlNode *device)
 
     if (!smmu) {
         if (alias && g_str_has_prefix(alias, "iommu")) {
-            domain_wrong(d, device, "alias", "there is no %s: the first "
-                         "<iommu> is iommu0", alias);
+            domain_wrong(d, device, "alias", "there is no %s, libvirt "
+                         "drops this in silence: the first <iommu> is iommu0, "
+                         "write that or its number", alias);
         }
         return;
     }

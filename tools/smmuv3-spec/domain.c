@@ -94,6 +94,17 @@ static void check_machine(Domain *d)
     }
 }
 
+/* libvirt wants UEFI for ACPI, whatever the guest boots with */
+static void check_firmware(Domain *d)
+{
+    const xmlNode *os = domain_child(d->root, "os");
+
+    if (os && !domain_attr(os, "firmware") && !domain_child(os, "loader")) {
+        domain_wrong(d, os, "os", "libvirt refuses ACPI without firmware: "
+                     "write <os firmware='efi'>");
+    }
+}
+
 static void check_features(Domain *d)
 {
     const xmlNode *features = domain_child(d->root, "features");
@@ -183,6 +194,7 @@ static void check_all(Domain *d)
 {
     d->devices = domain_child(d->root, "devices");
     check_machine(d);
+    check_firmware(d);
     check_features(d);
     check_iommufd(d);
     domain_find_controllers(d);

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What smmuv3-spec says for those who do not type -device, tried on a host."""
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+from lab import checks, l0, options
+from lab.checks import expect
+from lab.scenario import scenario
+from lab.scenarios.specification import SMMU1, refusal, tool, values
+
+PROPERTY = "{http://libvirt.org/schemas/domain/qemu/1.0}property"
+DROPIN = replace(options.OURS, smmu="arm-smmuv3", bus_option="primary-bus", smmu_extra="accel=on")
+
+
+def cures(text):
+    """{topic: what to type} of the lines that are NOT OK."""
+    lines, found = text.splitlines(), {}
+    for line, after in zip(lines, lines[1:]):
+        if line.startswith("NOT OK"):
+            found[line.split()[2].rstrip(":")] = after.split("-> ")[1]
+    return found
+
+
+@scenario
+def doctor(lab):
+    """`doctor' on a host: ready; not with the device's own driver; ready by what it says to type."""
+    bdf, _ = lab.vfio("nvme0")
+    for args in (("doctor",), ("doctor", bdf)):
+        said = tool(lab, *args)
+        expect(not cures(said) and "\nready" in said, f"{args}: {said}")
+    expect("nests: the firmware says CANWBS; stage 2 maps 44 bits" in said, said)
+    expect("errata: none that stops nesting: IIDR 0x" in said, said)
+    lab.l1.unbind_vfio(bdf)
+    said = tool(lab, "doctor", bdf, status=1)
+    typed = cures(said)
+    expect(list(typed) == ["device"] and "bound to nvme" in said, said)
+    # vfio-pci is no module in L1
+    lab.l1.sh(typed["device"].split("type modprobe vfio-pci; ")[1])
+    said = tool(lab, "doctor", bdf)
+    expect(not cures(said), said)
+    for path, topic in (("/dev/iommu", "iommufd"), ("/dev/kvm", "kvm")):
+        lab.l1.sh(f"mv {path} {path}.away")
+        try:
+            said = cures(tool(lab, "doctor", status=1))
+        finally:
+            lab.l1.sh(f"mv {path}.away {path}")
+        expect(list(said) == [topic], said)
+
+
+@scenario(platform=l0.NO_CANWBS)
+def doctor_cannot_nest(lab):
+    """`doctor' where neither CANWBS nor S2FWB is: the table says so, and the kernel."""
+    bdf, _ = lab.vfio("nvme0")
+    said = tool(lab, "doctor", bdf, status=1)
+    expect("canwbs: the firmware says CANWBS of 0 of 1 root complexes" in said, said)
+    expect(list(cures(said)) == ["nesting"] and "S2FWB" in said, said)
+
+
+def as_options(xml):
+    """What libvirt makes of the printed domain: options of the SMMU."""
+    root = ElementTree.fromstring(xml)
+    driver = dict(root.find("devices/iommu/driver").attrib)
+    expect((driver.pop("pciBus"), driver.pop("accel")) == ("1", "on"), xml)
+    return driver, {p.get("name"): int(p.get("value")) for p in root.iter(PROPERTY)}
+
+
+@scenario
+def doctor_libvirt_values(lab):
+    """`host --format=libvirt': QEMU starts with what it prints, and the device fits, hot-plugged."""
+    bdf, _ = lab.vfio("nvme0")
+    spec = tool(lab, "host", bdf)
+    xml = tool(lab, "host", "--format=libvirt", bdf)
+    attributes, registers = as_options(xml)
+    expect(registers == values(spec), f"{xml} has other registers than {spec}")
+    guest = lab.start(options.iommufd() + options.root_complex(DROPIN, **attributes, **registers))
+    expect(guest.qom(SMMU1, "spec") == spec, guest.qom(SMMU1, "spec"))
+    guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    guest.stop()
+
+    # <iommu> alone, hot-plug only: QEMU's opinion is that of the comment
+    guest = lab.guest()
+    guest.start(options.iommufd() + options.root_complex(DROPIN, **attributes), boot="none",
+                stopped=True)
+    if "which a device here fits." in xml:
+        guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    else:
+        said = [line.strip().split(" (")[0] for line in refusal(guest, bdf).splitlines()[1:]]
+        expect(said and all(line in xml for line in said), f"{said} is not in {xml}")
+
+
+@scenario
+def doctor_checks_dropin(lab):
+    """`check' of what KubeVirt writes: by the same words as device_add, at start and later."""
+    bdf, _ = lab.vfio("nvme0")
+    wrong = {"ats": "on", "ril": "off", "ssidsize": 20, "oas": 48}
+    text = ",".join(f"{k}={v}" for k, v in wrong.items())
+    said = tool(lab, "check", f"arm-smmuv3,accel=on,{text}", bdf, status=1)
+    guest = lab.guest()
+    guest.start(options.iommufd() + options.root_complex(DROPIN, **wrong), boot="none",
+                stopped=True)
+    for line in refusal(guest, bdf).splitlines()[1:]:
+        expect(line.strip() in said, f"{line} is not in {said}")
+    said = tool(lab, "check", "arm-smmuv3,accel=on,ats=on,ril=off,ssidsize=0,oas=44", bdf)
+    expect("fits" in said, said)

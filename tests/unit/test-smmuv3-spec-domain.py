@@ -293,10 +293,31 @@ def with_device():
     assert "JSON" in run("check", path, NOWHERE, "--json", status=2)[1]
 
 
+def manual():
+    """The manual has what is printed of four mistakes"""
+    text = read("hostdev")
+    for old, new in (("ssidsize='0' oas='44'", "ssidSize='20' oas='52'"),
+                     ("<driver iommufd='yes'/>", ""),
+                     (ADDRESS, ADDRESS.replace("0x02", "0x03"))):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    with tempfile.TemporaryDirectory() as where:
+        Path(where, "vm.xml").write_text(text, encoding="utf-8")
+        done = subprocess.run([Path(TOOL).resolve(), "check", "vm.xml"],
+                              cwd=where, capture_output=True, text=True,
+                              check=False)
+    page = FILES.parents[2] / "docs/tools/smmuv3-spec.rst"
+    page = " ".join(page.read_text(encoding="utf-8").split())
+    good_one = run("check", str(FILES / "hostdev.xml"))[0]
+    for said in (done.stdout, done.stderr,
+                 good_one.replace(str(FILES / "hostdev"), "vm")):
+        assert " ".join(said.split()) in page, said
+
+
 def main():
     """Run all of it"""
     tests = [(test.__doc__, test) for test in (good, old_libvirt, no_domain,
-                                               with_device)]
+                                               with_device, manual)]
     tests += [(f"{case[0]}: {case[2][0][1]}: {case[2][0][2] or 'advice'}",
                lambda case=case: bad(case)) for case in BAD]
     print(f"1..{len(tests)}")

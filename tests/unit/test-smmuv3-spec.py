@@ -325,6 +325,25 @@ def fields():
         assert row["field"] in want, row
 
 
+def manual():
+    """The manual has what is printed, up to where it leaves something out"""
+    page = Path(FIELDS).parents[2] / "tools/smmuv3-spec.rst"
+    page = page.read_text(encoding="utf-8")
+    common = "idr0=0xd40201a,idr1=0x2730010,idr3=0x400,idr5=0x44,iidr=0x0," \
+        "aidr=0x1"
+    dropin = "arm-smmuv3,primary-bus=pci.1,accel=on,ril=off,oas=44"
+    assert common in page
+    for typed, args in (
+            (f"decode {dropin}\n", ("decode", dropin)),
+            ("--format=libvirt baseline @host1.spec @host2.spec @host3.spec\n",
+             ("--format=libvirt", "baseline", common, common, common))):
+        printed = [line.strip() for line in run(*args)[0].splitlines()]
+        shown = page.split("$ smmuv3-spec " + typed)[1].split("\n\n")[0]
+        for line in shown.splitlines():
+            part = line.strip().removesuffix("...").rstrip()
+            assert any(p.startswith(part) for p in printed), line
+
+
 def usage():
     """--help, --version, and what is no command"""
     text = run("--help")[0]
@@ -348,7 +367,7 @@ def main():
     """Run all of it"""
     tests = (decode, decode_json, dropin, for_libvirt, for_kubevirt, formats,
              wrong_specs, baseline, files, no_baseline,
-             no_host, fields, usage)
+             no_host, fields, manual, usage)
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):

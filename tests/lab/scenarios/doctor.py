@@ -4,12 +4,13 @@
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from lab import checks, l0, options
+from lab import checks, l0, options, util
 from lab.checks import expect
 from lab.scenario import scenario
 from lab.scenarios.specification import SMMU1, refusal, tool, values
 
 PROPERTY = "{http://libvirt.org/schemas/domain/qemu/1.0}property"
+DOMAIN = util.ROOT / "tests/unit/smmuv3-spec/hostdev.xml"
 DROPIN = replace(options.OURS, smmu="arm-smmuv3", bus_option="primary-bus", smmu_extra="accel=on")
 
 
@@ -104,3 +105,11 @@ def doctor_checks_dropin(lab):
         expect(line.strip() in said, f"{line} is not in {said}")
     said = tool(lab, "check", "arm-smmuv3,accel=on,ats=on,ril=off,ssidsize=0,oas=44", bdf)
     expect("fits" in said, said)
+    # the same, out of the XML of a domain that has the device
+    domain, bus, slot = bdf.split(".")[0].split(":")
+    xml = DOMAIN.read_text().replace("<address domain='0x0000' bus='0x03' slot='0x00'",
+                                     f"<address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}'")
+    for oas, status, word in ((44, 0, "fits"), (48, 1, "IDR5.OAS: host 44 bits, vSMMU 48 bits")):
+        lab.l1.sh(f"cat > /tmp/vm.xml <<'END'\n{xml.replace(chr(39) + '44', chr(39) + str(oas))}\nEND")
+        said = tool(lab, "check", "/tmp/vm.xml", bdf, status=status)
+        expect("vm.xml: good" in said and word in said, said)

@@ -119,17 +119,22 @@ BAD = (
      [(26, "arm-smmuv3", "'idr9' is no option")]),
     ("hostdev", override("", "iommu1"),
      [(36, "alias", "there is no iommu1, libvirt drops this in silence")]),
-    ("commandline", [("idr3=0x1400", "idr3=0x1400,oas=39")],
+    ("commandline", [('"idr3":5120', '"idr3":5120,"oas":"39"')],
      [(14, "iommu", "no SMMU here is accelerated"),
       (28, "arm-smmuv3", "oas '39' is none of")]),
-    ("commandline", [("arm-smmuv3,id=smmu1,primary-bus=pci.1,accel=on,"
-                      "idr3=0x1400",
-                      '{"driver": "arm-smmuv3", "primary-bus": "pci.1"}'
-                      .replace('"', "&quot;"))],
+    ("commandline", [(',"accel":true,"idr3":5120', "")],
      [(14, "iommu", "no SMMU here is accelerated"),
       (28, "arm-smmuv3", "without accel=on")]),
-    ("commandline", [(",primary-bus=pci.1", "")],
+    ("commandline", [('"primary-bus":"pci.1",', "")],
      [(28, "arm-smmuv3", "write primary-bus=pci.N")]),
+    ("commandline", [('{"driver":"arm-smmuv3","id":"smmu1","primary-bus":"pci.1","accel":true,"idr3":5120}',
+                      "arm-smmuv3,primary-bus=pci.1,accel=on")],
+     [(28, "arm-smmuv3", "QEMU creates it before pci.1")]),
+    ("commandline", [('{"driver":"arm-smmuv3","id":"smmu1","primary-bus":"pci.1","accel":true,"idr3":5120}',
+                      "arm-smmuv3,primary-bus=pci.1")],
+     [(14, "iommu", "no SMMU here is accelerated"),
+      (28, "arm-smmuv3", "QEMU creates it before pci.1"),
+      (28, "arm-smmuv3", "without accel=on")]),
     ("commandline", [("  </devices>",
                       "    <hostdev mode='subsystem' type='pci'>"
                       "<driver iommufd='yes'/>"

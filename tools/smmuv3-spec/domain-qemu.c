@@ -107,6 +107,13 @@ static void check_device_arg(Domain *d, const xmlNode *arg, const char *text)
     if (domain_check_options(d, smmu, arg)) {
         smmu->accel = true;
     }
+    if (*text != '{' && smmu->controller > 0) {
+        domain_wrong(d, arg, "arm-smmuv3", "QEMU creates it before pci.%d, "
+                     "because devices in JSON, as libvirt writes them, come "
+                     "after all others: write '{\"driver\":\"%s\","
+                     "\"primary-bus\":\"pci.%d\",...}', with decimal "
+                     "registers", smmu->controller, driver, smmu->controller);
+    }
     if (smmu->controller == NO_CONTROLLER) {
         domain_wrong(d, arg, "arm-smmuv3", "it needs the root complex it "
                      "serves: write primary-bus=pci.N, where N is the index of "

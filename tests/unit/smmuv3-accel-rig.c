@@ -473,6 +473,9 @@ void rig_vsmmu_free(SMMUv3AccelState *s)
     timer_free(s->exposed_timer);
     g_free(s->associated_smmu);
     g_free(s->inherited_from);
+    /* Properties of the device, which free themselves, are bare fields here */
+    g_free(ARM_SMMUV3(s)->ssidsize);
+    g_free(ARM_SMMUV3(s)->oas);
     g_free(DEVICE(s)->id);
     object_unref(s);
 }

@@ -9,6 +9,7 @@
 
 #include "qemu/osdep.h"
 #include <glib/gstdio.h>
+#include "qemu/bswap.h"
 #include "libqtest.h"
 #include "qobject/qdict.h"
 #include "smmuv3-accel.h"
@@ -233,31 +234,79 @@ static const Mismatch mismatches[] = {
       "root complex whose first bus is 8, here that is 16: " },
 };
 
-static void test_mismatch(gconstpointer opaque)
+/* A QEMU with these options ends with this message, instead of a guest */
+static void assert_refused(const char *args, const char *uri, const char *error)
 {
-    const Mismatch *mismatch = opaque;
-    QTestState *qts = qtest_init(MACHINE PXB8 SMMU_A(SPEC_MSI) SMMU_B(SPEC_B));
-    g_autofree char *uri = save(qts);
     g_autofree char *command =
-        g_strdup_printf("%s -accel qtest " MACHINE "%s -incoming %s",
-                        getenv("QTEST_QEMU_BINARY"), mismatch->args, uri);
+        g_strdup_printf("timeout 120 %s -accel qtest " MACHINE "%s -incoming %s",
+                        getenv("QTEST_QEMU_BINARY"), args, uri);
     g_autofree char *text = NULL;
     g_autoptr(GError) err = NULL;
     g_auto(GStrv) argv = NULL;
     int status;
 
-    qtest_quit(qts);
     g_shell_parse_argv(command, NULL, &argv, &err);
     g_assert_no_error(err);
     g_spawn_sync(NULL, argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL,
                  NULL, &text, &status, &err);
     g_assert_no_error(err);
-    if (!strstr(text, mismatch->error)) {
+    if (!strstr(text, error)) {
         /* Never equal: shows both */
-        g_assert_cmpstr(text, ==, mismatch->error);
+        g_assert_cmpstr(text, ==, error);
     }
     g_assert_true(WIFEXITED(status));
     g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+}
+
+static void test_mismatch(gconstpointer opaque)
+{
+    const Mismatch *mismatch = opaque;
+    QTestState *qts = qtest_init(MACHINE PXB8 SMMU_A(SPEC_MSI) SMMU_B(SPEC_B));
+    g_autofree char *uri = save(qts);
+
+    qtest_quit(qts);
+    assert_refused(mismatch->args, uri, mismatch->error);
+}
+
+/*
+ * A stream that no source sends
+ */
+
+/* Where a queue of the guest is in the stream: BASE, PROD, CONS, log2 size */
+static uint8_t *find_queue(char *stream, gsize size, uint64_t base)
+{
+    uint64_t be = cpu_to_be64(base);
+    char *queue = memmem(stream, size, &be, sizeof(be));
+
+    g_assert_nonnull(queue);
+    g_assert_cmpint(stream + size - queue, >, 17);
+    g_assert_null(memmem(queue + 1, stream + size - queue - 1, &be,
+                         sizeof(be)));
+    return (uint8_t *)queue;
+}
+
+static void test_sizes(gconstpointer opaque)
+{
+    static const char args[] = SMMU_A(SPEC_MSI);
+    const uint64_t *base = opaque;
+    QTestState *qts = qtest_init(MACHINE SMMU_A(SPEC_MSI));
+    g_autofree char *uri = NULL, *stream = NULL;
+    g_autoptr(GError) err = NULL;
+    uint8_t *queue;
+    gsize size;
+
+    configure(qts, MMIO_BASE, QUEUE);
+    uri = save(qts);
+    qtest_quit(qts);
+
+    g_file_get_contents(uri + strlen("file:"), &stream, &size, &err);
+    g_assert_no_error(err);
+    queue = find_queue(stream, size, *base);
+    g_assert_cmpint(queue[16], ==, *base & 0x1f);
+    queue[16] = 32;
+    g_file_set_contents(uri + strlen("file:"), stream, size, &err);
+    g_assert_no_error(err);
+    assert_refused(args, uri, "out of range");
 }
 
 static void remove_tmpdir(void)
@@ -271,6 +320,8 @@ static void remove_tmpdir(void)
 
 int main(int argc, char **argv)
 {
+    static const uint64_t cmdq_base = QUEUE | 3;
+    static const uint64_t eventq_base = 0x4000000040100005;
     int ret;
 
     g_test_init(&argc, &argv, NULL);
@@ -286,6 +337,10 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(path, &mismatches[i], test_mismatch);
     }
+    qtest_add_data_func("smmuv3-accel/migration/size/command-queue",
+                        &cmdq_base, test_sizes);
+    qtest_add_data_func("smmuv3-accel/migration/size/event-queue",
+                        &eventq_base, test_sizes);
     ret = g_test_run();
     remove_tmpdir();
     return ret;

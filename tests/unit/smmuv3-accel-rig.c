@@ -395,12 +395,23 @@ RigEvents rig_events(void)
     return ret;
 }
 
+/* What a user would read goes to the log: the manual quotes it from there */
 char *rig_messages(void)
 {
     char *ret = g_strdup(messages->str);
 
+    if (*ret) {
+        g_test_message("%s", ret);
+    }
     g_string_truncate(messages, 0);
     return ret;
+}
+
+void rig_refused(Error *err)
+{
+    g_assert_nonnull(err);
+    g_test_message("%s", error_get_pretty(err));
+    error_free(err);
 }
 
 /* The host */
@@ -514,7 +525,7 @@ void rig_free(Rig *rig)
         g_free(rig->bus[i].bus.qbus.name);
     }
     g_hash_table_remove_all(stream_table);
-    g_string_truncate(messages, 0);
+    g_free(rig_messages());
     g_free(rig);
 }
 

@@ -107,6 +107,8 @@ void rig_on_event(void (*func)(void));
 
 /* Messages since the last call */
 char *rig_messages(void);
+/* A plug that failed, as it had to: logs why, and frees it */
+void rig_refused(Error *err);
 
 /* assert what DMA of the device on @bus does, and the calls since the last */
 void rig_assert_dma(Rig *rig, int bus, const char *want);

@@ -380,7 +380,7 @@ static void test_group_slot(void)
                     "with 0000:03:00.0, and the host cannot isolate them from "
                     "each other: make them functions of one slot "
                     "(multifunction=on, addr=0.0 and addr=0.1 on bus bus1)");
-    error_free(err);
+    rig_refused(err);
     err = NULL;
     g_assert_null(rig_plug_in_group(rig, 1, PCI_DEVFN(3, 1), 7, &err));
     g_assert(strstr(error_get_pretty(err), "IOMMU group 7"));

@@ -126,6 +126,7 @@ static void assert_refused(const Space *s, uint16_t offset, const char *want)
 
     g_assert_false(vfio_pasid_check_offset(s->config, offset, &err));
     g_assert_nonnull(strstr(error_get_pretty(err), want));
+    g_test_message("%s", error_get_pretty(err));    /* for the manual */
     error_free(err);
 }
 

@@ -30,13 +30,17 @@ build: packages ## build QEMU, with your edits in the root and in build/tree
 build-arm64: packages ## build QEMU for an arm64 host, as the lab uses it
 	@scripts/build arm64
 
+.PHONY: html
+html: packages ## QEMU's manual with this device's pages, and the man pages, in build/manual
+	@scripts/manual
+
 run: packages ## see it work: a guest behind a vSMMU on the lab's SMMU (DEVICE=<BDF>: a device of this machine)
 	@scripts/lab run $(if $(DEVICE),--device $(DEVICE))
 
 doctor: packages ## is this machine ready to assign devices, and what to type if not (DEVICE=<BDF>: this device, too)
 	@scripts/doctor $(DEVICE)
 
-check: packages ## all tests (PART=scripts|style|unit|qtest|libvirt|lab: one part)
+check: packages ## all tests (PART=scripts|style|unit|qtest|docs|libvirt|lab: one part)
 	@scripts/check $(PART)
 
 bench: packages ## this vSMMU, upstream's, none and the host itself, side by side (PLAN=quick|full)

@@ -151,5 +151,6 @@ part_libvirt() {
     ONLY=qemu-system-aarch64 "$ROOT/scripts/build" native >>"$log" 2>&1 || { tail -n 20 "$log" >&2; return 1; }
     run_tap libvirt /usr/bin/python3 "$ROOT/tests/libvirt/run.py"
 }
+part_docs() { one 'the manual builds without a warning' "$ROOT/scripts/manual" | tee -a "$log" | tap; }
 
 part_lab() { run_tap scenario "$ROOT/scripts/lab" check; }

@@ -151,6 +151,12 @@ part_libvirt() {
     ONLY=qemu-system-aarch64 "$ROOT/scripts/build" native >>"$log" 2>&1 || { tail -n 20 "$log" >&2; return 1; }
     run_tap libvirt /usr/bin/python3 "$ROOT/tests/libvirt/run.py"
 }
-part_docs() { one 'the manual builds without a warning' "$ROOT/scripts/manual" | tee -a "$log" | tap; }
+part_docs() {    # the manual, and that what its pages show is what happens
+    local programs
+    one 'the manual builds without a warning' "$ROOT/scripts/manual" 2>&1 | tee -a "$log" | tap
+    programs=$(/usr/bin/python3 "$ROOT/tests/docs/check.py" --programs)
+    ONLY="qemu-system-aarch64 tools/smmuv3-spec/smmuv3-spec ${programs//$'\n'/ }" "$ROOT/scripts/build" native || return
+    run_tap pages /usr/bin/python3 "$ROOT/tests/docs/check.py" "$BUILD/obj"
+}
 
 part_lab() { run_tap scenario "$ROOT/scripts/lab" check; }

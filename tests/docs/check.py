@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whether the pages of arm-smmuv3-accel show what happens.
+
+  check.py OBJ          types what the console blocks of the tutorial and of the troubleshooting page have, with the
+                        programs of a build directory, and compares the output; looks for every other message on the
+                        pages in what the unit tests and the lab say; and looks for every message of the code on the
+                        pages.  Writes TAP.
+  check.py --programs   the unit tests that this needs, as targets of the build
+"""
+
+import sys
+import tempfile
+import xml.etree.ElementTree
+from pathlib import Path
+
+import blocks
+import messages
+import transcript
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = {name: ROOT / f"docs/system/arm/smmuv3-accel{suffix}.rst"
+         for name, suffix in (("tutorial", "-tutorial"), ("troubleshooting", "-troubleshooting"), ("reference", ""))}
+SPELLINGS = ("-device arm-smmuv3-accel,", "-device arm-smmuv3,accel=on,")
+
+
+class Tap:
+    def __init__(self):
+        self.count = self.failed = 0
+
+    def result(self, name, problems):
+        self.count += 1
+        self.failed += bool(problems)
+        print(f"{'not ok' if problems else 'ok'} {self.count} {name}", flush=True)
+        for problem in problems:
+            for line in problem.splitlines():
+                print(f"# {line}")
+
+
+def read(name):
+    return blocks.read(PAGES[name].read_text())
+
+
+def malformed():
+    """XML on the pages, and diagrams, that no parser takes."""
+    texts = {path.name: path.read_text() for path in PAGES["reference"].parent.glob("smmuv3-accel*.svg")}
+    for name in PAGES:
+        texts.update({f"{name}, line {block.line}": "<x xmlns:qemu='x'>" + "\n".join(block.lines) + "</x>"
+                      for block in read(name) if block.language == "xml"})
+    for name, text in texts.items():
+        try:
+            xml.etree.ElementTree.fromstring(text)
+        except xml.etree.ElementTree.ParseError as error:
+            yield f"{name}: {error}"
+
+
+def main():
+    if sys.argv[1:] == ["--programs"]:
+        print("\n".join(f"tests/unit/{name}" for name in messages.programs(read("troubleshooting"))))
+        return 0
+    obj = Path(sys.argv[1]).resolve()
+    tap = Tap()
+    for page, spellings in (("tutorial", SPELLINGS), ("troubleshooting", SPELLINGS[:1])):
+        for spelling in spellings:
+            with tempfile.TemporaryDirectory() as directory:
+                problems = transcript.replay(read(page), directory, obj, (SPELLINGS[0], spelling))
+            tap.result(f"{page}: typed, with {spelling[:-1]}", problems)
+    said = messages.of_programs(read("troubleshooting"), obj)
+    for page in ("tutorial", "troubleshooting"):
+        tap.result(f"{page}: what cannot be typed here is shown by a test", messages.unshown(ROOT, read(page), said))
+    tap.result("every message of the code is on the troubleshooting page",
+               messages.missing(ROOT, read("troubleshooting")))
+    tap.result("XML on the pages, and diagrams, are well-formed", list(malformed()))
+    print(f"1..{tap.count}")
+    return tap.failed > 0
+
+
+sys.exit(main())

@@ -151,9 +151,16 @@ part_libvirt() {
     ONLY=qemu-system-aarch64 "$ROOT/scripts/build" native >>"$log" 2>&1 || { tail -n 20 "$log" >&2; return 1; }
     run_tap libvirt /usr/bin/python3 "$ROOT/tests/libvirt/run.py"
 }
+
+no_dashes() {    # which Sphinx makes of two hyphens in text that is not literal
+    local pages=("$BUILD"/manual/html/{system/arm/smmuv3-accel*,tools/smmuv3-spec}.html "$BUILD/manual/man/smmuv3-spec.1")
+    grep -q 'arm-smmuv3-accel' "${pages[@]}" && ! grep -noE '(–|—)[a-z]+' "${pages[@]}"
+}
+
 part_docs() {    # the manual, and that what its pages show is what happens
     local programs
     one 'the manual builds without a warning' "$ROOT/scripts/manual" 2>&1 | tee -a "$log" | tap
+    one 'options can be copied from its pages' no_dashes | tee -a "$log" | tap
     programs=$(/usr/bin/python3 "$ROOT/tests/docs/check.py" --programs)
     ONLY="qemu-system-aarch64 tools/smmuv3-spec/smmuv3-spec ${programs//$'\n'/ }" "$ROOT/scripts/build" native || return
     run_tap pages /usr/bin/python3 "$ROOT/tests/docs/check.py" "$BUILD/obj"

@@ -40,6 +40,10 @@ def override(text, alias="iommu0"):
 
 # What is done to a good file, and what has to be said of it: line, value, and
 # a part of the text; advice has a + before the value.
+# What stands for an <iommu> in commandline.xml
+SMMU_ARG = ('{"driver":"arm-smmuv3","id":"smmu1","primary-bus":"pci.1",'
+            '"accel":true,"idr3":5120}')
+
 BAD = (
     # what libvirt drops in silence
     ("hostdev", driver("<driver accel='on'/>"),
@@ -127,10 +131,10 @@ BAD = (
       (28, "arm-smmuv3", "without accel=on")]),
     ("commandline", [('"primary-bus":"pci.1",', "")],
      [(28, "arm-smmuv3", "write primary-bus=pci.N")]),
-    ("commandline", [('{"driver":"arm-smmuv3","id":"smmu1","primary-bus":"pci.1","accel":true,"idr3":5120}',
+    ("commandline", [(SMMU_ARG,
                       "arm-smmuv3,primary-bus=pci.1,accel=on")],
      [(28, "arm-smmuv3", "QEMU creates it before pci.1")]),
-    ("commandline", [('{"driver":"arm-smmuv3","id":"smmu1","primary-bus":"pci.1","accel":true,"idr3":5120}',
+    ("commandline", [(SMMU_ARG,
                       "arm-smmuv3,primary-bus=pci.1")],
      [(14, "iommu", "no SMMU here is accelerated"),
       (28, "arm-smmuv3", "QEMU creates it before pci.1"),

@@ -6,7 +6,7 @@
 BUILD ?= build
 export BUILD
 .DEFAULT_GOAL := help
-.PHONY: help packages base tree refresh build build-arm64 doctor check check-asan check-series check-fresh export run bench soak lock clean
+.PHONY: help packages base tree refresh build build-arm64 doctor check check-asan check-series check-fresh export run bench soak lock clean deb deb-check install uninstall kernel-deb
 .NOTPARALLEL:
 
 help: ## this list
@@ -60,6 +60,21 @@ check-fresh: packages ## make run and make check in clean Debian 12 and 13 roots
 
 export: packages ## write a series to mail: make export V=1 OUT=dir
 	@scripts/export "$(V)" "$(OUT)"
+
+deb: packages ## Debian packages beside Debian's own QEMU (DEB="trixie/arm64 bookworm/amd64 ...": which; needs root)
+	@scripts/deb $(DEB)
+
+deb-check: packages ## they install, upgrade and go without a trace, and a guest runs from them (needs root)
+	@scripts/deb-check
+
+kernel-deb: packages ## a kernel package for Arm hosts (FLAVOUR=arm64|cloud-arm64|arm64-16k; hours)
+	@scripts/kernel-deb $(or $(FLAVOUR),arm64) $(if $(MODULES),--modules $(MODULES)) $(if $(DEBUG_INFO),--debug-info) $(if $(FRAGMENT),--fragment $(FRAGMENT))
+
+install: packages ## build and install below PREFIX=/usr/local (DESTDIR=dir goes before it)
+	@scripts/install "$(or $(PREFIX),/usr/local)" "$(DESTDIR)"
+
+uninstall: ## take that away again
+	@scripts/install "$(or $(PREFIX),/usr/local)" "$(DESTDIR)" --uninstall
 
 lock: packages ## write base.lock anew for the newest versions in the archive
 	@scripts/lock

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import threading
+from pathlib import Path
 
 from . import util
 from .util import CROSS, HERE, LabError
@@ -42,10 +43,10 @@ def compiler():
                         "--version"]).splitlines()[0]
 
 
-def read_fragment():
+def read_fragment(path=FRAGMENT):
     """{symbol: line as it stands in .config}"""
     wanted = {}
-    for line in FRAGMENT.read_text().splitlines():
+    for line in Path(path).read_text().splitlines():
         if not line.startswith("CONFIG_"):
             continue
         symbol, value = line.split("=", 1)
@@ -53,7 +54,7 @@ def read_fragment():
     return wanted
 
 
-def check_config(config, wanted):
+def check_config(config, wanted, fragment=FRAGMENT):
     """Every symbol of the fragment must be in .config as it was asked for."""
     lines = set(config.splitlines())
     names = {line.split("=", 1)[0] for line in lines if line.startswith("CONFIG_")}
@@ -64,11 +65,11 @@ def check_config(config, wanted):
             lost.append(line)
     if lost:
         raise LabError("kernel configuration: these did not survive olddefconfig "
-                       "(renamed, or a dependency is missing in tests/lab/kernel.config):\n  "
+                       f"(renamed, or a dependency is missing in {fragment}):\n  "
                        + "\n  ".join(lost))
 
 
-def make(tree, *targets, log):
+def make(tree, *targets, log, **variables):
     cc = f"{CROSS}gcc"
     env = {"ARCH": "arm64", "CROSS_COMPILE": CROSS, "KBUILD_BUILD_TIMESTAMP": "@0",
            "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab"}
@@ -76,7 +77,8 @@ def make(tree, *targets, log):
         cc = f"ccache {cc}"
         env.setdefault("CCACHE_DIR", os.environ.get("CCACHE_DIR") or str(util.CACHE / "ccache"))
     with open(log, "ab") as file:
-        proc = subprocess.Popen(["nice", "make", "-C", tree, f"-j{util.jobs()}", f"CC={cc}", *targets],
+        proc = subprocess.Popen(["nice", "make", "-C", tree, f"-j{util.jobs()}", f"CC={cc}", *targets,
+                                 *(f"{name}={value}" for name, value in variables.items())],
                                 env=dict(os.environ, LC_ALL="C", **env), text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file)
         stop = threading.Event()
@@ -129,12 +131,12 @@ def image():
     return final / "Image"
 
 
-def unpack(deb, target):
-    """The tarball inside the .deb, without a copy of it on disk."""
+def unpack(deb, target, *parts):
+    """The tarball inside the .deb, or parts of it, without a copy of it on disk."""
     member = "./usr/src/" + os.path.basename(deb).split("_")[0] + ".tar.xz"
     fsys = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
     inner = subprocess.Popen(["tar", "-xO", member], stdin=fsys.stdout, stdout=subprocess.PIPE)
-    outer = subprocess.run(["tar", "-xJ", "-C", target], stdin=inner.stdout, check=False)
+    outer = subprocess.run(["tar", "-xJ", "-C", target, "--wildcards", *parts], stdin=inner.stdout, check=False)
     if outer.returncode:
         raise LabError(f"{deb}: cannot unpack {member}")
     fsys.stdout.close()

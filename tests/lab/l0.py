@@ -77,6 +77,8 @@ class Platform:
     # Root disks beside L1's own, by name, and words of its kernel's command line.
     roots: tuple = ()
     append: tuple = ()
+    # What L1's disk is made of.
+    root: Callable = roots.l1_root
 
     def args(self):
         args = list(self.machine)
@@ -113,6 +115,9 @@ PAIR = Platform(
 # With the root disks of Debian's libvirts, and a kernel with AppArmor as Debian's has it.
 LIBVIRT = Platform(name="libvirt", append=("lsm=apparmor",),
                    roots=tuple(f"libvirt-{suite}" for suite in roots.LIBVIRT_SUITES))
+
+# A server on which our Debian packages are installed.
+DEB_INSTALLED = Platform(name="deb-installed", root=roots.deb_root)
 
 # 32 small disks: four slots with eight root ports each.
 MANY = Platform(
@@ -161,7 +166,7 @@ class L0:
         for port in self.ports():
             args += ["-chardev", f"socket,id={port},path={self.dir / port},server=on,wait=off",
                      "-device", f"virtserialport,chardev={port},name=lab.{port}"]
-        for name, image in (("root", roots.l1_root() / "image"), *extra_disks):
+        for name, image in (("root", platform.root() / "image"), *extra_disks):
             args += ["-drive", f"if=none,id={name},file={image},format=raw,snapshot=on",
                      "-device", f"virtio-blk-device,drive={name},serial={name}"]
         self.args = [str(a) for a in args]

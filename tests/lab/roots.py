@@ -30,6 +30,9 @@ L1_PACKAGES = ["busybox-static", "strace", "qemu-efi-aarch64", "u-boot-qemu", "l
                # the lab itself, which is tried in L1 as if that were an Arm host
                "python3-minimal", "libpython3-stdlib"]
 
+# What `make deb` builds, and a host installs.
+DEBS = ["qemu-system-aarch64-smmuv3-accel", "smmuv3-spec"]
+
 RIVAL_SUITES = ["trixie", "trixie-backports"]
 RIVAL_PACKAGES = ["qemu-system-arm/trixie-backports"]
 
@@ -143,15 +146,20 @@ def tree_mb(tree):
     return total // (1 << 20)
 
 
-def root_image(name, suites, packages, drop=(), files=()):
-    """An ext4 image of packages and of some files; (image, directory with files kept beside it)."""
-    key = util.key_of(name, suites, packages, drop, *files, FORMAT)
+def root_image(name, suites, packages, drop=(), files=(), debs=()):
+    """An ext4 image of packages; (image, directory with files kept beside it).
+
+    files: (path, text), written into it.  debs: files, unpacked on top.
+    """
+    key = util.key_of(name, suites, packages, drop, *files, FORMAT, *map(util.file_key, debs))
     with util.cached(name, key) as (final, work):
         if work:
             with util.stage(f"{name} image ({suites[-1]}, arm64 packages)"):
                 tree = work / "tree"
                 extract(tree, suites, packages, util.LOGS / f"{name}.log")
                 merge_usr(tree)
+                for deb in debs:
+                    util.run(["dpkg-deb", "-x", deb, tree])
                 drop_files(tree, drop)
                 write_files(tree, files)
                 for sub in ("proc", "sys", "dev", "run", "tmp", "lab", "root", "mnt", "rival"):
@@ -182,6 +190,21 @@ BULK = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", 
 
 def l1_root():
     return root_image("l1-root", [L1_SUITE], L1_PACKAGES, BULK)
+
+
+def deb_root():
+    """What `make deb` has built for arm64, with what it depends on and nothing of the build."""
+    found = [sorted((util.BUILD / f"deb/{L1_SUITE}").glob(f"{name}_*_arm64.deb")) for name in DEBS]
+    if not all(found):
+        raise LabError(f"no {' and '.join(DEBS)} in {util.BUILD}/deb/{L1_SUITE}: `make deb' builds them")
+    debs = [paths[-1] for paths in found]
+    return root_image("deb-root", [L1_SUITE], ["busybox-static", *depends(debs)], BULK, debs)
+
+
+def depends(debs):
+    """Names of the packages that .deb files depend on, of alternatives the first."""
+    text = ",".join(util.output(["dpkg-deb", "-f", deb, "Depends"]) for deb in debs)
+    return sorted({re.split(r"[ (|:]", word.strip())[0] for word in text.split(",") if word.strip()})
 
 
 def rival_root():

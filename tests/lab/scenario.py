@@ -24,10 +24,10 @@ class Skip(Exception):
     """A scenario that cannot be run here, and why."""
 
 
-def scenario(func=None, *, rival=False, platform=l0.EMULATED, sanitized=False):
+def scenario(func=None, *, rival=False, platform=l0.EMULATED, sanitized=False, named=False):
     """Register a function of the Lab.  Its docstring says what it shows.
 
-    sanitized: of a QEMU with sanitizers only.
+    sanitized: of a QEMU with sanitizers only.  named: only when it is asked for by its name.
     """
     def register(f):
         if not (f.__doc__ or "").strip():
@@ -35,6 +35,7 @@ def scenario(func=None, *, rival=False, platform=l0.EMULATED, sanitized=False):
         f.rival = rival
         f.platform = platform
         f.sanitized = sanitized
+        f.named = named
         REGISTRY[f.__name__] = f
         return f
     return register(func) if func else register
@@ -81,7 +82,7 @@ class Lab:
             image = kernel.image()
             rival = roots.rival_root() / "image" if self.rival else None
             qemu = under_test() if under_test().exists() else None
-            if not qemu and not self.rival:
+            if not qemu and not self.rival and self.platform.root == roots.l1_root:
                 raise Skip(f"{under_test()} is not built")
             self.l1_ = host.L1(image, util.LOGS / "l1", self.platform, qemu, rival)
         return self.l1_
@@ -234,7 +235,7 @@ def run_all(names, rival=False):
             raise LabError(f"no scenario {name}; there are: {' '.join(sorted(known))}")
     sanitized = has_sanitizers()
     # By platform: one boot of L1 serves all of one, in the order of their files.
-    names = names or sorted((n for n, f in known.items() if f.rival == rival and f.sanitized <= sanitized),
+    names = names or sorted((n for n, f in known.items() if f.rival == rival and f.sanitized <= sanitized and not f.named),
                             key=lambda n: (known[n].platform != l0.EMULATED,
                                            known[n].platform.name))
     rival = any(known[name].rival for name in names)

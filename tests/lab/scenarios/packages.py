@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `make deb` builds, as a host has it."""
+
+from dataclasses import replace
+
+from lab import checks, l0, options
+from lab.checks import expect
+from lab.scenario import scenario
+from lab.scenarios.specification import pasted
+
+INSTALLED = replace(options.OURS, path="/usr/bin/qemu-system-aarch64-smmuv3-accel")
+UEFI = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"    # of the package that ours depends on
+
+
+@scenario(platform=l0.DEB_INSTALLED, named=True)
+def deb_installed(lab):
+    """Our Debian packages, with nothing but what they depend on: hosts are asked, guests run, hot and cold."""
+    lab.qemu = INSTALLED
+    bdf, _ = lab.vfio("nvme0")
+    version = lab.l1.sh(f"{INSTALLED.path} --version").out
+    expect("+accel" in version, f"this is not our package: {version}")
+    spec = lab.l1.sh(f"/usr/bin/smmuv3-spec host {bdf}").out
+    expect(spec.startswith("idr0=") and "aidr=" in spec, f"smmuv3-spec prints no specification: {spec}")
+
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf) + ["-bios", UEFI])
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    guest.stop()
+
+    # The registers that smmuv3-spec gave, no device at start; a NIC needs a ROM of Debian's ipxe-qemu.
+    guest = lab.start(pasted(lab, spec) + ["-bios", UEFI, "-device", "virtio-net-pci,bus=pcie.0,romfile=efi-virtio.rom"])
+    guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    guest.device_del("dev1")
+    checks.gone(guest, "nvme0")

@@ -37,8 +37,8 @@ run_tap() {    # LABEL command...: its exit status counts only if it left no res
 
 part_scripts() {
     local t f
-    for f in scripts/* tests/scripts/*.sh .ci/run; do
-        grep -qE '^(#!.*bash|# shellcheck shell=bash)' "$ROOT/$f" || continue
+    for f in scripts/* tests/scripts/*.sh tests/deb/*.sh .ci/run; do
+        grep -qE '^(#!.*(bash|/sh)$|# shellcheck shell=bash)' "$ROOT/$f" || continue
         (cd "$ROOT" && one "shellcheck $f" shellcheck "$f")
     done | tee -a "$log" | tap
     for t in "$ROOT"/tests/scripts/test-*.sh; do

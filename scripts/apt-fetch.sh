@@ -10,14 +10,14 @@ show() {    # SPEC: "VERSION ARCH SHA256" of the newest version that fits; empty
         sort -V | tail -n 1
 }
 
-newest_kernel() { papt apt-cache pkgnames linux-source- | sed -n '/^linux-source-[0-9.]*$/p' | sort -V | tail -n 1; }
+newest_kernel() { sed -n '/^linux-[a-z]*-[0-9.]*$/p' | sort -V | tail -n 1; }    # of names on standard input
 
 newest() {    # NAME LOCKED-VERSION: "NAME VERSION ARCH SHA256" of what takes the place of a version that is gone
     local name=$1 found
     found=$(show "$name")
     # The kernel's version is part of this name.
-    if [ -z "$found" ] && [[ $name =~ ^linux-source- ]]; then
-        name=$(newest_kernel)
+    if [ -z "$found" ] && [[ $name =~ ^linux-(source|config)- ]]; then
+        name=$(papt apt-cache pkgnames "${name%-*}-" | newest_kernel)
         [ -z "$name" ] || found=$(show "$name")
     fi
     if [ -z "$found" ] || dpkg --compare-versions "${found%% *}" lt "$2"; then

@@ -13,16 +13,19 @@ deb_version() {    # SUITE
     echo "${base#*:}+accel$(git -C "$ROOT" rev-list --count HEAD -- "${OVERLAY_DIRS[@]}" patches packaging base.lock)~deb$release"
 }
 
+maintainer() { echo "${DEBFULLNAME:-arm-smmuv3-accel} <${DEBEMAIL:-arm-smmuv3-accel@localhost}>"; }
+
 deb_changelog() {    # VERSION
     local base
     base=$(lock_lines source | sed -n 's/^qemu \([^ ]*\) .*/\1/p')
     cat <<END
 qemu-smmuv3-accel ($1) unstable; urgency=medium
 
-  * QEMU $base of Debian, with the series of arm-smmuv3-accel at commit
+  * QEMU $base of Debian.
+  * With the series of arm-smmuv3-accel at commit
     $(git -C "$ROOT" rev-parse --short=12 HEAD).
 
- -- arm-smmuv3-accel maintainers <arm-smmuv3-accel@localhost>  $(git -C "$ROOT" log -1 --format=%cd --date=rfc)
+ -- $(maintainer)  $(git -C "$ROOT" log -1 --format=%cd --date=rfc)
 END
 }
 
@@ -32,6 +35,7 @@ deb_source() {    # DIR VERSION: the composed tree, and debian/
     tgit archive dev | tar -x -C "$1"
     rm -rf "$1/debian"
     cp -r "$ROOT/packaging/deb" "$1/debian"
+    sed -i "s/^Maintainer: .*/Maintainer: $(maintainer)/" "$1/debian/control"
     deb_changelog "$2" >"$1/debian/changelog"
     "$ROOT/scripts/manpages" "$1/debian/man"
     mkdir -p "$1/debian/docs" "$1/debian/examples"

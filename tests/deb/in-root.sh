@@ -38,8 +38,8 @@ starts() {    # the machine with all that reads a file of Debian's: the ROMs of 
     echo quit | timeout 60 "$emulator" -M virt,gic-version=3 -cpu cortex-a57 -m 256 -nodefaults -S -monitor stdio -display none \
         -vnc none -k de -bios /usr/share/qemu-efi-aarch64/QEMU_EFI.fd -netdev user,id=n \
         -device pxb-pcie,id=pcie.1,bus_nr=8,bus=pcie.0 \
-        -device arm-smmuv3,id=smmu1,primary-bus=pcie.1,accel=on -device virtio-net-pci,netdev=n -device e1000,netdev=n \
-        -device bochs-display -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny
+        -device arm-smmuv3,id=smmu1,primary-bus=pcie.1,accel=on -device virtio-net-pci,netdev=n,bus=pcie.0 -device e1000,bus=pcie.0 \
+        -device bochs-display,bus=pcie.0 -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny
 }
 profile() {    # what the profile of a libvirt guest becomes; libvirt of Debian 12 includes no files of packages
     grep -q 'libvirt-qemu\.d' /etc/apparmor.d/abstractions/libvirt-qemu ||

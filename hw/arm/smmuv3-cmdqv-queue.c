@@ -95,8 +95,10 @@ static uint32_t wrap_mask(const SMMUv3Vcmdq *vcmdq)
     return (2U << log2size(vcmdq)) - 1;
 }
 
-static bool base_is_legal(const SMMUv3Cmdqv *s, const SMMUv3Vcmdq *vcmdq)
+bool smmuv3_cmdqv_base_is_legal(const SMMUv3Cmdqv *s, unsigned q)
 {
+    const SMMUv3Vcmdq *vcmdq = &s->vcmdq[q];
+
     return log2size(vcmdq) <= s->max_log2size &&
            !(address(vcmdq) & (((uint64_t)sizeof(Cmd) << log2size(vcmdq)) - 1));
 }
@@ -113,7 +115,8 @@ static void write_enable(SMMUv3Cmdqv *s, unsigned q, uint32_t value,
         out->effect = was ? CMDQV_EFFECT_DISABLE : CMDQV_EFFECT_NONE;
     } else if (was) {
         return;
-    } else if (smmuv3_cmdqv_may_run(s, q) && base_is_legal(s, vcmdq)) {
+    } else if (smmuv3_cmdqv_may_run(s, q) &&
+               smmuv3_cmdqv_base_is_legal(s, q)) {
         vcmdq->status = R_VCMDQ_STATUS_EN_OK_MASK;
         out->effect = CMDQV_EFFECT_ENABLE;
     } else {

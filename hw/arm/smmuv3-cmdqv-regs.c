@@ -366,6 +366,32 @@ static void write32(SMMUv3Cmdqv *s, hwaddr offset, uint32_t value,
     }
 }
 
+const char *smmuv3_cmdqv_state_illegal(const SMMUv3Cmdqv *s)
+{
+    for (unsigned v = 0; v < CMDQV_MAX_VINTFS; v++) {
+        if (s->vintf[v].config && v >= smmuv3_cmdqv_nb_vintfs(s)) {
+            return "there are more VINTFs";
+        }
+        if (FIELD_EX32(s->vintf[v].config, VINTF_CONFIG, HYP_OWN) && !s->hyp) {
+            return "a guest's queue may execute all commands";
+        }
+    }
+    for (unsigned q = 0; q < CMDQV_MAX_VCMDQS; q++) {
+        if (s->vcmdq[q].alloc && q >= smmuv3_cmdqv_nb_vcmdqs(s)) {
+            return "there are more VCMDQs";
+        }
+        if (smmuv3_vcmdq_is_mapped(&s->vcmdq[q]) &&
+            smmuv3_cmdqv_owner(s, q) >= smmuv3_cmdqv_nb_vintfs(s)) {
+            return "a VCMDQ belongs to no VINTF";
+        }
+        if (s->vcmdq[q].status && !(smmuv3_cmdqv_may_run(s, q) &&
+                                    smmuv3_cmdqv_base_is_legal(s, q))) {
+            return "a VCMDQ is on that cannot be";
+        }
+    }
+    return NULL;
+}
+
 SMMUv3CmdqvOutcome smmuv3_cmdqv_write(SMMUv3Cmdqv *s, hwaddr offset,
                                       uint64_t value, unsigned size)
 {

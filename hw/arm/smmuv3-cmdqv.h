@@ -190,6 +190,13 @@ static inline uint64_t smmuv3_cmdqv_size(const SMMUv3Cmdqv *s)
  */
 const char *smmuv3_cmdqv_param_illegal(uint32_t param);
 
+/**
+ * smmuv3_cmdqv_state_illegal - what no register write can make, if anything
+ *
+ * Returns: a literal, or NULL. For what comes from a migration stream.
+ */
+const char *smmuv3_cmdqv_state_illegal(const SMMUv3Cmdqv *s);
+
 /* Set all registers to what they are after a reset */
 void smmuv3_cmdqv_reset(SMMUv3Cmdqv *s);
 
@@ -228,7 +235,8 @@ static inline bool smmuv3_cmdqv_vintf_enabled(const SMMUv3Cmdqv *s, unsigned v)
            FIELD_EX32(s->vintf[v].config, VINTF_CONFIG, EN);
 }
 
-/* Whether EN of VCMDQ @q means anything */
+/* Whether EN of VCMDQ @q means anything, and whether its BASE can be used */
+bool smmuv3_cmdqv_base_is_legal(const SMMUv3Cmdqv *s, unsigned q);
 bool smmuv3_cmdqv_may_run(const SMMUv3Cmdqv *s, unsigned q);
 
 /* A register in page 0 or 1 of a queue, for the two above */

@@ -241,6 +241,18 @@ static uint32_t nb_accelerated(GSList *smmus)
     return n;
 }
 
+static bool has_its(VirtMachineState *vms)
+{
+    return vms->msi_controller == VIRT_MSI_CTRL_ITS;
+}
+
+uint32_t virt_smmuv3_accel_iort_id(VirtMachineState *vms, SMMUState *smmu)
+{
+    g_autoptr(GSList) smmus = virt_smmuv3_accel_list(vms);
+
+    return has_its(vms) + g_slist_index(smmus, smmu);
+}
+
 void virt_smmuv3_accel_build_iort(GArray *table_data, BIOSLinker *linker,
                                   VirtMachineState *vms)
 {
@@ -252,7 +264,7 @@ void virt_smmuv3_accel_build_iort(GArray *table_data, BIOSLinker *linker,
                         .oem_table_id = vms->oem_table_id };
     Iort iort = {
         .data = table_data,
-        .its = vms->msi_controller == VIRT_MSI_CTRL_ITS,
+        .its = has_its(vms),
     };
     bool ats = false;
 
@@ -278,6 +290,7 @@ void virt_smmuv3_accel_build_iort(GArray *table_data, BIOSLinker *linker,
             g_array_append_val(reserved, range);
         }
         ats |= FIELD_EX32(ARM_SMMUV3(smmu)->idr[0], IDR0, ATS);
+        assert(iort.id == virt_smmuv3_accel_iort_id(vms, smmu));
         smmu_node(&iort, vms, smmu);
     }
 

@@ -202,6 +202,7 @@ static void add_smmu(FdtBuild *b, SMMUState *smmu)
     qemu_fdt_setprop(b->fdt, node, "dma-coherent", NULL, 0);
     qemu_fdt_setprop_cell(b->fdt, node, "#iommu-cells", 1);
     qemu_fdt_setprop_cell(b->fdt, node, "phandle", phandle);
+    virt_smmuv3_cmdqv_add_fdt(b->vms, smmu, node);
 
     qemu_fdt_setprop_cells(b->fdt, b->vms->pciehb_nodename, "iommu-map",
                            0, phandle, 0, 0x10000);

@@ -11,6 +11,7 @@
 #include "hw/arm/virt-smmuv3-accel.h"
 #include "hw/platform-bus.h"
 
+/* Of an SMMU, and one more with a CMDQV */
 #define NUM_IRQS 4
 
 static int by_address(gconstpointer a, gconstpointer b)
@@ -104,6 +105,7 @@ void virt_smmuv3_accel_pre_plug(VirtMachineState *vms, DeviceState *dev,
 {
     const char *type = object_get_typename(OBJECT(dev));
     PlatformBusDevice *pbus;
+    unsigned irqs;
 
     if (!vms->platform_bus_dev) {
         return;                 /* the machine's own, of iommu=smmuv3 */
@@ -122,10 +124,11 @@ void virt_smmuv3_accel_pre_plug(VirtMachineState *vms, DeviceState *dev,
         return;
     }
     pbus = PLATFORM_BUS_DEVICE(vms->platform_bus_dev);
-    if (bitmap_count_one(pbus->used_irqs, pbus->num_irqs) + NUM_IRQS >
+    irqs = NUM_IRQS + !!ARM_SMMUV3(dev)->cmdqv_vintfs;
+    if (bitmap_count_one(pbus->used_irqs, pbus->num_irqs) + irqs >
         pbus->num_irqs) {
         error_setg(errp, "no interrupts left on the platform bus: a machine "
-                   "has room for %u %s", pbus->num_irqs / NUM_IRQS, type);
+                   "has room for %u %s", pbus->num_irqs / irqs, type);
         return;
     }
     object_property_set_bool(OBJECT(dev), "smmu_per_bus", true, &error_abort);

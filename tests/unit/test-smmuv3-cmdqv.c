@@ -497,6 +497,45 @@ static void test_params(void)
     }
 }
 
+/* Each thing that a migration stream could have and no guest can do */
+static void test_state(void)
+{
+    for (int wrong = 0; wrong < 9; wrong++) {
+        g_autofree SMMUv3Cmdqv *s = new_mapped(wrong == 3 ? 0 : 2);
+        bool legal = wrong == 0;
+
+        enable(s, 0, 1, 0x40001008);
+        g_assert_null(smmuv3_cmdqv_state_illegal(s));
+        switch (wrong) {
+        case 1:
+            s->vintf[4].config = ENABLED;
+            break;
+        case 2:
+            s->vcmdq[8].alloc = 1;
+            break;
+        case 3:
+            s->vintf[0].config |= HYP_OWN;
+            break;
+        case 4:
+            s->vcmdq[7].alloc = 4 << 15 | 1;
+            break;
+        case 5:
+            s->vcmdq[1].base += 16;
+            break;
+        case 6:
+            s->vcmdq[1].base = 0x40000000 | 20;
+            break;
+        case 7:
+            s->vcmdq[1].alloc = 0;
+            break;
+        case 8:
+            s->config = 0;
+            break;
+        }
+        g_assert_cmpint(!smmuv3_cmdqv_state_illegal(s), ==, legal);
+    }
+}
+
 /* 256 opcodes, three owners, four CS: error, and what became of the command */
 static void test_filter(void)
 {
@@ -579,6 +618,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3/cmdqv/wrap", test_wrap);
     g_test_add_func("/smmuv3/cmdqv/errors", test_errors);
     g_test_add_func("/smmuv3/cmdqv/params", test_params);
+    g_test_add_func("/smmuv3/cmdqv/state", test_state);
     g_test_add_func("/smmuv3/cmdqv/filter", test_filter);
     g_test_add_func("/smmuv3/cmdqv/filter-sid", test_filter_sid);
     return g_test_run();

@@ -11,6 +11,7 @@
 #ifndef HW_ARM_VIRT_SMMUV3_ACCEL_H
 #define HW_ARM_VIRT_SMMUV3_ACCEL_H
 
+#include "hw/acpi/aml-build.h"
 #include "hw/acpi/bios-linker-loader.h"
 #include "hw/arm/smmu-common.h"
 #include "hw/arm/smmuv3.h"
@@ -56,6 +57,14 @@ void virt_smmuv3_accel_pre_plug(VirtMachineState *vms, DeviceState *dev,
  */
 void virt_smmuv3_accel_build_iort(GArray *table_data, BIOSLinker *linker,
                                   VirtMachineState *vms);
+
+/* The identifier of a vSMMU's node in that IORT */
+uint32_t virt_smmuv3_accel_iort_id(VirtMachineState *vms, SMMUState *smmu);
+
+/* Describe the CMDQVs that SMMUs may have, to ACPI and in the device tree */
+void virt_smmuv3_cmdqv_add_dsdt(Aml *scope, VirtMachineState *vms);
+void virt_smmuv3_cmdqv_add_fdt(VirtMachineState *vms, SMMUState *smmu,
+                               const char *smmu_node);
 
 /**
  * virt_smmuv3_accel_add_fdt - describe the vSMMUs in the device tree

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import images, iort, roots, util
@@ -74,11 +74,10 @@ class Platform:
     # What to do to its IORT; None: leave it.  The emulated SMMU has no FWB,
     # so the table has to say CANWBS.
     mend: Callable = iort.with_canwbs
-    # Root disks beside L1's own, by name, and words of its kernel's command line.
-    roots: tuple = ()
-    append: tuple = ()
-    # What L1's disk is made of.
-    root: Callable = roots.l1_root
+    roots: tuple = ()       # root disks beside L1's own, by name
+    root: Callable = roots.l1_root      # what L1's own is made of
+    append: tuple = ()      # more words for L1's kernel
+    firmware: bool = True   # UEFI; without, L1 has a device tree only
 
     def args(self):
         args = list(self.machine)
@@ -119,6 +118,16 @@ LIBVIRT = Platform(name="libvirt", append=("lsm=apparmor",),
 # A server on which our Debian packages are installed.
 DEB_INSTALLED = Platform(name="deb-installed", root=roots.deb_root)
 
+# An SMMU with a CMDQV of four virtual interfaces. L1 has its own devices translated, each
+# buffer unmapped at once, so that L1's invalidations can be looked at as well.
+CMDQV = Platform(
+    name="cmdqv",
+    machine=("-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a76", "-smp", "2",
+             "-m", "4G", "-device",
+             "arm-smmuv3,primary-bus=pcie.0,stage=nested,x-cmdqv-vintfs=4"),
+    append=("iommu.passthrough=0", "iommu.strict=1"))
+CMDQV_DT = replace(CMDQV, name="cmdqv-dt", mend=None, firmware=False)
+
 # 32 small disks: four slots with eight root ports each.
 MANY = Platform(
     name="many",
@@ -158,7 +167,7 @@ class L0:
                   "lab.role=l1", f"lab.nonce={self.nonce}", f"lab.shell={int(shell)}",
                   *platform.append]
         args = [binary(), *platform.args(), "-nodefaults", "-display", "none", "-no-reboot",
-                "-accel", "tcg,thread=multi", "-bios", roots.efi(),
+                "-accel", "tcg,thread=multi", *(["-bios", roots.efi()] if platform.firmware else []),
                 "-kernel", kernel, "-initrd", self.dir / "initrd", "-append", " ".join(append),
                 "-serial", "mon:stdio" if shell else f"file:{self.console_path}",
                 "-qmp", f"unix:{self.dir / 'l0-qmp'},server=on,wait=off",

@@ -397,6 +397,45 @@ static void test_acpi(gconstpointer opaque)
     qtest_quit(qts);
 }
 
+/*
+ * The second SMMU has a CMDQV: its _UID is the identifier of that one's node,
+ * which is 2, after the ITS and the other SMMU. Bytes as ACPI 6.5 has them.
+ */
+static void test_acpi_cmdqv(void)
+{
+    static const uint8_t hid[] = "\x08_HID\x0dNVDA200C";   /* and a NUL */
+    static const uint8_t uid[] = { 0x08, '_', 'U', 'I', 'D', 0x0a, 0x02 };
+    static const uint8_t cca[] = { 0x08, '_', 'C', 'C', 'A', 0x01 };
+    /* Memory32Fixed, writable; Interrupt: consumer, edge, high, exclusive */
+    static const uint8_t crs[] = {
+        0x86, 0x09, 0x00, 0x01, 0x00, 0x00, 0x10, 0x0c, 0x00, 0x00, 0x0b, 0x00,
+        0x89, 0x06, 0x00, 0x03, 0x01, 0x98, 0x00, 0x00, 0x00, 0x79,
+    };
+    QTestState *qts = qtest_init(MACHINE PXB("pxb1", "8") SMMU("pxb1")
+                                 "-device arm-smmuv3,primary-bus=pcie.0,"
+                                 "x-cmdqv-vintfs=4");
+    g_autofree uint8_t *tables = read_tables(qts);
+    const uint8_t *dsdt = find_table(tables, "DSDT");
+    g_autofree char *iort = decode_iort(find_table(tables, "IORT"));
+    const uint8_t *device;
+    uint32_t len;
+
+    g_assert_nonnull(strstr(iort, ": id 2 rev 4 " SMMU_2));
+    device = find_device(dsdt, "CQ02", &len);
+    g_assert_nonnull(memmem(device, len, hid, sizeof(hid)));
+    g_assert_nonnull(memmem(device, len, uid, sizeof(uid)));
+    g_assert_nonnull(memmem(device, len, cca, sizeof(cca)));
+    g_assert_nonnull(memmem(device, len, crs, sizeof(crs)));
+    qtest_quit(qts);
+
+    qts = qtest_init(MACHINE "-device arm-smmuv3,primary-bus=pcie.0");
+    g_free(tables);
+    tables = read_tables(qts);
+    dsdt = find_table(tables, "DSDT");
+    g_assert_null(memmem(dsdt, table_len(dsdt), "NVDA", 4));
+    qtest_quit(qts);
+}
+
 /* One of the above byte by byte, checked by hand against DEN 0049E.d */
 static const uint8_t iort_pcie0[] = {
     /* Table header, without checksum */
@@ -484,5 +523,6 @@ int main(int argc, char **argv)
     }
     qtest_add_func("smmuv3-accel/acpi/bytes", test_acpi_bytes);
     qtest_add_func("smmuv3-accel/acpi/unchanged", test_acpi_unchanged);
+    qtest_add_func("smmuv3-accel/acpi/cmdqv", test_acpi_cmdqv);
     return g_test_run();
 }

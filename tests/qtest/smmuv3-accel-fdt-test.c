@@ -237,6 +237,39 @@ static void test_fdt_no_endpoint(void)
     g_assert_cmpint(fdt_path_offset(fdt, "/reserved-memory"), <, 0);
 }
 
+/* An SMMU with a CMDQV has another name first, and the block is beside it */
+static void test_fdt_cmdqv(void)
+{
+    static const FdtProp props[] = {
+        { SMMU_NODE, "nvidia,cmdqv", "/cmdqv@c100000" },
+        { SMMU_NODE, "reg", "0 0xc000000 0 0x20000" },
+        { SMMU_NODE, "interrupts", "0 112 1 0 113 1 0 114 1 0 115 1" },
+        { "/cmdqv@c100000", "reg", "0 0xc100000 0 0xb0000" },
+        { "/cmdqv@c100000", "interrupts", "0 116 1" },
+    };
+    static const char names[] = "nvidia,tegra264-smmu\0arm,smmu-v3";
+    g_autofree void *fdt = get_fdt("-device arm-smmuv3,primary-bus=pcie.0,"
+                                   "x-cmdqv-vintfs=4");
+    g_autofree void *without = get_fdt("-device arm-smmuv3,primary-bus=pcie.0");
+    const char *compatible;
+    int len;
+
+    for (int i = 0; i < ARRAY_SIZE(props); i++) {
+        assert_prop(fdt, &props[i]);
+    }
+    compatible = fdt_getprop(fdt, fdt_path_offset(fdt, SMMU_NODE),
+                             "compatible", &len);
+    g_assert_cmpmem(compatible, len, names, sizeof(names));
+    g_assert_cmpint(fdt_node_check_compatible(fdt,
+                        fdt_path_offset(fdt, "/cmdqv@c100000"),
+                        "nvidia,tegra264-cmdqv"), ==, 0);
+
+    compatible = fdt_getprop(without, fdt_path_offset(without, SMMU_NODE),
+                             "compatible", &len);
+    g_assert_cmpmem(compatible, len, "arm,smmu-v3", sizeof("arm,smmu-v3"));
+    assert_prop(without, &(FdtProp) { SMMU_NODE, "nvidia,cmdqv", NULL });
+}
+
 static void test_fdt_without(void)
 {
     g_autofree char *firmware = tmp_file("firmware");
@@ -264,6 +297,7 @@ int main(int argc, char **argv)
     qtest_add_func("smmuv3-accel/fdt/firmware", test_fdt_firmware);
     qtest_add_func("smmuv3-accel/fdt/hotplug", test_fdt_hotplug);
     qtest_add_func("smmuv3-accel/fdt/no-endpoint", test_fdt_no_endpoint);
+    qtest_add_func("smmuv3-accel/fdt/cmdqv", test_fdt_cmdqv);
     qtest_add_func("smmuv3-accel/fdt/without", test_fdt_without);
     return g_test_run();
 }

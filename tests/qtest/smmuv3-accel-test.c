@@ -168,6 +168,18 @@ static const Refusal refusals[] = {
     { "dropin/kernel", PXB("pxb1", "8") "-device arm-smmuv3,bus=pxb1 "
       "-kernel $TMP/image", "arm-smmuv3 on pxb1: " NO_DT },
 
+    { "cmdqv/accepted", "-device arm-smmuv3,bus=pcie.0,x-cmdqv-vintfs=64",
+      NULL },
+    { "cmdqv/power", "-device arm-smmuv3,bus=pcie.0,x-cmdqv-vintfs=3",
+      "x-cmdqv-vintfs=3 is no power of 2 from 1 to 64, nor 0 for no CMDQV" },
+    { "cmdqv/many", "-device arm-smmuv3,bus=pcie.0,x-cmdqv-vintfs=128",
+      "x-cmdqv-vintfs=128 is no power of 2 from 1 to 64, nor 0 for no CMDQV" },
+    { "cmdqv/global", "-M iommu=smmuv3 -global arm-smmuv3.x-cmdqv-vintfs=4",
+      "x-cmdqv-vintfs= has to be an option of -device arm-smmuv3: remove it "
+      "from -global" },
+    { "cmdqv/accel", SMMU0 "bus=pcie.0,x-cmdqv-vintfs=4," SPEC_A,
+      "x-cmdqv-vintfs= is for an emulated SMMUv3: remove accel=on, or it" },
+
     { "iommufd/null", "-object iommufd,id=iommufd0,fd=0",
       "fd=0 is not /dev/iommu but /dev/null: pass an open /dev/iommu, or leave "
       "out fd=" },

@@ -1,0 +1,411 @@
+/*
+ * QTest: SMMUv3 with a Tegra241 CMDQV, that of a server
+ *
+ * What commands in its queues do to the SMMU's TLB, and to whose entries; what
+ * an error stops; and migration. Registers one by one are in a unit test.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#include "smmuv3-rig.h"
+
+#define MACHINE     "-M virt,highmem-ecam=off -m 64M -nodefaults " \
+                    "-device arm-smmuv3,primary-bus=pcie.0,stage=nested," \
+                    "x-cmdqv-vintfs=4 "
+#define CMDQV       0x0c100000ULL
+#define CMDQV_SIZE  0xb0000
+
+#define VINTF(v)    (CMDQV + 0x1000 + 0x100 * (v))
+#define P0(v, l)    (CMDQV + 0x30000 + 0x20000 * (v) + 0x80 * (l))
+#define P1(v, l)    (P0(v, l) + 0x10000)
+
+#define CONS        0x0
+#define PROD        0x4
+#define EN          0x8
+#define EN_OK       0xc
+#define GERROR      0x10
+#define GERRORN     0x14
+
+#define QUEUE(v, l) (0x42000000ULL + 0x200000 * (v) + 0x100000 * (l))
+#define LOG2SIZE    8
+
+#define BAR         0x10000000
+#define SID         0x8             /* at 1.0 of pcie.0 */
+#define VMID        7               /* of its STE */
+#define ASID        1               /* as in rig_put_cd() */
+
+/* SPI 116 of the GICv2's distributor */
+#define GICD        0x08000000ULL
+#define SPI         (32 + 116)
+
+#define TLBI_NH_ASID(vmid)  (0x11 | (uint64_t)ASID << 48 | \
+                             (uint64_t)(vmid) << 32)
+#define SYNC                0x46
+
+static void start(Rig *r, const char *args)
+{
+    *r = (Rig) {
+        .qts = qtest_initf(MACHINE "%s", args),
+        .smmu = RIG_ACCEL_BASE,
+    };
+}
+
+/* VINTF @v has both its queues and they are on */
+static void give(Rig *r, int v, unsigned vmid, bool hyp_own)
+{
+    qtest_writel(r->qts, VINTF(v), hyp_own << 17 | vmid << 1 | 1);
+    for (int l = 0; l < 2; l++) {
+        qtest_writel(r->qts, CMDQV + 0x200 + 4 * (2 * v + l),
+                     v << 15 | l << 1 | 1);
+        qtest_writeq(r->qts, P1(v, l), QUEUE(v, l) | LOG2SIZE);
+        qtest_writel(r->qts, P0(v, l) + EN, 1);
+        g_assert_cmphex(qtest_readl(r->qts, P0(v, l) + EN_OK), ==, 1);
+    }
+}
+
+/* The next command of a queue; it is not waited for */
+static void submit(Rig *r, int v, int l, uint64_t word0)
+{
+    uint32_t prod = qtest_readl(r->qts, P0(v, l) + PROD);
+
+    qtest_writeq(r->qts, QUEUE(v, l) + 16 * prod, word0);
+    qtest_writeq(r->qts, QUEUE(v, l) + 16 * prod + 8, 0);
+    qtest_writel(r->qts, P0(v, l) + PROD, prod + 1);
+}
+
+static void assert_done(Rig *r, int v, int l)
+{
+    g_assert_cmphex(qtest_readl(r->qts, P0(v, l) + CONS), ==,
+                    qtest_readl(r->qts, P0(v, l) + PROD));
+    g_assert_cmphex(qtest_readl(r->qts, P0(v, l) + GERROR), ==,
+                    qtest_readl(r->qts, P0(v, l) + GERRORN));
+}
+
+static void assert_error(Rig *r, int v, int l, unsigned index, unsigned error)
+{
+    g_assert_cmphex(qtest_readl(r->qts, P0(v, l) + CONS), ==,
+                    error << 24 | index);
+    g_assert_cmphex(qtest_readl(r->qts, P0(v, l) + GERROR) ^
+                    qtest_readl(r->qts, P0(v, l) + GERRORN), ==, 1);
+    g_assert_cmphex(qtest_readl(r->qts, CMDQV + 0x14), ==, 1 << v);
+    g_assert_cmphex(qtest_readl(r->qts, CMDQV + 0x24), ==, 1 << (2 * v + l));
+    g_assert_cmphex(qtest_readq(r->qts, VINTF(v) + 0xc0), ==, 1 << l);
+}
+
+/* What Linux does: a SYNC in place of the command, and acknowledge */
+static void repair(Rig *r, int v, int l, bool replace)
+{
+    uint32_t index = qtest_readl(r->qts, P0(v, l) + CONS) & 0xfffff;
+
+    if (replace) {
+        qtest_writeq(r->qts, QUEUE(v, l) + 16 * index, SYNC);
+    }
+    qtest_writel(r->qts, P0(v, l) + GERRORN,
+                 qtest_readl(r->qts, P0(v, l) + GERROR));
+}
+
+static void test_layout(void)
+{
+    Rig r;
+
+    start(&r, "");
+    g_assert_cmphex(qtest_readl(r.qts, CMDQV), ==, 0x20083);
+    g_assert_cmphex(qtest_readl(r.qts, CMDQV + 4), ==, 0x4231);
+    g_assert_cmphex(qtest_readl(r.qts, CMDQV + 8), ==, 1);
+    give(&r, 3, 5, true);
+    g_assert_cmphex(qtest_readl(r.qts, VINTF(3)), ==, 0x2000b);
+    g_assert_cmphex(qtest_readq(r.qts, P1(3, 1)), ==, QUEUE(3, 1) | LOG2SIZE);
+    g_assert_cmphex(qtest_readl(r.qts, P1(3, 1)), ==, QUEUE(3, 1) | LOG2SIZE);
+    g_assert_cmphex(qtest_readl(r.qts, CMDQV + 0x10000 + 0x80 * 7 + EN_OK), ==,
+                    1);
+    g_assert_cmphex(P1(3, 0) + 0x10000, ==, CMDQV + CMDQV_SIZE);
+
+    qtest_system_reset(r.qts);
+    g_assert_cmphex(qtest_readl(r.qts, VINTF(3)), ==, 0);
+    g_assert_cmphex(qtest_readl(r.qts, CMDQV + 0x200 + 4 * 7), ==, 0);
+    qtest_quit(r.qts);
+
+    /* The default is none */
+    r.qts = qtest_init("-M virt -nodefaults -device arm-smmuv3,"
+                       "primary-bus=pcie.0");
+    g_assert_cmphex(qtest_readl(r.qts, CMDQV + 4), ==, 0);
+    qtest_quit(r.qts);
+}
+
+/* A device whose translation is in the TLB, and not in memory any more */
+static void start_stale(Rig *r)
+{
+    start(r, RIG_EDU ",bus=pcie.0,addr=1.0");
+    rig_setup_edu(r, rig_config(0, 1), BAR);
+    rig_enable(r);
+    rig_put_ste_s1(r, SID);
+    qtest_writel(r->qts, RIG_STRTAB + SID * 64 + 16, VMID);
+    rig_assert_write(r, RIG_IOVA_S1, RIG_NO_EVENT);
+    qtest_writeq(r->qts, RIG_PAGES, 0);
+    rig_assert_write(r, RIG_IOVA_S1, RIG_NO_EVENT);
+}
+
+/* The hypervisor's own queues: all commands, and as they are */
+static void test_own(void)
+{
+    Rig r;
+
+    start_stale(&r);
+    give(&r, 0, 0, true);
+    submit(&r, 0, 1, TLBI_NH_ASID(VMID + 1));
+    submit(&r, 0, 1, SYNC | 1 << 12);
+    assert_done(&r, 0, 1);
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_NO_EVENT);
+    submit(&r, 0, 1, TLBI_NH_ASID(VMID));
+    assert_done(&r, 0, 1);
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_F_TRANSLATION);
+    submit(&r, 0, 0, 0x30);                     /* NSNH_ALL */
+    submit(&r, 0, 0, 0x03 | (uint64_t)SID << 32);
+    submit(&r, 0, 0, 0x20);                     /* EL2_ALL */
+    assert_done(&r, 0, 0);
+    qtest_quit(r.qts);
+}
+
+/* A guest reaches the TLB entries of its own VMID, whatever it writes */
+static void test_vmid(void)
+{
+    Rig r;
+
+    start_stale(&r);
+    give(&r, 1, VMID, false);
+    give(&r, 2, VMID + 1, false);
+    submit(&r, 2, 0, TLBI_NH_ASID(VMID));
+    submit(&r, 2, 0, 0x10 | (uint64_t)VMID << 32);
+    submit(&r, 2, 0, SYNC);
+    assert_done(&r, 2, 0);
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_NO_EVENT);
+
+    submit(&r, 1, 0, TLBI_NH_ASID(0));
+    submit(&r, 1, 0, SYNC);
+    assert_done(&r, 1, 0);
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_F_TRANSLATION);
+    qtest_quit(r.qts);
+}
+
+static bool take_irq(Rig *r)
+{
+    uint64_t reg = GICD + 0x200 + 4 * (SPI / 32);
+    uint32_t bit = 1U << SPI % 32;
+    bool pending = qtest_readl(r->qts, reg) & bit;
+
+    qtest_writel(r->qts, reg + 0x80, bit);
+    return pending;
+}
+
+/* An error stops the queue it is in and interrupts once; the rest goes on */
+static void test_errors(void)
+{
+    static const struct {
+        uint64_t command;
+        unsigned error;
+    } cases[] = {
+        { 0xff, 1 },                    /* no command */
+        { 0x30, 4 },                    /* TLBI_NSNH_ALL: of all guests */
+        { 0x04, 4 },                    /* CFGI_ALL */
+        { 0x40 | 0x100ULL << 32, 4 },   /* ATC_INV of a foreign StreamID */
+        { SYNC | 1 << 12, 1 },          /* with an interrupt */
+    };
+    Rig r;
+
+    start(&r, "");
+    /* Edge-triggered, as the tables say */
+    qtest_writel(r.qts, GICD + 0xc00 + 4 * (SPI / 16), 2U << 2 * (SPI % 16));
+    for (int v = 0; v < 3; v++) {
+        give(&r, v, v, !v);
+    }
+    qtest_writel(r.qts, VINTF(1) + 0x84, 0x17);
+    qtest_writel(r.qts, VINTF(1) + 0x44, 0x200 << 1 | 1);
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        uint32_t index = qtest_readl(r.qts, P0(1, 0) + PROD);
+
+        g_test_message("0x%" PRIx64, cases[i].command);
+        submit(&r, 1, 0, SYNC);
+        g_assert_false(take_irq(&r));
+        submit(&r, 1, 0, cases[i].command);
+        submit(&r, 1, 0, 0x40 | 0x200ULL << 32);
+        assert_error(&r, 1, 0, index + 1, cases[i].error);
+        g_assert_true(take_irq(&r));
+
+        submit(&r, 1, 1, TLBI_NH_ASID(0));
+        submit(&r, 2, 0, TLBI_NH_ASID(0));
+        submit(&r, 0, 0, SYNC);
+        assert_done(&r, 1, 1);
+        assert_done(&r, 2, 0);
+        assert_done(&r, 0, 0);
+        assert_error(&r, 1, 0, index + 1, cases[i].error);
+
+        repair(&r, 1, 0, true);
+        assert_done(&r, 1, 0);
+        g_assert_cmphex(qtest_readl(r.qts, CMDQV + 0x14), ==, 0);
+        g_assert_false(take_irq(&r));
+    }
+
+    /* Not repaired: the same again, and another interrupt */
+    submit(&r, 1, 0, 0xff);
+    g_assert_true(take_irq(&r));
+    repair(&r, 1, 0, false);
+    g_assert_true(take_irq(&r));
+    qtest_quit(r.qts);
+}
+
+/* A queue that is a device's registers, which are not read */
+static void test_memory(void)
+{
+    Rig r;
+
+    start(&r, "");
+    give(&r, 1, 1, false);
+    qtest_writel(r.qts, P0(1, 0) + EN, 0);
+    qtest_writeq(r.qts, P1(1, 0), RIG_ACCEL_BASE | LOG2SIZE);
+    qtest_writel(r.qts, P0(1, 0) + EN, 1);
+    qtest_writel(r.qts, P0(1, 0) + PROD, 1);
+    assert_error(&r, 1, 0, 0, RIG_CERROR_ABT);
+
+    /* With CMDQ_INIT_ERR: not aligned, larger than the SMMU's own may be */
+    qtest_writel(r.qts, P0(1, 1) + EN, 0);
+    qtest_writeq(r.qts, P1(1, 1), 0x40000000 | 20);
+    qtest_writel(r.qts, P0(1, 1) + EN, 1);
+    g_assert_cmphex(qtest_readl(r.qts, P0(1, 1) + EN_OK), ==, 0);
+    g_assert_cmphex(qtest_readl(r.qts, P0(1, 1) + GERROR), ==, 4);
+    qtest_quit(r.qts);
+}
+
+#define MANY    0x8000
+
+/* So many CMD_SYNC, of which 0x46 repeated is one, while nothing moves on */
+static void put_many(Rig *r)
+{
+    qtest_writel(r->qts, P0(1, 0) + EN, 0);
+    qtest_writeq(r->qts, P1(1, 0), 0x43000000 | 16);
+    qtest_writel(r->qts, P0(1, 0) + EN, 1);
+    qtest_memset(r->qts, 0x43000000, SYNC, 16 * MANY);
+    qtest_qmp_assert_success(r->qts, "{'execute': 'stop'}");
+    qtest_writel(r->qts, P0(1, 0) + PROD, MANY);
+    g_assert_cmpint(qtest_readl(r->qts, P0(1, 0) + CONS), ==, 1024);
+}
+
+static void wait_many(Rig *r)
+{
+    qtest_qmp_assert_success(r->qts, "{'execute': 'cont'}");
+    for (int i = 0; i < 10000; i++) {
+        if (qtest_readl(r->qts, P0(1, 0) + CONS) == MANY) {
+            break;
+        }
+        g_usleep(1000);
+    }
+    assert_done(r, 1, 0);
+}
+
+/* A long queue does not hold up the rest of QEMU, nor a stopped machine */
+static void test_long_queue(void)
+{
+    Rig r;
+
+    start(&r, "");
+    give(&r, 1, 1, false);
+    put_many(&r);
+    wait_many(&r);
+    qtest_quit(r.qts);
+}
+
+static void wait_migrated(QTestState *qts)
+{
+    for (;;) {
+        QDict *info = qtest_qmp_assert_success_ref(qts,
+            "{'execute': 'query-migrate'}");
+        g_autofree char *status =
+            g_strdup(qdict_get_try_str(info, "status") ?: "none");
+
+        qobject_unref(info);
+        g_assert_cmpstr(status, !=, "failed");
+        if (!strcmp(status, "completed")) {
+            return;
+        }
+        g_usleep(10000);
+    }
+}
+
+/* Every register there is; a queue's are 6 in page 0 and 4 in page 1 */
+static GArray *read_all(QTestState *qts)
+{
+    static const struct {
+        uint32_t first, size;
+    } rows[] = {
+        { 0, 0x34 }, { 0x200, 0x20 }, { 0x1000, 0x400 }, { 0x10000, 0x400 },
+        { 0x20000, 0x400 },
+    };
+    GArray *words = g_array_new(false, false, 4);
+
+    for (int i = 0; i < ARRAY_SIZE(rows); i++) {
+        for (uint32_t offset = 0; offset < rows[i].size; offset += 4) {
+            uint32_t word = qtest_readl(qts, CMDQV + rows[i].first + offset);
+
+            g_array_append_val(words, word);
+        }
+    }
+    return words;
+}
+
+static void test_migration(void)
+{
+    g_autofree char *file = NULL, *uri = NULL;
+    g_autoptr(GArray) before = NULL, after = NULL;
+    int fd = g_file_open_tmp("smmuv3-cmdqv-XXXXXX", &file, NULL);
+    Rig r;
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    uri = g_strdup_printf("file:%s", file);
+    start(&r, "");
+    give(&r, 0, 0, true);
+    give(&r, 1, 0xbeef, false);
+    give(&r, 3, 3, false);
+    for (int i = 0; i < 16; i++) {
+        qtest_writel(r.qts, VINTF(3) + 0x40 + 4 * i, (0x100 + i) << 1 | 1);
+        qtest_writel(r.qts, VINTF(3) + 0x80 + 4 * i, 0x200 + i);
+    }
+    qtest_writel(r.qts, CMDQV + 0x1c, 4);
+    qtest_writeq(r.qts, P1(3, 1) + 8, 0x1234);  /* on: ignored */
+    qtest_writel(r.qts, P0(1, 1) + EN, 0);
+    qtest_writeq(r.qts, P1(1, 1) + 8, 0x1234567890);
+    submit(&r, 3, 0, 0xff);
+    put_many(&r);
+    before = read_all(r.qts);
+    qtest_qmp_assert_success(r.qts, "{'execute': 'migrate', "
+                             "'arguments': {'uri': %s}}", uri);
+    wait_migrated(r.qts);
+    qtest_quit(r.qts);
+
+    start(&r, "-S -incoming defer");
+    qtest_qmp_assert_success(r.qts, "{'execute': 'migrate-incoming', "
+                             "'arguments': {'uri': %s}}", uri);
+    wait_migrated(r.qts);
+    after = read_all(r.qts);
+    g_assert_cmpmem(after->data, after->len * 4, before->data, before->len * 4);
+    wait_many(&r);
+    repair(&r, 3, 0, true);
+    assert_done(&r, 3, 0);
+    qtest_quit(r.qts);
+    g_unlink(file);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("smmuv3/cmdqv/layout", test_layout);
+    qtest_add_func("smmuv3/cmdqv/own", test_own);
+    qtest_add_func("smmuv3/cmdqv/vmid", test_vmid);
+    qtest_add_func("smmuv3/cmdqv/errors", test_errors);
+    qtest_add_func("smmuv3/cmdqv/memory", test_memory);
+    qtest_add_func("smmuv3/cmdqv/long-queue", test_long_queue);
+    qtest_add_func("smmuv3/cmdqv/migration", test_migration);
+    return g_test_run();
+}

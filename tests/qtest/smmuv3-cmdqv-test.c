@@ -31,6 +31,8 @@
 #define QUEUE(v, l) (0x42000000ULL + 0x200000 * (v) + 0x100000 * (l))
 #define LOG2SIZE    8
 
+#define UART        0x09000000
+
 #define BAR         0x10000000
 #define SID         0x8             /* at 1.0 of pcie.0 */
 #define VMID        7               /* of its STE */
@@ -264,7 +266,7 @@ static void test_memory(void)
     start(&r, "");
     give(&r, 1, 1, false);
     qtest_writel(r.qts, P0(1, 0) + EN, 0);
-    qtest_writeq(r.qts, P1(1, 0), RIG_ACCEL_BASE | LOG2SIZE);
+    qtest_writeq(r.qts, P1(1, 0), UART | LOG2SIZE);
     qtest_writel(r.qts, P0(1, 0) + EN, 1);
     qtest_writel(r.qts, P0(1, 0) + PROD, 1);
     assert_error(&r, 1, 0, 0, RIG_CERROR_ABT);
@@ -376,6 +378,8 @@ static void test_migration(void)
     qtest_writeq(r.qts, P1(3, 1) + 8, 0x1234);  /* on: ignored */
     qtest_writel(r.qts, P0(1, 1) + EN, 0);
     qtest_writeq(r.qts, P1(1, 1) + 8, 0x1234567890);
+    submit(&r, 3, 1, 0xff);
+    repair(&r, 3, 1, true);
     submit(&r, 3, 0, 0xff);
     put_many(&r);
     before = read_all(r.qts);

@@ -15,7 +15,7 @@ from .channel import Channel, LabError, Result
 
 OOPS = re.compile(r"Unable to handle kernel|Internal error|kernel BUG|WARNING: CPU|Call trace"
                   r"|Kernel panic|BUG:|rcu: INFO|hung_task|smmu.*(event 0x|(?<!companion )CMDQ|GERROR)"
-                  r"|tegra241_cmdqv: .*(error|fail)")
+                  r"|tegra241_cmdqv: .*fail")
 
 
 class Host:

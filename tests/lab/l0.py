@@ -74,8 +74,8 @@ class Platform:
     # What to do to its IORT; None: leave it.  The emulated SMMU has no FWB,
     # so the table has to say CANWBS.
     mend: Callable = iort.with_canwbs
-    roots: tuple = ()       # root disks beside L1's own, by name
-    root: Callable = roots.l1_root      # what L1's own is made of
+    root: Callable = roots.l1_root      # what L1's own disk is made of
+    roots: tuple = ()       # root disks beside that, by name
     append: tuple = ()      # more words for L1's kernel
     firmware: bool = True   # UEFI; without, L1 has a device tree only
 

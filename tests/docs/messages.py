@@ -12,6 +12,7 @@ FORMAT = re.compile(r"%(?:(%)|[-#0-9.]*[lhz]*([sdiuxX]))")
 ELSEWHERE = {
     "hw/arm/smmuv3-accel-spec.c": "of smmuv3-spec, which has a page of its own",
     "hw/arm/smmuv3-accel-baseline.c": "of smmuv3-spec, which has a page of its own",
+    "hw/arm/smmuv3-cmdqv.c": "of an option that is for tests",
     "patches/smmuv3-load.patch": "a stream that no QEMU writes",
 }
 # Formats with no words of their own.

@@ -123,9 +123,12 @@ class Libvirt:
         path = self.example(name)
         self.sh(f"virt-xml-validate {path} domain")
         self.virsh(f"define --validate {path}")
-        domain = Domain(self, self.sh(f"sed -n 's,.*<name>\\(.*\\)</name>.*,\\1,p' {path}").out)
-        self.domains.append(domain)
-        return domain
+        return self.domain(self.sh(f"sed -n 's,.*<name>\\(.*\\)</name>.*,\\1,p' {path}").out)
+
+    def domain(self, name):
+        """One that is defined; it goes with the scenario."""
+        self.domains.append(Domain(self, name))
+        return self.domains[-1]
 
     def keep_logs(self):
         for log in ("libvirtd.log", "qemu/*.log"):
@@ -217,4 +220,4 @@ class Domain:
 
     def stop(self):
         self.libvirt.virsh(f"destroy {self.name}", check=False)
-        self.l1.sh("kill $(cat /tmp/relay.pid)", check=False)
+        self.l1.sh("kill $(cat /tmp/relay.pid) && rm /tmp/relay.pid", check=False)

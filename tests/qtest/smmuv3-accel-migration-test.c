@@ -247,7 +247,8 @@ static void assert_refused(const char *args, const char *uri, const char *error)
 
     g_shell_parse_argv(command, NULL, &argv, &err);
     g_assert_no_error(err);
-    g_spawn_sync(NULL, argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL,
+    g_spawn_sync(NULL, argv, NULL,
+                 G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL,
                  NULL, &text, &status, &err);
     g_assert_no_error(err);
     if (!strstr(text, error)) {

@@ -5,7 +5,7 @@ the XML of the manual's page as it stands there.
 
 from lab import checks, l0
 from lab.checks import expect
-from lab.libvirt import Libvirt
+from lab.libvirt import EXAMPLES, Libvirt
 from lab.scenario import scenario
 
 
@@ -66,3 +66,20 @@ def libvirt_override(lab):
         domain.qmp("device_add", driver="vfio-pci", id="dev0", bus="pci.2", addr="0x0",
                    iommufd="iommufd0", fd="dev0")
         proven(domain, "nvme0")
+
+
+@scenario(platform=l0.LIBVIRT)
+def libvirt_drops_in_silence(lab):
+    """accel='on' without pciBus: libvirt takes it, and makes an emulated SMMU; two checks find that."""
+    with Libvirt(lab, "forky") as libvirt:
+        text = (EXAMPLES / "guest-hotplug.xml").read_text()
+        wrong = text.replace("pciBus='1' ", "").replace(" fdgroup='iommu'", "")
+        libvirt.put("/root/wrong.xml", wrong)
+        libvirt.virsh("define --validate /root/wrong.xml")
+        domain = libvirt.domain("smmu")
+        libvirt.virsh("start --paused smmu")
+        said = libvirt.virsh("qemu-monitor-command smmu --hmp info smmuv3-accel")
+        expect("no arm-smmuv3-accel" in said, f"the monitor says {said}")
+        expect(domain.vsmmus() == [], f"there are vSMMUs: {domain.vsmmus()}")
+        said = lab.l1.sh(f"/lab/qemu/smmuv3-spec check {libvirt.root}/root/wrong.xml", check=False)
+        expect(not said and "pciBus" in said.out, f"smmuv3-spec check says {said.out}")

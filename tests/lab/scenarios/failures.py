@@ -168,7 +168,7 @@ def start_again_and_again(lab, guest, command, errnos):
         for n in $(seq 60); do
             rm -f ioctls
             echo "{shim.control('$n', '$n', errnos)}" >control
-            echo quit | env {guest.shim.env} timeout 30 {command} >said 2>&1
+            echo quit | env {guest.shim.env} timeout {30 * util.patience} {command} >said 2>&1
             printf '%s\\0' $?
             grep -v -e '^QEMU ' -e '^(qemu)' -e 'PCI BAR?' said
             printf '\\0'

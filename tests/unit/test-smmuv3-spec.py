@@ -352,12 +352,29 @@ def usage():
                  "--libvirt=", "--root=", "Exit status"):
         assert word in text, word
     assert run("--version")[0].startswith("smmuv3-spec ")
-    for args in ((), ("help",), ("decode",), ("decode", "a", "b"), ("host",),
-                 ("check",), ("baseline",), ("doctor", "a", "b"),
-                 ("--jsno", "fields")):
+    out, err = run(status=2)
+    same(out, "")
+    assert err.startswith("usage: smmuv3-spec host BDF"), err
+    for args, said in (
+            (("help",), "'help' is no command"),
+            (("decode",), "decode takes a SPEC, not 0 arguments"),
+            (("decode", "a", "b"), "decode takes a SPEC, not 2 arguments"),
+            (("host",), "host takes a BDF, not 0"),
+            (("check",), "check takes a SPEC and a BDF, or the XML"),
+            (("baseline",), "baseline takes at least one SPEC"),
+            (("doctor", "a", "b"), "doctor takes a BDF or nothing, not 2"),
+            (("--jsno", "fields"), "'--jsno' is no option"),
+            (("--format", "json", "fields"), "'--format' is not --format= "),
+            (("--format=xml", "fields"), "'--format=xml' is not --format= "),
+            (("--root=/", "fields"), "fields has no --root="),
+            (("--libvirt=11.3", "host", NOWHERE), "host has no --libvirt="),
+            (("--libvirt=11.3", "check", COMMON, NOWHERE),
+             "--libvirt= is for the XML of a domain"),
+            (("decode", FIELDS), f"is a file: write @{FIELDS}"),
+            (("check", "nowhere.xml", NOWHERE), "no file 'nowhere.xml'")):
         out, err = run(*args, status=2)
         same(out, "")
-        assert "usage: smmuv3-spec host BDF" in err, err
+        assert said in err and err.count("\n") <= 2, err
     run("fields", "xml", status=2)
     err = run("check", COMMON, status=2)[1]
     assert "without a BDF nothing else can be checked" in err, err

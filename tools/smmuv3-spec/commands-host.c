@@ -122,6 +122,15 @@ SpecStatus command_check(char **args, int n, const SpecOptions *o,
                    "without a BDF nothing else can be checked", args[0]);
         return SPEC_USAGE;
     }
+    if (g_str_has_suffix(args[0], ".xml")) {
+        error_setg(errp, "there is no file '%s'", args[0]);
+        return SPEC_USAGE;
+    }
+    if (o->libvirt) {
+        error_setg(errp, "--libvirt= is for the XML of a domain, and '%s' is a "
+                   "specification", args[0]);
+        return SPEC_USAGE;
+    }
     status = command_read_spec(args[0], &spec, errp);
     if (!status && !smmuv3_accel_spec_validate(&spec, errp)) {
         status = SPEC_USAGE;

@@ -15,6 +15,11 @@ SpecStatus command_read_spec(const char *arg, SMMUv3AccelSpec *spec,
     g_autoptr(GError) err = NULL;
     ERRP_GUARD();
 
+    if (*arg != '@' && g_file_test(arg, G_FILE_TEST_EXISTS)) {
+        error_setg(errp, "'%s' is a file: write @%s for what is in it", arg,
+                   arg);
+        return SPEC_USAGE;
+    }
     if (*arg != '@') {
         return smmuv3_accel_spec_parse(arg, spec, errp) ? SPEC_YES
                                                         : SPEC_USAGE;

@@ -65,22 +65,47 @@ static SpecStatus fields(char **args, int n, const SpecOptions *o,
 }
 
 static const struct Command {
-    const char *name;
+    const char *name, *takes;
     int min, max;                   /* arguments */
     SpecFormat formats;             /* the last one that it has */
     SpecStatus (*run)(char **args, int n, const SpecOptions *o, Error **errp);
 } commands[] = {
-    { "host", 1, 1, SPEC_KUBEVIRT, command_host },
-    { "decode", 1, 1, SPEC_KUBEVIRT, command_decode },
-    { "check", 1, 2, SPEC_JSON, command_check },
-    { "baseline", 1, INT_MAX, SPEC_KUBEVIRT, command_baseline },
-    { "doctor", 0, 1, SPEC_JSON, doctor },
-    { "fields", 0, 1, SPEC_JSON, fields },
+    { "host", "a BDF", 1, 1, SPEC_KUBEVIRT, command_host },
+    { "decode", "a SPEC", 1, 1, SPEC_KUBEVIRT, command_decode },
+    { "check", "a SPEC and a BDF, or the XML of a domain", 1, 2, SPEC_JSON,
+      command_check },
+    { "baseline", "at least one SPEC", 1, INT_MAX, SPEC_KUBEVIRT,
+      command_baseline },
+    { "doctor", "a BDF or nothing", 0, 1, SPEC_JSON, doctor },
+    { "fields", "nothing", 0, 1, SPEC_JSON, fields },
 };
 
 static const char *const formats[SPEC_NR_FORMATS] = {
     "text", "json", "libvirt", "kubevirt",
 };
+
+/* Whether @c looks at all options that are given */
+static bool check_options(const struct Command *c, const SpecOptions *o,
+                          Error **errp)
+{
+    if (o->format > c->formats) {
+        error_setg(errp, "%s has no --format=%s: %s", c->name,
+                   formats[o->format],
+                   "only host, decode and baseline print for others");
+        return false;
+    }
+    if (o->libvirt && c->run != command_check) {
+        error_setg(errp, "%s has no --libvirt=: it is for the XML of a domain, "
+                   "with check", c->name);
+        return false;
+    }
+    if (o->root && c->run != doctor) {
+        error_setg(errp, "%s has no --root=: only doctor can look at a copy of "
+                   "a host", c->name);
+        return false;
+    }
+    return true;
+}
 
 static SpecStatus run_command(const struct Command *c, char **args, int n,
                               const SpecOptions *o)
@@ -88,11 +113,7 @@ static SpecStatus run_command(const struct Command *c, char **args, int n,
     Error *err = NULL;
     SpecStatus status = SPEC_USAGE;
 
-    if (o->format > c->formats) {
-        error_setg(&err, "%s has no --format=%s: %s", c->name,
-                   formats[o->format],
-                   "only host, decode and baseline print for others");
-    } else {
+    if (check_options(c, o, &err)) {
         status = c->run(args, n, o, &err);
     }
     /* Both may go to one file */
@@ -103,17 +124,38 @@ static SpecStatus run_command(const struct Command *c, char **args, int n,
     return status;
 }
 
+static SpecStatus wrong_usage(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+
+static SpecStatus wrong_usage(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    error_vreport(fmt, ap);
+    va_end(ap);
+    error_printf("Type smmuv3-spec --help for a summary.\n");
+    return SPEC_USAGE;
+}
+
 static SpecStatus run(char **args, int n, const SpecOptions *o)
 {
-    for (size_t i = 0; n && i < ARRAY_SIZE(commands); i++) {
+    if (!n) {
+        fputs(help, stderr);
+        return SPEC_USAGE;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         const struct Command *c = &commands[i];
 
-        if (!strcmp(args[0], c->name) && n > c->min && n - 1 <= c->max) {
-            return run_command(c, args + 1, n - 1, o);
+        if (strcmp(args[0], c->name)) {
+            continue;
         }
+        if (n - 1 < c->min || n - 1 > c->max) {
+            return wrong_usage("%s takes %s, not %d argument%s", c->name,
+                               c->takes, n - 1, n == 2 ? "" : "s");
+        }
+        return run_command(c, args + 1, n - 1, o);
     }
-    fputs(help, stderr);
-    return SPEC_USAGE;
+    return wrong_usage("'%s' is no command", args[0]);
 }
 
 static bool read_format(const char *name, SpecFormat *format)
@@ -169,8 +211,10 @@ int main(int argc, char **argv)
                                               && strcmp(arg, "-device"))) {
             argv[n++] = arg;
         } else if (strcmp(arg, "-device") && !read_option(arg, &o)) {
-            fputs(help, stderr);
-            return SPEC_USAGE;
+            return g_str_has_prefix(arg, "--format") ?
+                wrong_usage("'%s' is not --format= with text, json, libvirt or "
+                            "kubevirt", arg) :
+                wrong_usage("'%s' is no option", arg);
         }
     }
     return run(argv, n, &o);

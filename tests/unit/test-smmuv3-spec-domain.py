@@ -9,6 +9,7 @@
 """Tests of smmuv3-spec check XML, in TAP"""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,17 @@ BAD = (
      [(26, "accel", "write pciBus with the index of the pcie-expander-bus")]),
     ("hostdev", driver("<driver pciBus='1' accel='on' ssidSize='20'/>"),
      [(26, "ssidSize", "drops this in silence: write ssidsize")]),
+    ("hostdev", [("<iommu model='smmuv3'>", "<iommu xmlns='urn:x' "
+                  "model='smmuv3'>")],
+     [(25, "iommu", "take it out of the namespace 'urn:x'")]),
+    ("hostdev", [("<iommu model='smmuv3'>", "<q:iommu xmlns:q='http://"
+                  "libvirt.org/schemas/domain/qemu/1.0' model='smmuv3'>"),
+                 ("</iommu>", "</q:iommu>")],
+     [(25, "iommu", "take it out of the namespace")]),
+    ("hostdev", driver("<driver xmlns='urn:x' pciBus='1' accel='on'/>"),
+     [(26, "driver", "take it out of the namespace 'urn:x'")]),
+    ("hostdev", [("<domain type='kvm'>", "<domain xmlns='urn:x' type='kvm'>")],
+     [(1, "xmlns", "libvirt finds nothing in the namespace 'urn:x'")]),
     ("hostdev", driver("<driver pciBus='1' accel='on' ssid_size='20'/>"),
      [(26, "ssid_size", "drops this in silence: write ssidsize")]),
     ("hostdev", driver("<driver pciBus='1' accel='on' pasid='on'/>"),
@@ -85,6 +97,10 @@ BAD = (
      [(26, "oas", "takes a number: leave it out")]),
     ("hostdev", driver("<driver pciBus='0x1' accel='on'/>"),
      [(26, "pciBus", "refuses '0x1': write a decimal number")]),
+    ("hostdev", driver("<driver pciBus='010' accel='on'/>"),
+     [(26, "pciBus", "there is no controller 10")]),
+    ("hostdev", driver("<driver pciBus='99999999999' accel='on'/>"),
+     [(26, "pciBus", "no controller can have an index of '99999999999'")]),
     ("hostdev", driver("<driver pciBus='7' accel='on'/>"),
      [(26, "pciBus", "there is no controller 7")]),
     ("hostdev", driver("<driver pciBus='2' accel='on'/>"),
@@ -102,12 +118,20 @@ BAD = (
      [(27, "iommu", "drops one without pciBus in silence: write it")]),
     ("hotplug", [("pciBus='3'", "pciBus='1'")],
      [(35, "pciBus", "controller 1 has an SMMU on line 32")]),
+    ("hotplug", [("</devices>", "<iommu model='smmuv3'><driver pciBus='1' "
+                  "accel='on'/></iommu></devices>")],
+     [(37, "pciBus", "controller 1 has an SMMU on line 32")]),
+    ("hotplug", [("enabled='yes' ", "enabled='on' ")],
+     [(14, "iommufd", "refuses it without enabled='yes'")]),
     ("hotplug", [("enabled='yes' ", "")],
      [(14, "iommufd", "refuses it without enabled='yes'")]),
     ("hostdev", override("<qemu:property name='idr3' type='unsigned' "
                          "value='0x1400'/>"),
      [(36, "idr3", "base 10 only: write '5120'")]),
     # what QEMU refuses
+    ("hostdev", [("<hostdev mode='subsystem'", "<hostdev"),
+                 ("<driver iommufd='yes'/>", "")],
+     [(28, "hostdev", "write <driver iommufd='yes'/> inside")]),
     ("hostdev", driver("<driver pciBus='1' accel='on' ssidsize='21'/>"),
      [(26, "ssidsize", "'21' is neither 0..20 nor 'auto'")]),
     ("hostdev", driver("<driver pciBus='1' accel='on' oas='52'/>"),
@@ -294,6 +318,33 @@ def no_domain():
     run("check", "-", text="<domain>" * 5000, status=2)
 
 
+def odd_files():
+    """Files that are pipes, have a mark of their encoding, are long or none"""
+    with tempfile.TemporaryDirectory() as where:
+        path = Path(where, "file")
+        for encoding in ("utf-8-sig", "utf-16"):
+            path.write_text(read("hostdev"), encoding=encoding)
+            assert "good" in run("check", str(path))[0]
+        path.unlink()
+        os.mkfifo(path)
+        with subprocess.Popen(["cp", FILES / "hostdev.xml", path]) as writer:
+            assert "good" in run("check", str(path))[0]
+            assert writer.wait() == 0
+        path.unlink()
+        path.write_text("idr0=0xd40301a\n", encoding="utf-8")
+        for bdf in ((), (NOWHERE,)):
+            err = run("check", str(path), *bdf, status=2)[1]
+            assert f"if it is a specification, write @{path}" in err, err
+        assert "directory" in run("check", where, status=2)[1]
+    long = read("hostdev").replace("<devices>", "<devices>" + "\n" * 70000)
+    long = long.replace("ssidsize", "ssidSize")
+    # libxml2 counts from the next text beyond 65535
+    assert findings(long, status=1)[0][0] in (70026, 70027)
+    err = run("check", "-", status=2, text=long.replace(
+        "<devices>", f"<devices><!--{'x' * 11000000}-->"))[1]
+    assert err.count("\n") == 1, err
+
+
 def with_device():
     """check XML BDF: the domain first, then the device"""
     path = str(FILES / "hostdev.xml")
@@ -326,7 +377,7 @@ def manual():
 def main():
     """Run all of it"""
     tests = [(test.__doc__, test) for test in (good, old_libvirt, no_domain,
-                                               with_device, manual)]
+                                               odd_files, with_device, manual)]
     tests += [(f"{case[0]}: {case[2][0][1]}: {case[2][0][2] or 'advice'}",
                lambda case=case: bad(case)) for case in BAD]
     print(f"1..{len(tests)}")

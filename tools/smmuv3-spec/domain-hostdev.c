@@ -45,7 +45,7 @@ static void add_controller(Domain *d, int index, const char *model, int parent)
 void domain_find_controllers(Domain *d)
 {
     DOMAIN_FOREACH(node, d->devices, "controller") {
-        int index = domain_number(domain_attr(node, "index"));
+        int index = domain_index(domain_attr(node, "index"));
         const xmlNode *address = pci_address(node);
 
         if (!g_strcmp0(domain_attr(node, "type"), "pci") && index >= 0) {
@@ -234,7 +234,9 @@ static void check_hostdev(Domain *d, const xmlNode *node)
 
 static bool is_pci(const xmlNode *hostdev)
 {
-    return !g_strcmp0(domain_attr(hostdev, "mode"), "subsystem") &&
+    const char *mode = domain_attr(hostdev, "mode");
+
+    return (!mode || !strcmp(mode, "subsystem")) &&
            !g_strcmp0(domain_attr(hostdev, "type"), "pci");
 }
 

@@ -134,7 +134,11 @@ static void check_pci_bus(Domain *d, Smmu *smmu, const xmlNode *driver)
                      "decimal number, the index of the controller", value);
         return;
     }
-    smmu->controller = domain_number(value);
+    smmu->controller = domain_index(value);
+    if (smmu->controller == NO_CONTROLLER) {
+        domain_wrong(d, driver, "pciBus", "no controller can have an index of "
+                     "'%s': write that of the pcie-expander-bus", value);
+    }
 }
 
 static void add_option(Domain *d, Smmu *smmu, const xmlNode *driver,
@@ -212,43 +216,77 @@ static void check_iommu(Domain *d, const xmlNode *node)
     }
 }
 
-static void check_pair(Domain *d, const Smmu *a, const Smmu *b)
+/* @b, and the SMMUs before it: one complaint will do */
+static void check_pairs(Domain *d, guint b_index)
 {
-    if (a->controller == NO_CONTROLLER || b->controller == NO_CONTROLLER) {
-        domain_wrong(d, b->node, "iommu", "of several, libvirt drops one "
-                     "without pciBus in silence: write it in each");
-    } else if (a->controller == b->controller) {
-        domain_wrong(d, b->node, "pciBus", "controller %d has an SMMU on line "
-                     "%ld: leave one of them", b->controller,
-                     xmlGetLineNo((xmlNode *)a->node));
+    const Smmu *b = g_ptr_array_index(d->smmus, b_index);
+
+    for (guint i = 0; i < b_index; i++) {
+        const Smmu *a = g_ptr_array_index(d->smmus, i);
+
+        if (a->controller == NO_CONTROLLER || b->controller == NO_CONTROLLER) {
+            domain_wrong(d, b->node, "iommu", "of several, libvirt drops one "
+                         "without pciBus in silence: write it in each");
+            return;
+        }
+        if (a->controller == b->controller) {
+            domain_wrong(d, b->node, "pciBus", "controller %d has an SMMU on "
+                         "line %ld: leave one of them", b->controller,
+                         xmlGetLineNo((xmlNode *)a->node));
+            return;
+        }
     }
 }
 
-/* libvirt looks for it in <devices> only */
+/* <qemu:commandline> and its like, which domain-qemu.c looks at */
+static bool is_extension(const Domain *d, const xmlNode *node)
+{
+    return node->parent == d->root &&
+           (domain_is_qemu(node) || domain_is(node, "commandline") ||
+            domain_is(node, "override"));
+}
+
+/* libvirt looks for it in <devices> only, and in no namespace */
 static void check_elsewhere(Domain *d, const xmlNode *parent)
 {
     for (const xmlNode *node = parent->children; node; node = node->next) {
-        if (node->type != XML_ELEMENT_NODE) {
+        if (node->type != XML_ELEMENT_NODE || is_extension(d, node) ||
+            domain_is(node, "metadata")) {
+            continue;
+        }
+        if (node->ns) {
+            domain_wrong(d, node, g_intern_string((const char *)node->name),
+                         "libvirt drops this in silence: take it out of the "
+                         "namespace '%s'", (const char *)node->ns->href);
             continue;
         }
         if (domain_is(node, "iommu") && parent != d->devices) {
             domain_wrong(d, node, "iommu", "libvirt drops this in silence: "
                          "move it into <devices>");
         }
-        if (!domain_is(node, "metadata")) {
-            check_elsewhere(d, node);
-        }
+        check_elsewhere(d, node);
+    }
+}
+
+static void check_namespaces(Domain *d)
+{
+    const xmlNs *ns = d->root->ns;
+
+    if (ns && !ns->prefix) {
+        domain_wrong(d, d->root, "xmlns", "libvirt finds nothing in the "
+                     "namespace '%s': remove it", (const char *)ns->href);
+    } else {
+        check_elsewhere(d, d->root);
     }
 }
 
 void domain_check_iommus(Domain *d)
 {
-    check_elsewhere(d, d->root);
+    check_namespaces(d);
     DOMAIN_FOREACH(node, d->devices, "iommu") {
         check_iommu(d, node);
     }
     for (guint i = 1; i < d->smmus->len; i++) {
-        check_pair(d, g_ptr_array_index(d->smmus, i - 1),
-                   g_ptr_array_index(d->smmus, i));
+        check_pairs(d, i);
     }
 }

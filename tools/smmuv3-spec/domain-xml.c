@@ -64,3 +64,11 @@ int domain_number(const char *text)
     return text && !qemu_strtoi(text, NULL, 0, &number) && number >= 0 ?
            number : -1;
 }
+
+int domain_index(const char *text)
+{
+    int number;
+
+    return text && !qemu_strtoi(text, NULL, 10, &number) && number >= 0 ?
+           number : -1;
+}

@@ -13,17 +13,7 @@
 
 bool domain_is_file(const char *arg)
 {
-    g_autofree char *text = NULL;
-    gsize size;
-
-    if (!strcmp(arg, "-")) {
-        return true;
-    }
-    if (!g_file_get_contents(arg, &text, &size, NULL)) {
-        return false;
-    }
-    g_strchug(text);
-    return *text == '<';
+    return !strcmp(arg, "-") || g_file_test(arg, G_FILE_TEST_EXISTS);
 }
 
 static char *read_all(const char *file, gsize *size, Error **errp)
@@ -49,12 +39,27 @@ static char *read_all(const char *file, gsize *size, Error **errp)
     return g_string_free(g_steal_pointer(&text), false);
 }
 
+static void G_GNUC_PRINTF(2, 3) say_nothing(void *opaque, const char *fmt, ...)
+{
+}
+
+static void explain(const char *file, Error **errp)
+{
+    const xmlError *err = xmlGetLastError();
+    bool spec = err && err->code == XML_ERR_DOCUMENT_EMPTY &&
+                strcmp(file, "-");
+
+    error_setg(errp, "%s:%d: %s%s%s", file, err ? err->line : 0,
+               err && err->message ? g_strstrip(err->message) : "no XML",
+               spec ? "; if it is a specification, write @" : "",
+               spec ? file : "");
+}
+
 /* No entity is replaced, nothing is fetched */
 static xmlDoc *parse(const char *file, Error **errp)
 {
     gsize size;
     g_autofree char *text = read_all(file, &size, errp);
-    const xmlError *err;
     xmlDoc *doc;
 
     if (!text) {
@@ -64,12 +69,13 @@ static xmlDoc *parse(const char *file, Error **errp)
         error_setg(errp, "%s is too long", file);
         return NULL;
     }
+    /* XML_PARSE_NOERROR is not for all of them */
+    xmlSetGenericErrorFunc(NULL, say_nothing);
     doc = xmlReadMemory(text, size, file, NULL, XML_PARSE_NONET |
-                        XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+                        XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                        XML_PARSE_BIG_LINES);
     if (!doc) {
-        err = xmlGetLastError();
-        error_setg(errp, "%s:%d: %s", file, err ? err->line : 0,
-                   err && err->message ? g_strstrip(err->message) : "no XML");
+        explain(file, errp);
     }
     return doc;
 }
@@ -133,9 +139,10 @@ static void check_iommufd(Domain *d)
         domain_needs(d, node, "iommufd", LIBVIRT_IOMMUFD);
         d->iommufd = !g_strcmp0(enabled, "yes");
     }
-    if (node && !enabled) {
+    if (node && (!enabled || (strcmp(enabled, "yes") &&
+                              strcmp(enabled, "no")))) {
         domain_wrong(d, node, "iommufd", "libvirt refuses it without "
-                     "enabled='yes': write that");
+                     "enabled='yes' or 'no': write enabled='yes'");
     }
     node = domain_child(d->devices, "iommufd");
     if (node) {

@@ -59,7 +59,7 @@ typedef struct Domain {
 
 /* domain.c */
 
-/* Whether @arg names a file with XML, or is "-": standard input */
+/* Whether @arg names a file, or is "-": standard input */
 bool domain_is_file(const char *arg);
 
 /**
@@ -103,6 +103,8 @@ const char *domain_attr(const xmlNode *node, const char *name);
 bool domain_is_qemu(const xmlNode *node);
 /* A number as libvirt reads it, or -1 */
 int domain_number(const char *text);
+/* The index of a controller, which is decimal, or NO_CONTROLLER */
+int domain_index(const char *text);
 
 /* domain-iommu.c: fills in d->smmus */
 void domain_check_iommus(Domain *d);

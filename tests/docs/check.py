@@ -9,6 +9,7 @@
   check.py --programs   the unit tests that this needs, as targets of the build
 """
 
+import re
 import sys
 import tempfile
 import xml.etree.ElementTree
@@ -54,6 +55,25 @@ def malformed():
             yield f"{name}: {error}"
 
 
+def untraced(obj):
+    """Lines of traces on the page that no event writes: its name, and the words between its values."""
+    formats = {}
+    texts = [(obj.parent / f"tree/{where}/trace-events").read_text() for where in ("hw/arm", "hw/vfio", "backends")]
+    for line in "\n".join(texts).splitlines():
+        event = re.match(r'(?:disable )?(\w+)\(.*?\) (".*)', line)
+        if event:
+            text = re.sub(r'"([^"]*)"\s*(?:PRI(\w+))?\s*', lambda m: m[1] + (m[2] or ""), event[2])
+            values = re.split(r"%[-0-9.]*(?:ll|l|h|z)?[a-zA-Z](?:32|64)?", text)
+            formats[event[1]] = r"\s" + ".*".join(re.escape(words) for words in values)
+    for number, line in enumerate(PAGES["reference"].read_text().splitlines(), 1):
+        shown = re.match(r"    ((?:smmuv3|iommufd|vfio)_\w+)(\s.*)", line)
+        if shown and not re.fullmatch(formats.get(shown[1], "(?!)"), shown[2]):
+            yield f"reference, line {number}: {line.strip()}"
+        for name in re.findall(r"``(smmuv3_accel_\w+)``", line):
+            if name not in formats:
+                yield f"reference, line {number}: there is no event {name}"
+
+
 def main():
     if sys.argv[1:] == ["--programs"]:
         print("\n".join(f"tests/unit/{name}" for name in messages.programs(read("troubleshooting"))))
@@ -71,6 +91,7 @@ def main():
     tap.result("every message of the code is on the troubleshooting page",
                messages.missing(ROOT, read("troubleshooting")))
     tap.result("XML on the pages, and diagrams, are well-formed", list(malformed()))
+    tap.result("reference: traces are what events write", list(untraced(obj)))
     print(f"1..{tap.count}")
     return tap.failed > 0
 

@@ -129,6 +129,11 @@ BAD = (
                          "value='0x1400'/>"),
      [(36, "idr3", "base 10 only: write '5120'")]),
     # what QEMU refuses
+    ("hostdev", [("</devices>", "<hostdev mode='subsystem' type='mdev' "
+                  "model='vfio-pci'><source><address uuid='c2177883-f1bb-47f0-"
+                  "914d-32a22e3a8804'/></source><address type='pci' "
+                  "bus='0x02' slot='0x01'/></hostdev></devices>")],
+     [(35, "hostdev", "mediated device behind the SMMU on line 26")]),
     ("hostdev", [("<hostdev mode='subsystem'", "<hostdev"),
                  ("<driver iommufd='yes'/>", "")],
      [(28, "hostdev", "write <driver iommufd='yes'/> inside")]),

@@ -232,19 +232,38 @@ static void check_hostdev(Domain *d, const xmlNode *node)
     check_place(d, node);
 }
 
-static bool is_pci(const xmlNode *hostdev)
+/* A mediated device has no stream in the SMMU of the host */
+static void check_mdev(Domain *d, const xmlNode *node)
+{
+    const xmlNode *address = pci_address(node);
+    const Controller *bridge = NULL;
+    const Smmu *smmu = smmu_of_root(d, address ?
+        root_complex(d, domain_number(domain_attr(address, "bus")), &bridge)
+        : 0);
+
+    if (smmu && smmu->accel) {
+        domain_wrong(d, address ?: node, "hostdev", "QEMU refuses a mediated "
+                     "device behind the SMMU on line %ld: write an <address> "
+                     "below a controller without one",
+                     xmlGetLineNo((xmlNode *)smmu->node));
+    }
+}
+
+static bool is_type(const xmlNode *hostdev, const char *type)
 {
     const char *mode = domain_attr(hostdev, "mode");
 
     return (!mode || !strcmp(mode, "subsystem")) &&
-           !g_strcmp0(domain_attr(hostdev, "type"), "pci");
+           !g_strcmp0(domain_attr(hostdev, "type"), type);
 }
 
 void domain_check_hostdevs(Domain *d)
 {
     DOMAIN_FOREACH(node, d->devices, "hostdev") {
-        if (is_pci(node)) {
+        if (is_type(node, "pci")) {
             check_hostdev(d, node);
+        } else if (is_type(node, "mdev")) {
+            check_mdev(d, node);
         }
     }
     DOMAIN_FOREACH(node, d->devices, "interface") {
@@ -264,7 +283,7 @@ static bool is_device(const xmlNode *hostdev, const char *bdf)
         domain_number(domain_attr(at, "slot")),
         domain_number(domain_attr(at, "function")));
 
-    return is_pci(hostdev) && at && g_str_has_suffix(text, bdf);
+    return is_type(hostdev, "pci") && at && g_str_has_suffix(text, bdf);
 }
 
 const Smmu *domain_smmu_of(const Domain *d, const char *bdf)

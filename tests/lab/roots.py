@@ -218,7 +218,7 @@ LIBVIRT_FILES = (
                    "user:x:1000:1000::/tmp:/bin/sh\n"
                    "libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin\n"),
     ("etc/group", "root:x:0:\ntty:x:5:\nkvm:x:104:libvirt-qemu\nlibvirt:x:105:\n"
-                  "libvirt-qemu:x:64055:\nnogroup:x:65534:\n"),
+                  "libvirt-qemu:x:64055:\nuser:x:1000:\nnogroup:x:65534:\n"),
     ("etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
     ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
 )

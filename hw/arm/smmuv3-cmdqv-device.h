@@ -25,6 +25,7 @@ typedef struct SMMUv3CmdqvDevice {
     QEMUTimer *more;            /* queues that are not empty wait for it */
 } SMMUv3CmdqvDevice;
 
+/* A subsection of the SMMU's */
 extern const VMStateDescription vmstate_smmuv3_cmdqv;
 
 /**

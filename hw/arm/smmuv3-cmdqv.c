@@ -233,7 +233,7 @@ static const VMStateDescription vmstate_vcmdq = {
     },
 };
 
-const VMStateDescription vmstate_smmuv3_cmdqv = {
+static const VMStateDescription vmstate_regs = {
     .name = "smmuv3-cmdqv",
     .version_id = 1,
     .minimum_version_id = 1,
@@ -248,6 +248,37 @@ const VMStateDescription vmstate_smmuv3_cmdqv = {
                              1, vmstate_vintf, SMMUv3Vintf),
         VMSTATE_STRUCT_ARRAY(regs.vcmdq, SMMUv3CmdqvDevice, CMDQV_MAX_VCMDQS,
                              1, vmstate_vcmdq, SMMUv3Vcmdq),
+        VMSTATE_END_OF_LIST(),
+    },
+};
+
+static bool is_needed(void *opaque)
+{
+    SMMUv3State *s = opaque;
+
+    return s->cmdqv;
+}
+
+/* A subsection that is in the stream is loaded, needed or not */
+static int pre_load(void *opaque)
+{
+    if (!is_needed(opaque)) {
+        error_report("smmuv3-cmdqv: x-cmdqv-vintfs= has to be the same on "
+                     "both sides: here it is missing");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+const VMStateDescription vmstate_smmuv3_cmdqv = {
+    .name = "smmuv3/cmdqv",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = is_needed,
+    .pre_load = pre_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT_POINTER(cmdqv, SMMUv3State, vmstate_regs,
+                               SMMUv3CmdqvDevice),
         VMSTATE_END_OF_LIST(),
     },
 };

@@ -11,9 +11,9 @@
 #include <glib/gstdio.h>
 #include "smmuv3-rig.h"
 
-#define MACHINE     "-M virt,highmem-ecam=off -m 64M -nodefaults " \
+#define MACHINE(n)  "-M virt,highmem-ecam=off -m 64M -nodefaults " \
                     "-device arm-smmuv3,primary-bus=pcie.0,stage=nested," \
-                    "x-cmdqv-vintfs=4 "
+                    "x-cmdqv-vintfs=" n " "
 #define CMDQV       0x0c100000ULL
 #define CMDQV_SIZE  0xb0000
 
@@ -49,7 +49,7 @@
 static void start(Rig *r, const char *args)
 {
     *r = (Rig) {
-        .qts = qtest_initf(MACHINE "%s", args),
+        .qts = qtest_initf(MACHINE("4") "%s", args),
         .smmu = RIG_ACCEL_BASE,
     };
 }
@@ -318,7 +318,8 @@ static void test_long_queue(void)
     qtest_quit(r.qts);
 }
 
-static void wait_migrated(QTestState *qts)
+/* Returns: "completed" or "failed" */
+static const char *wait_migrated(QTestState *qts)
 {
     for (;;) {
         QDict *info = qtest_qmp_assert_success_ref(qts,
@@ -327,9 +328,11 @@ static void wait_migrated(QTestState *qts)
             g_strdup(qdict_get_try_str(info, "status") ?: "none");
 
         qobject_unref(info);
-        g_assert_cmpstr(status, !=, "failed");
         if (!strcmp(status, "completed")) {
-            return;
+            return "completed";
+        }
+        if (!strcmp(status, "failed")) {
+            return "failed";
         }
         g_usleep(10000);
     }
@@ -385,7 +388,7 @@ static void test_migration(void)
     before = read_all(r.qts);
     qtest_qmp_assert_success(r.qts, "{'execute': 'migrate', "
                              "'arguments': {'uri': %s}}", uri);
-    wait_migrated(r.qts);
+    g_assert_cmpstr(wait_migrated(r.qts), ==, "completed");
     qtest_quit(r.qts);
 
     start(&r, "-S -incoming defer");
@@ -401,6 +404,34 @@ static void test_migration(void)
     g_unlink(file);
 }
 
+/* The guest's queues would be gone, or be others: refused, and QEMU goes on */
+static void test_migration_differs(void)
+{
+    static const char *others[] = { "0", "2" };
+    g_autofree char *file = NULL, *uri = NULL;
+    int fd = g_file_open_tmp("smmuv3-cmdqv-XXXXXX", &file, NULL);
+    Rig r;
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    uri = g_strdup_printf("file:%s", file);
+    start(&r, "");
+    qtest_qmp_assert_success(r.qts, "{'execute': 'migrate', "
+                             "'arguments': {'uri': %s}}", uri);
+    g_assert_cmpstr(wait_migrated(r.qts), ==, "completed");
+    qtest_quit(r.qts);
+
+    for (int i = 0; i < ARRAY_SIZE(others); i++) {
+        r.qts = qtest_initf(MACHINE("%s") "-S -incoming defer", others[i]);
+        qtest_qmp_assert_success(r.qts, "{'execute': 'migrate-incoming', "
+                                 "'arguments': {'uri': %s, "
+                                 "'exit-on-error': false}}", uri);
+        g_assert_cmpstr(wait_migrated(r.qts), ==, "failed");
+        qtest_quit(r.qts);
+    }
+    g_unlink(file);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -411,5 +442,6 @@ int main(int argc, char **argv)
     qtest_add_func("smmuv3/cmdqv/memory", test_memory);
     qtest_add_func("smmuv3/cmdqv/long-queue", test_long_queue);
     qtest_add_func("smmuv3/cmdqv/migration", test_migration);
+    qtest_add_func("smmuv3/cmdqv/migration-differs", test_migration_differs);
     return g_test_run();
 }

@@ -57,9 +57,9 @@ static int execute_next(SMMUv3CmdqvDevice *d, unsigned q)
 }
 
 /* Returns: whether there is more to do */
-static bool consume(SMMUv3CmdqvDevice *d, unsigned q)
+static bool consume(SMMUv3CmdqvDevice *d, unsigned q, unsigned limit)
 {
-    for (int n = 0; n < COMMANDS_AT_ONCE; n++) {
+    for (unsigned n = 0; n < limit; n++) {
         int error;
 
         if (!smmuv3_cmdqv_pending(&d->regs, q)) {
@@ -78,19 +78,27 @@ static bool consume(SMMUv3CmdqvDevice *d, unsigned q)
     return smmuv3_cmdqv_pending(&d->regs, q);
 }
 
-/* In the guest's time: nothing is consumed while the machine is stopped */
+/*
+ * In the guest's time: nothing is consumed while the machine is stopped. Not
+ * at once: with -icount the clock stands still while timers run, and one that
+ * has expired again is run before anything else.
+ */
 static void soon(SMMUv3CmdqvDevice *d)
 {
-    timer_mod(d->more, qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
+    timer_mod(d->more, qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + 1);
 }
 
 static void consume_more(void *opaque)
 {
     SMMUv3CmdqvDevice *d = opaque;
+    unsigned nb_vcmdqs = smmuv3_cmdqv_nb_vcmdqs(&d->regs), nb_pending = 0;
     bool more = false;
 
-    for (unsigned q = 0; q < smmuv3_cmdqv_nb_vcmdqs(&d->regs); q++) {
-        more |= consume(d, q);
+    for (unsigned q = 0; q < nb_vcmdqs; q++) {
+        nb_pending += smmuv3_cmdqv_pending(&d->regs, q);
+    }
+    for (unsigned q = 0; q < nb_vcmdqs; q++) {
+        more |= consume(d, q, COMMANDS_AT_ONCE / MAX(nb_pending, 1));
     }
     if (more) {
         soon(d);
@@ -119,7 +127,7 @@ static void cmdqv_write(void *opaque, hwaddr offset, uint64_t value,
     switch (out.effect) {
     case CMDQV_EFFECT_ENABLE:
     case CMDQV_EFFECT_DOORBELL:
-        if (consume(d, out.q)) {
+        if (consume(d, out.q, COMMANDS_AT_ONCE)) {
             soon(d);
         }
         break;

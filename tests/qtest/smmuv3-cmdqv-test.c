@@ -283,38 +283,43 @@ static void test_memory(void)
 #define MANY    0x8000
 
 /* So many CMD_SYNC, of which 0x46 repeated is one, while nothing moves on */
-static void put_many(Rig *r)
+static void put_many(Rig *r, int l)
 {
-    qtest_writel(r->qts, P0(1, 0) + EN, 0);
-    qtest_writeq(r->qts, P1(1, 0), 0x43000000 | 16);
-    qtest_writel(r->qts, P0(1, 0) + EN, 1);
+    qtest_writel(r->qts, P0(1, l) + EN, 0);
+    qtest_writeq(r->qts, P1(1, l), 0x43000000 | 16);
+    qtest_writel(r->qts, P0(1, l) + EN, 1);
     qtest_memset(r->qts, 0x43000000, SYNC, 16 * MANY);
     qtest_qmp_assert_success(r->qts, "{'execute': 'stop'}");
-    qtest_writel(r->qts, P0(1, 0) + PROD, MANY);
-    g_assert_cmpint(qtest_readl(r->qts, P0(1, 0) + CONS), ==, 1024);
+    qtest_writel(r->qts, P0(1, l) + PROD, MANY);
+    g_assert_cmpint(qtest_readl(r->qts, P0(1, l) + CONS), ==, 1024);
 }
 
-static void wait_many(Rig *r)
+/* The first @n queues together have a thousand for each tick of the clock */
+static void finish_many(Rig *r, int n)
 {
     qtest_qmp_assert_success(r->qts, "{'execute': 'cont'}");
-    for (int i = 0; i < 10000; i++) {
-        if (qtest_readl(r->qts, P0(1, 0) + CONS) == MANY) {
-            break;
+    for (uint32_t done = 1024; done < MANY; done += 1024 / n) {
+        for (int l = 0; l < n; l++) {
+            g_assert_cmpint(qtest_readl(r->qts, P0(1, l) + CONS), ==, done);
         }
-        g_usleep(1000);
+        qtest_clock_step(r->qts, 1);
     }
-    assert_done(r, 1, 0);
+    for (int l = 0; l < n; l++) {
+        assert_done(r, 1, l);
+    }
 }
 
-/* A long queue does not hold up the rest of QEMU, nor a stopped machine */
+/* Long queues do not hold up the rest of QEMU, nor a stopped machine */
 static void test_long_queue(void)
 {
     Rig r;
 
     start(&r, "");
     give(&r, 1, 1, false);
-    put_many(&r);
-    wait_many(&r);
+    for (int l = 0; l < 2; l++) {
+        put_many(&r, l);
+    }
+    finish_many(&r, 2);
     qtest_quit(r.qts);
 }
 
@@ -384,7 +389,7 @@ static void test_migration(void)
     submit(&r, 3, 1, 0xff);
     repair(&r, 3, 1, true);
     submit(&r, 3, 0, 0xff);
-    put_many(&r);
+    put_many(&r, 0);
     before = read_all(r.qts);
     qtest_qmp_assert_success(r.qts, "{'execute': 'migrate', "
                              "'arguments': {'uri': %s}}", uri);
@@ -394,10 +399,10 @@ static void test_migration(void)
     start(&r, "-S -incoming defer");
     qtest_qmp_assert_success(r.qts, "{'execute': 'migrate-incoming', "
                              "'arguments': {'uri': %s}}", uri);
-    wait_migrated(r.qts);
+    g_assert_cmpstr(wait_migrated(r.qts), ==, "completed");
     after = read_all(r.qts);
     g_assert_cmpmem(after->data, after->len * 4, before->data, before->len * 4);
-    wait_many(&r);
+    finish_many(&r, 1);
     repair(&r, 3, 0, true);
     assert_done(&r, 3, 0);
     qtest_quit(r.qts);

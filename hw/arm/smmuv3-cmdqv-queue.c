@@ -225,3 +225,37 @@ bool smmuv3_cmdqv_stop(SMMUv3Cmdqv *s, unsigned q, int error)
     s->vcmdq[q].cons = FIELD_DP32(s->vcmdq[q].cons, VCMDQ_CONS, ERR, error);
     return raise_error(s, q, R_VCMDQ_GERROR_CMDQ_ERR_MASK);
 }
+
+static bool is_lvcmdq(const SMMUv3Cmdqv *s, unsigned q)
+{
+    unsigned v = smmuv3_cmdqv_owner(s, q);
+    unsigned l = FIELD_EX32(s->vcmdq[q].alloc, CMDQV_CMDQ_ALLOC_MAP, LVCMDQ);
+
+    return l < smmuv3_cmdqv_nb_lvcmdqs(s) && smmuv3_cmdqv_find(s, v, l) == q &&
+           (!l || smmuv3_cmdqv_find(s, v, l - 1) >= 0);
+}
+
+const char *smmuv3_vcmdq_illegal(const SMMUv3Cmdqv *s, unsigned q)
+{
+    const SMMUv3Vcmdq *vcmdq = &s->vcmdq[q];
+
+    if (vcmdq->alloc && q >= smmuv3_cmdqv_nb_vcmdqs(s)) {
+        return "there are more VCMDQs";
+    }
+    if (smmuv3_vcmdq_is_mapped(vcmdq)) {
+        if (smmuv3_cmdqv_owner(s, q) >= smmuv3_cmdqv_nb_vintfs(s)) {
+            return "a VCMDQ belongs to no VINTF";
+        }
+        if (!is_lvcmdq(s, q)) {
+            return "a VCMDQ is no LVCMDQ, or that of another one";
+        }
+    }
+    if (vcmdq->status && !(smmuv3_cmdqv_may_run(s, q) &&
+                           smmuv3_cmdqv_base_is_legal(s, q))) {
+        return "a VCMDQ is on that cannot be";
+    }
+    if ((vcmdq->gerror | vcmdq->gerrorn) & ~GERROR_MASK) {
+        return "a VCMDQ has an error that is none";
+    }
+    return NULL;
+}

@@ -377,16 +377,10 @@ const char *smmuv3_cmdqv_state_illegal(const SMMUv3Cmdqv *s)
         }
     }
     for (unsigned q = 0; q < CMDQV_MAX_VCMDQS; q++) {
-        if (s->vcmdq[q].alloc && q >= smmuv3_cmdqv_nb_vcmdqs(s)) {
-            return "there are more VCMDQs";
-        }
-        if (smmuv3_vcmdq_is_mapped(&s->vcmdq[q]) &&
-            smmuv3_cmdqv_owner(s, q) >= smmuv3_cmdqv_nb_vintfs(s)) {
-            return "a VCMDQ belongs to no VINTF";
-        }
-        if (s->vcmdq[q].status && !(smmuv3_cmdqv_may_run(s, q) &&
-                                    smmuv3_cmdqv_base_is_legal(s, q))) {
-            return "a VCMDQ is on that cannot be";
+        const char *illegal = smmuv3_vcmdq_illegal(s, q);
+
+        if (illegal) {
+            return illegal;
         }
     }
     return NULL;

@@ -191,11 +191,12 @@ static inline uint64_t smmuv3_cmdqv_size(const SMMUv3Cmdqv *s)
 const char *smmuv3_cmdqv_param_illegal(uint32_t param);
 
 /**
- * smmuv3_cmdqv_state_illegal - what no register write can make, if anything
+ * smmuv3_cmdqv_state_illegal - what no register write can make, and matters
  *
  * Returns: a literal, or NULL. For what comes from a migration stream.
  */
 const char *smmuv3_cmdqv_state_illegal(const SMMUv3Cmdqv *s);
+const char *smmuv3_vcmdq_illegal(const SMMUv3Cmdqv *s, unsigned q);
 
 /* Set all registers to what they are after a reset */
 void smmuv3_cmdqv_reset(SMMUv3Cmdqv *s);

@@ -382,6 +382,62 @@ static void test_disable(void)
     g_assert_cmphex(rd(s, 0x10000 + 0x80 * 3 + 0xc), ==, 0);
 }
 
+/* An EN that was refused is told, and is no reason to stop the queue later */
+static void test_init_error(void)
+{
+    g_autofree SMMUv3Cmdqv *s = new_model(2);
+    const uint32_t direct = 0x10000 + 0x80 * 3;
+    SMMUv3CmdqvOutcome out;
+
+    /* Not mapped: no VINTF has an error, so nobody is interrupted */
+    out = wr(s, direct + 8, 1);
+    g_assert_cmpint(out.effect, ==, CMDQV_EFFECT_NONE);
+    g_assert_false(out.irq);
+    g_assert_cmphex(rd(s, direct + 0x10), ==, 4);
+    g_assert_cmphex(rd(s, 0x14), ==, 0);
+    g_assert_cmphex(rd(s, 0x24), ==, 1 << 3);
+    g_assert_cmpint(wr(s, direct + 8, 0).effect, ==, CMDQV_EFFECT_NONE);
+
+    wr(s, alloc(3), 1 << 15 | 1);
+    wr(s, vintf(1), ENABLED);
+    g_assert_cmphex(rd(s, 0x14), ==, 2);
+    g_assert_cmpint(enable(s, 1, 0, 0x40001008).effect, ==,
+                    CMDQV_EFFECT_ENABLE);
+    g_assert_cmpint(wr(s, direct + 8, 1).effect, ==, CMDQV_EFFECT_NONE);
+    wr(s, direct + 4, 1);
+    g_assert_true(smmuv3_cmdqv_pending(s, 3));
+    g_assert_cmpint(wr(s, direct + 0x14, 4).effect, ==, CMDQV_EFFECT_NONE);
+    g_assert_cmphex(rd(s, 0x14), ==, 0);
+
+    /* CMDQ_ERR of a queue that is off: nothing to go on with */
+    g_assert_true(smmuv3_cmdqv_stop(s, 3, 1));
+    wr(s, direct + 8, 0);
+    g_assert_cmpint(wr(s, direct + 0x14, rd(s, direct + 0x10)).effect, ==,
+                    CMDQV_EFFECT_NONE);
+
+    /* In the lower half of a pair */
+    smmuv3_cmdqv_write(s, page1(1, 0), 0x40000008 + 0x10, 8);
+    g_assert_true(smmuv3_cmdqv_write(s, page0(1, 0) + 8, 1, 8).irq);
+}
+
+static void test_reset(void)
+{
+    for (int m = 0; m < ARRAY_SIZE(models); m++) {
+        g_autofree SMMUv3Cmdqv *fresh = new_model(m);
+        g_autofree SMMUv3Cmdqv *s = new_mapped(m);
+
+        enable(s, 0, 0, 0x40001008);
+        wr(s, page0(0, 0) + 4, 1);
+        smmuv3_cmdqv_stop(s, 0, 1);
+        wr(s, vintf(0) + 0x40, 3);
+        wr(s, vintf(0) + 0x80, 3);
+        wr(s, 0x1c, 1);
+        wr(s, 0, 0xffffe);
+        smmuv3_cmdqv_reset(s);
+        g_assert_cmpmem(s, sizeof(*s), fresh, sizeof(*fresh));
+    }
+}
+
 /* Indices and their wrap bits in a queue of every size */
 static void test_wrap(void)
 {
@@ -500,7 +556,7 @@ static void test_params(void)
 /* Each thing that a migration stream could have and no guest can do */
 static void test_state(void)
 {
-    for (int wrong = 0; wrong < 9; wrong++) {
+    for (int wrong = 0; wrong < 13; wrong++) {
         g_autofree SMMUv3Cmdqv *s = new_mapped(wrong == 3 ? 0 : 2);
         bool legal = wrong == 0;
 
@@ -530,6 +586,18 @@ static void test_state(void)
             break;
         case 8:
             s->config = 0;
+            break;
+        case 9:                         /* a third LVCMDQ of two */
+            s->vcmdq[5].alloc = 3 << 15 | 2 << 1 | 1;
+            break;
+        case 10:                        /* LVCMDQ 0 of VINTF 3 twice */
+            s->vcmdq[7].alloc = 3 << 15 | 1;
+            break;
+        case 11:                        /* LVCMDQ 1 without 0 */
+            s->vcmdq[6].alloc = 0;
+            break;
+        case 12:                        /* no acknowledgement would end it */
+            s->vcmdq[0].gerror = 8;
             break;
         }
         g_assert_cmpint(!smmuv3_cmdqv_state_illegal(s), ==, legal);
@@ -615,6 +683,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3/cmdqv/alloc-order", test_alloc_order);
     g_test_add_func("/smmuv3/cmdqv/enable", test_enable);
     g_test_add_func("/smmuv3/cmdqv/disable", test_disable);
+    g_test_add_func("/smmuv3/cmdqv/init-error", test_init_error);
+    g_test_add_func("/smmuv3/cmdqv/reset", test_reset);
     g_test_add_func("/smmuv3/cmdqv/wrap", test_wrap);
     g_test_add_func("/smmuv3/cmdqv/errors", test_errors);
     g_test_add_func("/smmuv3/cmdqv/params", test_params);

@@ -258,18 +258,22 @@ static void test_errors(void)
     qtest_quit(r.qts);
 }
 
-/* A queue that is a device's registers, which are not read */
+/* A queue that is a device's registers, its own too: they are not read */
 static void test_memory(void)
 {
+    static const uint64_t bases[] = { UART, CMDQV + 0x10000 };
     Rig r;
 
     start(&r, "");
     give(&r, 1, 1, false);
-    qtest_writel(r.qts, P0(1, 0) + EN, 0);
-    qtest_writeq(r.qts, P1(1, 0), UART | LOG2SIZE);
-    qtest_writel(r.qts, P0(1, 0) + EN, 1);
-    qtest_writel(r.qts, P0(1, 0) + PROD, 1);
-    assert_error(&r, 1, 0, 0, RIG_CERROR_ABT);
+    for (int i = 0; i < ARRAY_SIZE(bases); i++) {
+        qtest_writel(r.qts, P0(1, 0) + EN, 0);
+        qtest_writeq(r.qts, P1(1, 0), bases[i] | LOG2SIZE);
+        repair(&r, 1, 0, false);
+        qtest_writel(r.qts, P0(1, 0) + EN, 1);
+        qtest_writel(r.qts, P0(1, 0) + PROD, 1);
+        assert_error(&r, 1, 0, 0, RIG_CERROR_ABT);
+    }
 
     /* With CMDQ_INIT_ERR: not aligned, larger than the SMMU's own may be */
     qtest_writel(r.qts, P0(1, 1) + EN, 0);
@@ -277,6 +281,27 @@ static void test_memory(void)
     qtest_writel(r.qts, P0(1, 1) + EN, 1);
     g_assert_cmphex(qtest_readl(r.qts, P0(1, 1) + EN_OK), ==, 0);
     g_assert_cmphex(qtest_readl(r.qts, P0(1, 1) + GERROR), ==, 4);
+    qtest_quit(r.qts);
+}
+
+/* A doorbell that a device's DMA writes, with what is in edu's buffer */
+static void test_dma(void)
+{
+    const uint32_t prod = RIG_MARK & 0xfffff, wrap = (2 << LOG2SIZE) - 1;
+    Rig r;
+
+    start(&r, RIG_EDU ",bus=pcie.0,addr=1.0");
+    rig_setup_edu(&r, rig_config(0, 1), BAR);
+    give(&r, 1, 1, false);
+    qtest_memset(r.qts, QUEUE(1, 0), SYNC, 16 << LOG2SIZE);
+    rig_edu_dma(&r, RIG_EDU_BUFFER, P0(1, 0) + PROD, true);
+    g_assert_cmphex(qtest_readl(r.qts, P0(1, 0) + PROD), ==, prod);
+    g_assert_cmphex(qtest_readl(r.qts, P0(1, 0) + CONS), ==, prod & wrap);
+
+    /* Half of a register is none */
+    qtest_writew(r.qts, P0(1, 0) + PROD, 0);
+    qtest_writeb(r.qts, P0(1, 0) + PROD + 1, 0);
+    g_assert_cmphex(qtest_readl(r.qts, P0(1, 0) + PROD), ==, prod);
     qtest_quit(r.qts);
 }
 
@@ -445,6 +470,7 @@ int main(int argc, char **argv)
     qtest_add_func("smmuv3/cmdqv/vmid", test_vmid);
     qtest_add_func("smmuv3/cmdqv/errors", test_errors);
     qtest_add_func("smmuv3/cmdqv/memory", test_memory);
+    qtest_add_func("smmuv3/cmdqv/dma", test_dma);
     qtest_add_func("smmuv3/cmdqv/long-queue", test_long_queue);
     qtest_add_func("smmuv3/cmdqv/migration", test_migration);
     qtest_add_func("smmuv3/cmdqv/migration-differs", test_migration_differs);

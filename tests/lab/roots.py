@@ -198,7 +198,7 @@ def deb_root():
     if not all(found):
         raise LabError(f"no {' and '.join(DEBS)} in {util.BUILD}/deb/{L1_SUITE}: `make deb' builds them")
     debs = [paths[-1] for paths in found]
-    return root_image("deb-root", [L1_SUITE], ["busybox-static", *depends(debs)], BULK, debs)
+    return root_image("deb-root", [L1_SUITE], ["busybox-static", *depends(debs)], BULK, debs=debs)
 
 
 def depends(debs):

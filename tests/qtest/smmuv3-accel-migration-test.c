@@ -10,9 +10,8 @@
 #include "qemu/osdep.h"
 #include <glib/gstdio.h>
 #include "qemu/bswap.h"
-#include "libqtest.h"
-#include "qobject/qdict.h"
 #include "smmuv3-accel.h"
+#include "smmuv3-rig.h"
 
 #define MACHINE "-M virt -m 64M -nodefaults -display none "
 #define PXB8 PXB("pxb1", "8")
@@ -107,31 +106,12 @@ static void assert_all(QTestState *qts, uint64_t base, const uint32_t *words)
     }
 }
 
-static void wait_migrated(QTestState *qts)
-{
-    for (;;) {
-        QDict *info = qtest_qmp_assert_success_ref(qts,
-            "{'execute': 'query-migrate'}");
-        g_autofree char *status =
-            g_strdup(qdict_get_try_str(info, "status") ?: "none");
-
-        qobject_unref(info);
-        g_assert_cmpstr(status, !=, "failed");
-        if (!strcmp(status, "completed")) {
-            return;
-        }
-        g_usleep(10000);
-    }
-}
-
 /* Into a file, whose URI it returns */
 static char *save(QTestState *qts)
 {
     g_autofree char *uri = g_strdup_printf("file:%s/state", tmpdir);
 
-    qtest_qmp_assert_success(qts, "{'execute': 'migrate', "
-                             "'arguments': {'uri': %s}}", uri);
-    wait_migrated(qts);
+    rig_save(qts, uri);
     return g_steal_pointer(&uri);
 }
 
@@ -141,7 +121,7 @@ static QTestState *load(const char *args, const char *uri)
 
     qtest_qmp_assert_success(qts, "{'execute': 'migrate-incoming', "
                              "'arguments': {'uri': %s}}", uri);
-    wait_migrated(qts);
+    g_assert_true(rig_migrated(qts));
     return qts;
 }
 

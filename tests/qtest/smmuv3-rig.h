@@ -225,6 +225,31 @@ static inline void rig_assert_write(Rig *r, uint64_t iova, int event)
     g_assert_cmphex(qtest_readl(r->qts, RIG_TARGET), ==, event ? 0 : RIG_MARK);
 }
 
+/* Waits for the end of a migration; returns whether it succeeded */
+static inline bool rig_migrated(QTestState *qts)
+{
+    for (;;) {
+        QDict *info = qtest_qmp_assert_success_ref(qts,
+            "{'execute': 'query-migrate'}");
+        g_autofree char *status =
+            g_strdup(qdict_get_try_str(info, "status") ?: "none");
+
+        qobject_unref(info);
+        if (!strcmp(status, "completed") || !strcmp(status, "failed")) {
+            return !strcmp(status, "completed");
+        }
+        g_usleep(10000);
+    }
+}
+
+/* The state of the machine goes to @uri */
+static inline void rig_save(QTestState *qts, const char *uri)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate', "
+                             "'arguments': {'uri': %s}}", uri);
+    g_assert_true(rig_migrated(qts));
+}
+
 /* Where the PCI Express capability is in the config space of a port */
 static inline uint64_t rig_express_cap(Rig *r, uint64_t config)
 {

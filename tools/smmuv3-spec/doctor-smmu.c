@@ -40,7 +40,8 @@ static char *join(const GPtrArray *all, const char *prefix)
     return g_string_free(text, false);
 }
 
-static void check_present(Doctor *d)
+/* Whether what follows is of interest */
+static bool check_present(Doctor *d)
 {
     g_autoptr(GPtrArray) all = names(d, CLASS);
     g_autofree char *smmus = join(all, "smmu3.");
@@ -59,6 +60,7 @@ static void check_present(Doctor *d)
                             "dmesg has no line of arm-smmu-v3 then, this host "
                             "has none"));
     }
+    return *smmus;
 }
 
 /* CANWBS, in the IORT (DEN 0049): a bit of each node of a root complex */
@@ -141,11 +143,7 @@ static void check_canwbs(Doctor *d)
 
 void doctor_check_smmu(Doctor *d)
 {
-    guint before = d->lines->len;
-
-    check_present(d);
-    /* It says nothing where there is no SMMU */
-    if (g_array_index(d->lines, DoctorLine, before).level == DOCTOR_OK) {
+    if (check_present(d)) {
         check_canwbs(d);
     }
 }

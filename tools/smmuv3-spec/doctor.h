@@ -42,7 +42,7 @@ SpecStatus doctor_run(const char *root, const char *bdf, bool json,
 
 /* doctor.c, for the others */
 
-/* @cure: printf format of what to do, or NULL if there is nothing to do */
+/* Takes @text and @cure over, which is NULL if there is nothing to do */
 void doctor_say(Doctor *d, DoctorLevel level, const char *topic, char *text,
                 char *cure);
 /* The content of @path, without white space around it, or NULL; g_free() */

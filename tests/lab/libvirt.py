@@ -33,7 +33,7 @@ mounted $root || {{
     rm -rf var/run && ln -s /run var/run
     [ -e usr/bin/sh ] || ln -s dash usr/bin/sh
     [ -e usr/bin/awk ] || ln -s mawk usr/bin/awk
-    cp /lab/guest/Image var/lib/libvirt/images/
+    cp /lab/guest/Image /lab/guest/initrd var/lib/libvirt/images/
 }}
 mounted /dev/pts || {{
     mkdir -p /dev/pts && mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts

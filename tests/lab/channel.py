@@ -128,6 +128,13 @@ class Result:
     def __bool__(self):
         return self.status == 0
 
+    def good(self, name, script):
+        """This, of a script in L1 or L2 by that name; raises if it failed."""
+        if not self:
+            raise LabError(f"{name}: `{script.strip().splitlines()[-1]}': "
+                           f"exit status {self.status}: {self.out[-600:]}")
+        return self
+
 
 class Agent:
     """Runs shell scripts at the other end of a channel."""
@@ -162,6 +169,11 @@ class Agent:
         if hashlib.md5(data).hexdigest() != md5:
             raise Dead(f"{what}: the output was damaged on its way")
         return Result(status, data)
+
+    def sh(self, script, timeout=60, check=True):
+        """The same, for what has to work unless check says otherwise."""
+        result = self.run(script, timeout)
+        return result.good(self.name, script) if check else result
 
 
 class Copy(threading.Thread):

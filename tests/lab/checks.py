@@ -4,6 +4,7 @@
 import time
 
 from . import images, util
+from .qmp import QmpError
 from .util import LabError
 
 READ_MB = 4     # TCG below TCG hashes about 2 MB/s
@@ -12,6 +13,15 @@ READ_MB = 4     # TCG below TCG hashes about 2 MB/s
 def expect(condition, message):
     if not condition:
         raise LabError(message)
+
+
+def refusal(l2, **properties):
+    """What QEMU says to a host device that it has to refuse."""
+    try:
+        l2.device_add("vfio-pci", id="wrong", **properties)
+    except QmpError as error:
+        return str(error)
+    raise LabError(f"device_add took {properties}")
 
 
 def nvme(l2, serial, timeout=20, interval=0.2):

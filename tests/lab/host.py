@@ -25,10 +25,7 @@ class Host:
 
     def sh(self, script, timeout=30, check=True):
         result = self._sh(script, timeout)
-        if check and not result:
-            raise LabError(f"{self.name}: `{script.strip().splitlines()[-1]}': "
-                           f"exit status {result.status}: {result.out[-600:]}")
-        return result
+        return result.good(self.name, script) if check else result
 
     def get(self, path):
         return self.sh(f"cat {shlex.quote(path)}", timeout=60).data
@@ -79,7 +76,7 @@ class L1(Host):
             disks.append(("qemu", images.qemu_disk(qemu)))
         if rival:
             disks.append(("rival", rival))
-        disks += [(name, roots.libvirt_root(name.partition("-")[2]) / "image") for name in platform.roots]
+        disks += [(f"libvirt-{suite}", roots.libvirt_root(suite) / "image") for suite in platform.libvirts]
         table = self.iort(platform, kernel) if platform.mend else None
         with util.stage("L1 boots"):
             self.l0 = l0.L0(platform, kernel, log_dir, disks, table, shell)

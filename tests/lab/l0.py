@@ -75,7 +75,7 @@ class Platform:
     # so the table has to say CANWBS.
     mend: Callable = iort.with_canwbs
     root: Callable = roots.l1_root      # what L1's own disk is made of
-    roots: tuple = ()       # root disks beside that, by name
+    libvirts: tuple = ()    # suites whose libvirt has a root disk beside that
     append: tuple = ()      # more words for L1's kernel
     firmware: bool = True   # UEFI; without, L1 has a device tree only
 
@@ -112,8 +112,7 @@ PAIR = Platform(
              Assignable("nvme0", "nvme", 2), Assignable("nvme1", "nvme", 3)))
 
 # With the root disks of Debian's libvirts, and a kernel with AppArmor as Debian's has it.
-LIBVIRT = Platform(name="libvirt", append=("lsm=apparmor",),
-                   roots=tuple(f"libvirt-{suite}" for suite in roots.LIBVIRT_SUITES))
+LIBVIRT = Platform(name="libvirt", append=("lsm=apparmor",), libvirts=roots.LIBVIRT_SUITES)
 
 # A server on which our Debian packages are installed.
 DEB_INSTALLED = Platform(name="deb-installed", root=roots.deb_root)

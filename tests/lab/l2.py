@@ -143,11 +143,7 @@ class L2:
     # --------------------------------------------------------------- use
 
     def guest(self, script, timeout=60, check=True):
-        result = self.agent.run(script, timeout)
-        if check and not result:
-            raise LabError(f"L2: `{script.strip().splitlines()[-1]}': "
-                           f"exit status {result.status}: {result.out[-600:]}")
-        return result
+        return self.agent.sh(script, timeout, check)
 
     def device_add(self, driver, **properties):
         return self.qmp.cmd("device_add", driver=driver, **properties)

@@ -8,9 +8,9 @@ import shlex
 from . import images, util
 from .channel import Agent, LabError
 from .checks import expect
+from .roots import EMULATOR
 
 EXAMPLES = util.ROOT / "docs/system/arm/smmuv3-accel-libvirt"
-EMULATOR = "/usr/bin/qemu-system-aarch64-smmuv3-accel"
 
 # As udev and systemd would leave it, and what a distribution's image has in /var/lib/libvirt/images.
 PREPARE = f"""
@@ -178,7 +178,6 @@ class Domain:
         self.l1.put("/tmp/relay.py", RELAY.encode())
         self.l1.sh(f"setsid python3 /tmp/relay.py {port} {self.libvirt.root}{socket} "
                    "</dev/null >/tmp/relay.log 2>&1 & echo $! > /tmp/relay.pid")
-        channel.alive = self.alive
         self.agent = Agent(channel, nonce, "L2")
         self.agent.hello(180)
         return self
@@ -192,15 +191,8 @@ class Domain:
         expect("/machine/qemu-" in group, f"QEMU is in the control group {group}")
         expect(label.startswith("libvirt-") and "(enforce)" in label, f"AppArmor says of QEMU: {label}")
 
-    def alive(self):
-        pass
-
     def guest(self, script, timeout=60, check=True):
-        result = self.agent.run(script, timeout)
-        if check and not result:
-            raise LabError(f"L2: `{script.strip().splitlines()[-1]}': "
-                           f"exit status {result.status}: {result.out[-600:]}")
-        return result
+        return self.agent.sh(script, timeout, check)
 
     def qmp(self, name, fds=None, **arguments):
         command = json.dumps({"execute": name, "arguments": arguments})
@@ -213,10 +205,6 @@ class Domain:
 
     def vsmmus(self):
         return self.qmp("query-smmuv3-accel")
-
-    def argv(self):
-        return self.l1.sh(f"tr '\\0' '\\n' < /proc/$(cat {self.libvirt.root}/run/libvirt/qemu/"
-                          f"{self.name}.pid)/cmdline").out.split("\n")
 
     def stop(self):
         self.libvirt.virsh(f"destroy {self.name}", check=False)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """QEMU options of L2, and the two QEMUs that can be asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class Qemu:
 
 
 OURS = Qemu("arm-smmuv3-accel", "/lab/qemu/qemu-system-aarch64")
+
+# The same by the name that newer QEMU, libvirt and KubeVirt write.
+DROPIN = replace(OURS, smmu="arm-smmuv3", bus_option="primary-bus", smmu_extra="accel=on")
 
 # Debian's newer QEMU with upstream's device, for comparison.
 RIVAL = Qemu("arm-smmuv3,accel=on", "/lab/rival/usr/bin/qemu-system-aarch64",

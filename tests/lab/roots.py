@@ -32,6 +32,7 @@ L1_PACKAGES = ["busybox-static", "strace", "qemu-efi-aarch64", "u-boot-qemu", "l
 
 # What `make deb` builds, and a host installs.
 DEBS = ["qemu-system-aarch64-smmuv3-accel", "smmuv3-spec"]
+EMULATOR = f"/usr/bin/{DEBS[0]}"
 
 RIVAL_SUITES = ["trixie", "trixie-backports"]
 RIVAL_PACKAGES = ["qemu-system-arm/trixie-backports"]
@@ -156,12 +157,7 @@ def root_image(name, suites, packages, drop=(), files=(), debs=()):
         if work:
             with util.stage(f"{name} image ({suites[-1]}, arm64 packages)"):
                 tree = work / "tree"
-                extract(tree, suites, packages, util.LOGS / f"{name}.log")
-                merge_usr(tree)
-                for deb in debs:
-                    util.run(["dpkg-deb", "-x", deb, tree])
-                drop_files(tree, drop)
-                write_files(tree, files)
+                fill(tree, name, suites, packages, drop, files, debs)
                 for sub in ("proc", "sys", "dev", "run", "tmp", "lab", "root", "mnt", "rival"):
                     (tree / sub).mkdir(exist_ok=True)
                 for keep in ("usr/bin/busybox", "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"):
@@ -172,16 +168,18 @@ def root_image(name, suites, packages, drop=(), files=(), debs=()):
     return final
 
 
-def write_files(tree, files):
+def fill(tree, name, suites, packages, drop, files, debs=(), arch="arm64"):
+    """Packages, .deb files on top of them, without the patterns of drop, and with files."""
+    extract(tree, suites, packages, util.LOGS / f"{name}.log", arch)
+    merge_usr(tree)
+    for deb in debs:
+        util.run(["dpkg-deb", "-x", deb, tree])
+    for pattern in drop:
+        for path in tree.glob(pattern):
+            util.remove_tree(path) if path.is_dir() else path.unlink()
     for path, text in files:
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_text(text)
-
-
-def drop_files(tree, patterns):
-    for pattern in patterns:
-        for path in tree.glob(pattern):
-            util.remove_tree(path) if path.is_dir() else path.unlink()
 
 
 BULK = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/AAVMF",
@@ -238,18 +236,15 @@ def libvirt_root(suite):
 def libvirt_tree(suite, packages):
     """A directory of a suite's libvirt for this machine, to be run in place."""
     key = util.key_of(suite, packages, LIBVIRT_DROP, LIBVIRT_FILES, FORMAT)
-    # one for each suite
-    with util.cached(f"libvirt-here-{suite}", key) as (final, work):
+    name = f"libvirt-here-{suite}"
+    with util.cached(name, key) as (final, work):
         if work:
             with util.stage(f"libvirt of {suite}"):
                 tree = work / "tree"
-                extract(tree, [suite], packages, util.LOGS / f"libvirt-here-{suite}.log", util.host_arch())
-                merge_usr(tree)
-                drop_files(tree, LIBVIRT_DROP)
-                write_files(tree, LIBVIRT_FILES)
+                fill(tree, name, [suite], packages, LIBVIRT_DROP, LIBVIRT_FILES, arch=util.host_arch())
                 for sub in ("proc", "sys", "dev", "tmp"):
                     (tree / sub).mkdir(exist_ok=True)
-                (tree / "usr/bin/qemu-system-aarch64-smmuv3-accel").touch(0o755)
+                (tree / EMULATOR[1:]).touch(0o755)
     return final / "tree"
 
 

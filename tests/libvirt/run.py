@@ -19,9 +19,9 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from lab import roots, util     # noqa: E402
+from lab.libvirt import EXAMPLES    # noqa: E402
+from lab.roots import EMULATOR  # noqa: E402
 
-EMULATOR = "/usr/bin/qemu-system-aarch64-smmuv3-accel"
-PAGE = util.ROOT / "docs/system/arm/smmuv3-accel-libvirt"
 PACKAGES = ["libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients", "libxml2-utils",
             "qemu-efi-aarch64", "dash", "coreutils", "util-linux", "sed",
             # of the QEMU that was built
@@ -74,7 +74,7 @@ class Root:
 def domain_xml(name):
     """A domain of the manual's page or of this directory, for a machine without KVM."""
     path = HERE / f"domains/{name}.xml"
-    text = (path if path.exists() else PAGE / f"{name}.xml").read_text()
+    text = (path if path.exists() else EXAMPLES / f"{name}.xml").read_text()
     text = text.replace("type='kvm'", "type='qemu'")
     text = text.replace("<cpu mode='host-passthrough'/>",
                         "<cpu mode='custom'><model>cortex-a57</model></cpu>")

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What smmuv3-spec says for those who do not type -device, tried on a host."""
 
-from dataclasses import replace
 from xml.etree import ElementTree
 
 from lab import checks, l0, options, util
 from lab.checks import expect
+from lab.options import DROPIN
 from lab.scenario import scenario
 from lab.scenarios.specification import SMMU1, refusal, tool, values
 
 PROPERTY = "{http://libvirt.org/schemas/domain/qemu/1.0}property"
 DOMAIN = util.ROOT / "tests/unit/smmuv3-spec/hostdev.xml"
-DROPIN = replace(options.OURS, smmu="arm-smmuv3", bus_option="primary-bus", smmu_extra="accel=on")
 
 
 def cures(text):

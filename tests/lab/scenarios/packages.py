@@ -3,12 +3,12 @@
 
 from dataclasses import replace
 
-from lab import checks, l0, options
+from lab import checks, l0, options, roots
 from lab.checks import expect
 from lab.scenario import scenario
 from lab.scenarios.specification import pasted
 
-INSTALLED = replace(options.OURS, path="/usr/bin/qemu-system-aarch64-smmuv3-accel")
+INSTALLED = replace(options.OURS, path=roots.EMULATOR)
 UEFI = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"    # of the package that ours depends on
 
 

@@ -29,21 +29,13 @@ def quoted():
             for page in PAGES for block in blocks.read(page.read_text()) if "lab:refusals_quoted" in block.shown]
 
 
-def refusal(guest, **arguments):
-    try:
-        guest.device_add("vfio-pci", id="wrong", **arguments)
-    except QmpError as error:
-        return str(error)
-    raise checks.LabError(f"device_add took {arguments}")
-
-
 def hot_plug_only(lab, bdf, failing):
     """What is said to KubeVirt's values; and on a host whose SMMU has no stage 2 for a guest's tables."""
     guest = shim.guest(lab)
     guest.start(options.iommufd() + options.pxb() + ["-device", KUBEVIRT] + options.port(), boot="none", stopped=True)
     if failing:
         guest.shim.arm(1, {"IOMMU_HWPT_ALLOC": errno.EOPNOTSUPP}, times=99)
-    said = refusal(guest, bus="rp1", host=bdf, iommufd="iommufd0")
+    said = checks.refusal(guest, bus="rp1", host=bdf, iommufd="iommufd0")
     guest.stop()
     return said
 
@@ -61,10 +53,10 @@ def refusals_quoted(lab):
     guest = lab.guest()
     guest.start(iommufd + ports + options.vfio(one) + options.port(4, bus="pcie.0")
                 + ["-device", "pcie-pci-bridge,id=bridge,bus=rp3"], boot="none", stopped=True)
-    said.append(refusal(guest, bus="rp2", host=other))
-    said.append(refusal(guest, bus="bridge", addr="1", host=other, iommufd="iommufd0"))
-    said.append(refusal(guest, bus="rp2", sysfsdev=association.mediated(lab, 4), iommufd="iommufd0"))
-    said.append(refusal(guest, bus="rp4", host=same_group, iommufd="iommufd0"))
+    said.append(checks.refusal(guest, bus="rp2", host=other))
+    said.append(checks.refusal(guest, bus="bridge", addr="1", host=other, iommufd="iommufd0"))
+    said.append(checks.refusal(guest, bus="rp2", sysfsdev=association.mediated(lab, 4), iommufd="iommufd0"))
+    said.append(checks.refusal(guest, bus="rp4", host=same_group, iommufd="iommufd0"))
     try:
         guest.qmp.cmd("migrate", uri="unix:/tmp/nobody")
     except QmpError as error:

@@ -31,6 +31,12 @@ typedef struct SMMUv3AccelCounters {
     uint64_t events_dropped;    /* queue full, off, or not writable */
     uint64_t events_lost;       /* in the kernel, before QEMU saw them */
 
+    uint64_t cmdqv_doorbells;   /* writes that QEMU saw, of PROD */
+    uint64_t cmdqv_commands;    /* executed by QEMU, from queues of the CMDQV */
+    uint64_t cmdqv_errors;      /* queues that stopped, in either mode */
+    uint64_t cmdqv_given;       /* to the hardware */
+    uint64_t cmdqv_taken_back;
+
     uint64_t complaints;
     uint64_t complaints_suppressed;
 } SMMUv3AccelCounters;

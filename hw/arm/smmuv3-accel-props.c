@@ -120,6 +120,7 @@ static void set_no_hotplug(Object *obj, bool value, Error **errp)
 
 static const Property smmuv3_accel_properties[] = {
     DEFINE_PROP_STRING("host-smmu", SMMUv3AccelState, host_smmu),
+    DEFINE_PROP_UINT32("cmdqv-param", SMMUv3AccelState, cmdqv_param, 0),
     DEFINE_PROP_UINT64("x-msi-doorbell", SMMUv3AccelState, msi_doorbell, 0),
 };
 
@@ -136,6 +137,7 @@ static const struct {
     { "iidr", "IIDR as the guest reads it; not given: from the host" },
     { "aidr", "AIDR as the guest reads it; not given: from the host" },
     { "host-smmu", "sysfs name of the physical SMMU to accept devices of" },
+    { "cmdqv-param", "PARAM of the CMDQV; not given: from the host, or 0x4011" },
     { "x-msi-doorbell", "set by the board" },
     { "x-no-hotplug", "set by the board: host devices at start only" },
     { "mode", "specified, inherited, default, or undecided" },

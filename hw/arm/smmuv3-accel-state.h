@@ -62,6 +62,7 @@ struct SMMUv3AccelState {
     char *host_smmu;                /* wanted; NULL: any */
     hwaddr msi_doorbell;            /* set by the board; 0: none */
     bool no_hotplug;                /* set by the board, with a device tree */
+    uint32_t cmdqv_param;           /* PARAM of a CMDQV; 0: not given */
 
     /* ID registers: fixed at the latest when the machine is done */
     bool regs_fixed;
@@ -76,6 +77,7 @@ struct SMMUv3AccelState {
     SMMUv3AccelBatch batch;
     SMMUv3AccelMMIO mmio;
     SMMUv3AccelEventq eventq;
+    struct SMMUv3AccelCmdqv *cmdqv; /* NULL: the guest cannot have one */
     SMMUv3AccelLimit complaints, exposures;
     QEMUTimer *exposed_timer;       /* runs while a device is exposed */
     SMMUv3AccelCounters counters;

@@ -164,7 +164,7 @@ static bool admit(SMMUv3AccelState *s, SMMUv3AccelHostDevice *host,
     return check_time(s, host, errp) && check_iommufd(s, host, errp) &&
            check_association(s, host, smmu, errp) &&
            check_group(s, host, bus, devfn, errp) &&
-           smmuv3_accel_host_ask(host, &s->counters, errp) &&
+           smmuv3_accel_host_ask(host, false, &s->counters, errp) &&
            smmuv3_accel_regs_admit(s, host, smmu, errp);
 }
 
@@ -177,7 +177,7 @@ static bool ensure_host(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
         return true;
     }
     warn_unknown_smmu(s, host, smmu);
-    s->host = smmuv3_accel_host_new(host, &s->counters, errp);
+    s->host = smmuv3_accel_host_new(host, false, &s->counters, errp);
     if (!s->host) {
         error_prepend(errp, "host device %s, physical SMMU %s: ", host->name,
                       smmu ?: "unnamed");

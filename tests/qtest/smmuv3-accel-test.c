@@ -239,21 +239,30 @@ static void test_refusal(gconstpointer opaque)
     assert_refused(refusal->args, refusal->error);
 }
 
-/* The platform bus has 64 interrupts, four for each */
-static void test_too_many(void)
+/* @max of them, with @option each, are all that a machine has room for */
+static void assert_too_many(int max, const char *option, const char *error)
 {
     g_autoptr(GString) args = g_string_new(NULL);
 
-    for (int i = 1; i <= 17; i++) {
+    for (int i = 1; i <= max + 1; i++) {
         g_string_append_printf(args, "-device pxb-pcie,id=pxb%d,bus=pcie.0,"
                                "bus_nr=%d -device arm-smmuv3-accel,bus=pxb%d,"
-                               SPEC_A " ", i, 8 * i, i);
-        if (i == 16) {
+                               SPEC_A "%s ", i, 8 * i, i, option);
+        if (i == max) {
             assert_refused(args->str, NULL);
         }
     }
-    assert_refused(args->str, "no interrupts left on the platform bus: "
-                   "a machine has room for 16 arm-smmuv3-accel");
+    assert_refused(args->str, error);
+}
+
+/* The platform bus has 64 interrupts: four for each, five with a CMDQV */
+static void test_too_many(void)
+{
+    assert_too_many(16, "", "no interrupts left on the platform bus: "
+                    "a machine has room for 16 arm-smmuv3-accel");
+    assert_too_many(12, ",cmdqv=on", "no interrupts left on the platform bus: "
+                    "a machine has room for 12 arm-smmuv3-accel with a CMDQV "
+                    "each, and for more without");
 }
 
 static void test_hotplug(void)

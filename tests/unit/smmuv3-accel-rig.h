@@ -12,6 +12,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "hw/arm/smmuv3-accel-cmdqv.h"
 #include "hw/arm/smmuv3-accel-device.h"
 #include "hw/arm/smmuv3-accel-evaluate.h"
 #include "hw/arm/smmuv3-accel-state.h"
@@ -104,6 +105,9 @@ typedef struct RigEvents {
 RigEvents rig_events(void);
 /* Called when an event is delivered, as the MSI of one might; NULL: nothing */
 void rig_on_event(void (*func)(void));
+
+/* What the CMDQV says of itself; its registers are the test's own */
+void rig_set_cmdqv(SMMUv3AccelCmdqvMode mode, const char *why);
 
 /* Messages since the last call */
 char *rig_messages(void);

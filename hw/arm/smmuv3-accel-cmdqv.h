@@ -14,9 +14,7 @@
 
 #include "hw/arm/smmuv3-accel.h"
 #include "qapi/qapi-types-smmuv3-accel.h"
-
-/* PARAM if neither the command line nor a host at start says another one */
-#define SMMU_ACCEL_CMDQV_PARAM 0x4011
+#include "smmuv3-accel-idregs.h"
 
 /**
  * smmuv3_accel_cmdqv_realize - make room for a CMDQV, unless cmdqv=off

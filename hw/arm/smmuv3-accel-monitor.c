@@ -213,6 +213,10 @@ static void print_cmdqv(Monitor *mon, const SMMUv3AccelInfoCmdqv *cmdqv)
     } else {
         line_add(&line, "%s", SMMUv3AccelCmdqvMode_str(cmdqv->mode));
     }
+    if (cmdqv->has_hardware_log2size) {
+        line_add(&line, "up to %u entries are sure to fit into hardware",
+                 1U << cmdqv->hardware_log2size);
+    }
     line_end(&line);
     for (SMMUv3AccelInfoCmdqvQueueList *l = cmdqv->queues; l; l = l->next) {
         print_vcmdq(mon, l->value);

@@ -117,8 +117,9 @@ static SMMUv3AccelInfoCmdqv *query_cmdqv(const SMMUv3AccelState *s)
         return info;
     }
     regs = &s3->cmdqv->regs;
-    info->has_param = true;
+    info->has_param = info->has_hardware_log2size = true;
     info->param = regs->param;
+    info->hardware_log2size = smmuv3_accel_regs_hardware_cmdqs(s);
     for (unsigned q = 0; q < smmuv3_cmdqv_nb_vcmdqs(regs); q++) {
         QAPI_LIST_APPEND(tail, query_vcmdq(&regs->vcmdq[q], q, info->mode ==
                                            SMMU_ACCEL_CMDQV_HARDWARE));
@@ -310,7 +311,7 @@ SMMUv3AccelInfo *smmuv3_accel_query(SMMUv3AccelState *s)
     info->enabled = smmu_enabled(ARM_SMMUV3(s));
     info->mode = smmuv3_accel_regs_mode(s);
     info->inherited_from = g_strdup(s->inherited_from);
-    info->spec = s->regs_fixed ? smmuv3_accel_regs_spec(&s->regs) : NULL;
+    info->spec = s->regs_fixed ? smmuv3_accel_regs_to_paste(s) : NULL;
     info->registers = query_registers(s);
     info->host_smmu_wanted = g_strdup(s->host_smmu);
     info->host_smmu = g_strdup(s->associated_smmu);

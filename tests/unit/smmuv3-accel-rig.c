@@ -80,6 +80,18 @@ const char *smmuv3_accel_cmdqv_why(const SMMUv3AccelState *s)
     return cmdqv_why;
 }
 
+static long page_size = 4096;
+
+void rig_set_page_size(long size)
+{
+    page_size = size;
+}
+
+long qemu_minrampagesize(void)
+{
+    return page_size;
+}
+
 /* Into a queue that the guest empties at once */
 void smmuv3_deliver_event(SMMUv3State *s, Evt *evt)
 {

@@ -17,6 +17,7 @@
 #include "hw/arm/smmuv3-accel-evaluate.h"
 #include "hw/arm/smmuv3-accel-state.h"
 #include "hw/pci/pci_bus.h"
+#include "system/hostmem.h"
 #include "fake-iommufd.h"
 
 /* An SMMU that any guest can live with, and another one that is the same */
@@ -108,6 +109,8 @@ void rig_on_event(void (*func)(void));
 
 /* What the CMDQV says of itself; its registers are the test's own */
 void rig_set_cmdqv(SMMUv3AccelCmdqvMode mode, const char *why);
+/* The smallest page of guest memory on the host; 4096 at first */
+void rig_set_page_size(long size);
 
 /* Messages since the last call */
 char *rig_messages(void);

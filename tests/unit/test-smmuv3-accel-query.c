@@ -10,6 +10,7 @@
 #include "hw/arm/smmuv3-accel-query.h"
 #include "hw/arm/smmuv3-cmdqv-device.h"
 #include "hw/pci/pci_device.h"
+#include "qemu/units.h"
 
 /* What a plug asks of the physical SMMU */
 #define ASKED "hw-info=1 ioas-alloc=1 iova-ranges=1 "
@@ -551,8 +552,11 @@ static void assert_cmdqv(Rig *rig, OnOffAuto wanted, SMMUv3AccelCmdqvMode mode,
     g_assert_cmpint(info->cmdqv->mode, ==, mode);
     g_assert_cmpstr(info->cmdqv->why, ==, why);
     g_assert_cmpint(info->cmdqv->has_param, ==, !!rig->s3->cmdqv);
+    g_assert_cmpint(info->cmdqv->has_hardware_log2size, ==,
+                    !!rig->s3->cmdqv);
     if (info->cmdqv->has_param) {
         g_assert_cmphex(info->cmdqv->param, ==, 0x4011);
+        g_assert_cmpuint(info->cmdqv->hardware_log2size, ==, 8);
     }
     assert_str(queues(info->cmdqv), want);
 }
@@ -602,6 +606,47 @@ static void test_cmdqv(void)
     rig_free(rig);
 }
 
+/* Inherited, so that queues fit into the host's pages and into its SMMU */
+static void test_cmdqs(void)
+{
+    static const struct {
+        OnOffAuto cmdqv;
+        long page_size;
+        unsigned cmdqs;
+    } cases[] = {
+        { ON_OFF_AUTO_ON, 4 * KiB, 8 },
+        { ON_OFF_AUTO_ON, 64 * KiB, 12 },
+        { ON_OFF_AUTO_ON, 2 * MiB, 16 },    /* the host's */
+        { ON_OFF_AUTO_ON, LONG_MAX, 16 },   /* no memory */
+        { ON_OFF_AUTO_OFF, 4 * KiB, 19 },
+        { ON_OFF_AUTO_AUTO, 4 * KiB, 19 },  /* the host has none */
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        Rig *rig = rig_new(LINUX_6_19);
+        g_autofree SMMUv3CmdqvDevice *d = g_new0(SMMUv3CmdqvDevice, 1);
+        g_autoptr(SMMUv3AccelInfo) info = NULL;
+
+        rig->s->spec.cmdqv = cases[i].cmdqv;
+        rig_set_page_size(cases[i].page_size);
+        g_assert(rig_plug(rig, 1, &error_abort));
+        g_assert_cmpuint(FIELD_EX32(rig->s->regs.reg[SMMU_ACCEL_IDR1], IDR1,
+                                    CMDQS), ==, cases[i].cmdqs);
+
+        rig->s3->cmdqv = d;
+        d->regs.param = 0x4011;
+        info = smmuv3_accel_query(rig->s);
+        g_assert_nonnull(strstr(info->spec, ",cmdqv=on,cmdqv-param=0x4011"));
+        if (cases[i].cmdqv == ON_OFF_AUTO_ON) {
+            g_assert_cmpuint(info->cmdqv->hardware_log2size, ==,
+                             cases[i].cmdqs);
+        }
+        rig->s3->cmdqv = NULL;
+        rig_free(rig);
+    }
+    rig_set_page_size(4 * KiB);
+}
+
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
@@ -621,5 +666,6 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/query/no-veventq", test_no_veventq);
     g_test_add_func("/smmuv3-accel/query/events", test_events);
     g_test_add_func("/smmuv3-accel/query/cmdqv", test_cmdqv);
+    g_test_add_func("/smmuv3-accel/query/cmdqs", test_cmdqs);
     return g_test_run();
 }

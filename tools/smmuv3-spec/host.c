@@ -8,6 +8,7 @@
 #include "qapi/error.h"
 #include "qemu/host-utils.h"
 #include <linux/iommufd.h>
+#include "hw/arm/smmuv3-cmdqv.h"
 #include "smmuv3-spec.h"
 
 /* Finding it in sysfs */
@@ -124,6 +125,27 @@ void spec_host_clear(SpecHost *host)
 
 /* Asking the kernel */
 
+/*
+ * What a guest's PARAM can be. No error says more than that there is none for
+ * guests, with which an SMMU nests as well.
+ */
+static uint32_t read_cmdqv(int iommufd, uint32_t dev_id)
+{
+    struct iommu_hw_info_tegra241_cmdqv info = { 0 };
+    uint32_t param = 0;
+
+    if (spec_cmdqv_info(iommufd, dev_id, &info)) {
+        return 0;
+    }
+    if ((info.version | info.log2vcmdqs | info.log2vsids) > 0xf) {
+        return 0;
+    }
+    param = FIELD_DP32(param, CMDQV_PARAM, VER, info.version);
+    param = FIELD_DP32(param, CMDQV_PARAM, LOG2_VCMDQS, info.log2vcmdqs);
+    param = FIELD_DP32(param, CMDQV_PARAM, LOG2_SIDS, info.log2vsids);
+    return smmuv3_cmdqv_param_illegal(param) ? 0 : param;
+}
+
 static SpecStatus read_info(SpecHost *host, int iommufd, uint32_t dev_id,
                             Error **errp)
 {
@@ -140,6 +162,7 @@ static SpecStatus read_info(SpecHost *host, int iommufd, uint32_t dev_id,
     memcpy(host->info.idr, info.idr, sizeof(host->info.idr));
     host->info.iidr = info.iidr;
     host->info.aidr = info.aidr;
+    host->info.cmdqv_param = read_cmdqv(iommufd, dev_id);
     return SPEC_YES;
 }
 

@@ -143,7 +143,8 @@ static bool vcpu_shall_stop, vcpu_can_run;
 static void (*deferred)(void *opaque, bool alone);
 static void *deferred_opaque;
 
-bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size)
+bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size,
+                          bool is_write)
 {
     return vcpu_alone;
 }

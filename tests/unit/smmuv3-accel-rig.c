@@ -8,6 +8,8 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "exec/memory.h"
+#include "exec/ramblock.h"
 #include "hw/pci/pci_device.h"
 #include "hw/qdev-core.h"
 #include "monitor/monitor.h"
@@ -105,6 +107,18 @@ uint16_t pci_requester_id(PCIDevice *dev)
 bool phase_check(MachineInitPhase phase)
 {
     return true;
+}
+
+/* There is no memory to be in, so that nobody but the owner has the region */
+void memory_region_init_ram_device_ptr(MemoryRegion *mr, Object *owner,
+                                       const char *name, uint64_t size,
+                                       void *ptr)
+{
+    static RAMBlock block;
+
+    block = (RAMBlock) { .mr = mr, .host = ptr, .max_length = size };
+    mr->owner = owner;
+    mr->ram_block = &block;
 }
 
 /* A BQL that threads can wait for; the one of the tests' stubs is none */

@@ -15,6 +15,7 @@
 #include "hw/irq.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "qemu/units.h"
 #include "trace.h"
 
 #include "smmuv3-accel-cmdqv.h"

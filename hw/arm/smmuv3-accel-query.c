@@ -103,7 +103,7 @@ static SMMUv3AccelInfoCmdqvQueue *query_vcmdq(const SMMUv3Vcmdq *vcmdq,
     return info;
 }
 
-static SMMUv3AccelInfoCmdqv *query_cmdqv(const SMMUv3AccelState *s)
+static SMMUv3AccelInfoCmdqv *query_cmdqv(SMMUv3AccelState *s)
 {
     const SMMUv3State *s3 = ARM_SMMUV3(s);
     SMMUv3AccelInfoCmdqv *info = g_new0(SMMUv3AccelInfoCmdqv, 1);

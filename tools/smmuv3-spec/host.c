@@ -132,18 +132,10 @@ void spec_host_clear(SpecHost *host)
 static uint32_t read_cmdqv(int iommufd, uint32_t dev_id)
 {
     struct iommu_hw_info_tegra241_cmdqv info = { 0 };
-    uint32_t param = 0;
 
-    if (spec_cmdqv_info(iommufd, dev_id, &info)) {
-        return 0;
-    }
-    if ((info.version | info.log2vcmdqs | info.log2vsids) > 0xf) {
-        return 0;
-    }
-    param = FIELD_DP32(param, CMDQV_PARAM, VER, info.version);
-    param = FIELD_DP32(param, CMDQV_PARAM, LOG2_VCMDQS, info.log2vcmdqs);
-    param = FIELD_DP32(param, CMDQV_PARAM, LOG2_SIDS, info.log2vsids);
-    return smmuv3_cmdqv_param_illegal(param) ? 0 : param;
+    return spec_cmdqv_info(iommufd, dev_id, &info) ? 0 :
+           smmuv3_cmdqv_guest_param(info.version, info.log2vcmdqs,
+                                    info.log2vsids);
 }
 
 static SpecStatus read_info(SpecHost *host, int iommufd, uint32_t dev_id,

@@ -33,6 +33,12 @@
 
 const FakeSMMU host_smmu = { .name = "smmu3.0", .info = HOST_INFO };
 const FakeSMMU other_smmu = { .name = "smmu3.1", .info = HOST_INFO };
+const FakeSMMU cmdqv_smmu = {
+    .name = "smmu3.2",
+    .info = HOST_INFO,
+    .cmdqv = { .version = 1, .log2vcmdqs = 1, .log2vsids = 4 },
+    .interfaces = 3,
+};
 
 /* Stubs: the guest's memory, PCI, qdev, messages */
 

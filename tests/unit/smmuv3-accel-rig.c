@@ -11,9 +11,10 @@
 #include "exec/memory.h"
 #include "exec/ramblock.h"
 #include "hw/pci/pci_device.h"
-#include "hw/qdev-core.h"
+#include "hw/sysbus.h"
 #include "monitor/monitor.h"
 #include "qemu/timer.h"
+#include "hw/arm/smmuv3-accel-cmdqv.h"
 #include "hw/arm/smmuv3-accel-commands.h"
 #include "hw/arm/smmuv3-accel-hooks.h"
 #include "hw/arm/smmuv3-accel-mmio.h"
@@ -350,6 +351,8 @@ void rig_reset(Rig *rig)
             smmuv3_accel_evaluate_moved(rig->s);
         }
     }
+    smmuv3_accel_cmdqv_reset(rig->s);
+    smmuv3_cmdqv_device_reset(rig->s3);
     rig->s3->cr[0] = 0;
     rig->s3->gbpa = 0;
     rig->s3->eventq.log2size = 0;
@@ -503,6 +506,11 @@ void rig_vsmmu_free(SMMUv3AccelState *s)
         counted += i == SMMU_ACCEL_IOCTL_DESTROY ? 0 : s->counters.ioctls[i];
     }
     timer_free(s->exposed_timer);
+    if (s->cmdqv) {
+        g_free(s->cmdqv->failure);
+        timer_free(s->cmdqv->dev.more);
+        g_free(s->cmdqv);
+    }
     g_free(s->associated_smmu);
     g_free(s->inherited_from);
     /* Properties of the device, which free themselves, are bare fields here */
@@ -563,8 +571,13 @@ static const TypeInfo types[] = {
         .class_size = sizeof(DeviceClass),
         .abstract = true,
     }, {
-        .name = TYPE_ARM_SMMU,
+        .name = TYPE_SYS_BUS_DEVICE,
         .parent = TYPE_DEVICE,
+        .instance_size = sizeof(SysBusDevice),
+        .abstract = true,
+    }, {
+        .name = TYPE_ARM_SMMU,
+        .parent = TYPE_SYS_BUS_DEVICE,
         .instance_size = sizeof(SMMUState),
         .class_size = sizeof(SMMUBaseClass),
         .abstract = true,

@@ -7,6 +7,7 @@
  */
 
 #include "smmuv3-accel-rig.h"
+#include "qemu/units.h"
 #include "exec/memory.h"
 #include "exec/ramblock.h"
 #include <sys/mman.h>
@@ -510,7 +511,7 @@ static void test_page_outlives(void)
     assert_calls(fix, "destroy! destroy!");
     object_unref(owner);
     /* Then all goes: the vIOMMU, and what was kept */
-    assert_calls(fix, "destroy destroy! destroy destroy");
+    assert_calls(fix, "destroy destroy destroy");
 
     fix->vfio = fake_vfio_bind(fix->f, &cmdqv_smmu, "0000:03:00.0", fix);
     fix->dev = smmuv3_accel_host_device_new(fake_vfio_hiod(fix->vfio));

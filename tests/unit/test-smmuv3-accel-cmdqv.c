@@ -1,0 +1,580 @@
+/*
+ * arm-smmuv3-accel: unit tests of a guest's CMDQV that QEMU executes
+ *
+ * Without a host, with one that has no CMDQV, and with one whose kernel is too
+ * old to give queues to a guest.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "smmuv3-accel-rig-cmdqv.h"
+#include "hw/arm/smmuv3-accel-hooks.h"
+#include "qemu/main-loop.h"
+
+#define ILLEGAL     0xfe
+
+static const FakeSMMU bigger_smmu = {
+    .name = "smmu3.3",
+    .cmdqv = { .version = 1, .log2vcmdqs = 2, .log2vsids = 3 },
+    .interfaces = 1,
+};
+static const FakeSMMU later_smmu = {
+    .name = "smmu3.4",
+    .cmdqv = { .version = 2, .log2vcmdqs = 1, .log2vsids = 4 },
+    .interfaces = 1,
+};
+
+static FakeSMMU with_info(const FakeSMMU *smmu)
+{
+    FakeSMMU ret = *smmu;
+
+    ret.info = host_smmu.info;
+    return ret;
+}
+
+/* Commands that the host has carried out: their ASIDs, "1 2" */
+static char *asids(Rig *rig)
+{
+    const GArray *cmds = fake_iommufd_commands(rig->iommufd);
+    GString *s = g_string_new(NULL);
+
+    for (guint i = 0; i < cmds->len; i++) {
+        const FakeCommand *c = &g_array_index(cmds, FakeCommand, i);
+
+        g_assert_cmphex(c->cmd[0] & 0xff, ==, SMMU_CMD_TLBI_NH_ASID);
+        g_string_append_printf(s, "%s%u", s->len ? " " : "",
+                               (unsigned)(c->cmd[0] >> 48));
+    }
+    return g_string_free(s, false);
+}
+
+static void assert_asids(Rig *rig, const char *want)
+{
+    g_autofree char *have = asids(rig);
+
+    g_assert_cmpstr(have, ==, want);
+}
+
+/* What the command line may say */
+
+static void test_param(void)
+{
+    static const struct {
+        uint32_t param;
+        const char *why;    /* NULL: legal */
+    } cases[] = {
+        { 0x4011, NULL }, { 0x0001, NULL }, { 0x4071, NULL },
+        { 0x14011, "reserved" }, { 0x4010, "VER" }, { 0x4012, "VER" },
+        { 0x4081, "LOG2_VCMDQS" }, { 0x5011, "LOG2_SIDS" },
+        { 0x4111, "one virtual interface" }, { 0x4211, "less than one VCMDQ" },
+        { 0x4771, "LOG2_VINTFS" }, { UINT32_MAX, "reserved" },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        Error *err = NULL;
+        Rig *rig = rig_cmdqv_new(LINUX_6_19, NULL, ON_OFF_AUTO_ON,
+                                 cases[i].param, &err);
+
+        g_assert(!rig == !!cases[i].why);
+        if (rig) {
+            g_assert_cmphex(rig_cmdqv_read(rig, A_CMDQV_PARAM), ==,
+                            cases[i].param);
+            rig_free(rig);
+            continue;
+        }
+        g_assert(strstr(error_get_pretty(err), cases[i].why));
+        g_assert(strstr(error_get_pretty(err), "give 0x4011"));
+        rig_refused(err);
+    }
+}
+
+static void test_off(void)
+{
+    Error *err = NULL;
+    Rig *rig = rig_cmdqv_new(LINUX_6_19, &cmdqv_smmu, ON_OFF_AUTO_OFF, 0,
+                             &error_abort);
+
+    g_assert(!rig->s->cmdqv && !smmuv3_accel_cmdqv_is_wanted(rig->s));
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(!rig->s->host->cmdqv);
+    smmuv3_accel_cmdqv_decide(rig->s);
+    smmuv3_accel_cmdqv_take_back(rig->s, "test");
+    smmuv3_accel_cmdqv_notifiers_changed(rig->s);
+    rig_reset(rig);
+    g_assert_cmpint(smmuv3_accel_cmdqv_mode(rig->s), ==, SMMU_ACCEL_CMDQV_NONE);
+    g_assert_null(smmuv3_accel_cmdqv_why(rig->s));
+    rig_free(rig);
+
+    g_assert(!rig_cmdqv_new(LINUX_6_19, NULL, ON_OFF_AUTO_OFF, 0x4011, &err));
+    g_assert(strstr(error_get_pretty(err), "add cmdqv=on, or remove it"));
+    rig_refused(err);
+}
+
+/* What the guest finds, by what there is when the machine is done */
+static void test_decide(void)
+{
+    FakeSMMU bigger = with_info(&bigger_smmu), later = with_info(&later_smmu);
+    const struct {
+        FakeKernel kernel;
+        const FakeSMMU *smmu;   /* NULL: no host device at start */
+        OnOffAuto wanted;
+        uint32_t given, param;  /* 0: there is none */
+    } cases[] = {
+        { LINUX_6_19, NULL, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_6_19, NULL, ON_OFF_AUTO_AUTO, 0x4021, 0 },
+        { LINUX_6_19, &host_smmu, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_6_15, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_6_19, &later, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_6_19, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0, 0x4011 },
+        { LINUX_6_17, &bigger, ON_OFF_AUTO_AUTO, 0, 0x3021 },
+        { LINUX_6_19, &bigger, ON_OFF_AUTO_AUTO, 0x4011, 0x4011 },
+        { LINUX_6_19, NULL, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_6_19, NULL, ON_OFF_AUTO_ON, 0x2031, 0x2031 },
+        { LINUX_6_19, &host_smmu, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_6_15, &bigger, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_6_19, &later, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_6_19, &bigger, ON_OFF_AUTO_ON, 0, 0x3021 },
+        { LINUX_6_19, &bigger, ON_OFF_AUTO_ON, 0x4011, 0x4011 },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        bool has = cases[i].param;
+        Rig *rig = rig_cmdqv_new(cases[i].kernel, cases[i].smmu,
+                                 cases[i].wanted, cases[i].given, &error_abort);
+
+        g_assert(smmuv3_accel_cmdqv_is_wanted(rig->s));
+        g_assert(!cases[i].smmu || rig_plug(rig, 1, &error_abort));
+        smmuv3_accel_cmdqv_decide(rig->s);
+        g_assert(smmuv3_accel_cmdqv_is_wanted(rig->s) == has);
+        g_assert(rig->s->cmdqv->dev.iomem.enabled == has);
+        g_assert_cmpint(smmuv3_accel_cmdqv_mode(rig->s), ==,
+                        has ? SMMU_ACCEL_CMDQV_SOFTWARE :
+                        SMMU_ACCEL_CMDQV_NONE);
+        g_assert(!smmuv3_accel_cmdqv_why(rig->s) == !has);
+        if (has) {
+            g_assert_cmphex(rig_cmdqv_read(rig, A_CMDQV_PARAM), ==,
+                            cases[i].param);
+        }
+        rig_reset(rig);
+        rig_free(rig);
+    }
+}
+
+/* With none from the start, one that comes later is not even asked for */
+static void test_auto_later(void)
+{
+    Rig *rig = rig_cmdqv_new(LINUX_6_19, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0,
+                             &error_abort);
+
+    smmuv3_accel_cmdqv_decide(rig->s);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(!rig->s->host->cmdqv && !rig->s->host->cmdqv_error);
+    rig_reset(rig);
+    rig_free(rig);
+}
+
+/* Doorbells */
+
+static const struct {
+    FakeKernel kernel;
+    const FakeSMMU *smmu;
+} hosts[] = {
+    { LINUX_6_19, NULL },
+    { LINUX_6_19, &host_smmu },
+    { LINUX_6_15, &cmdqv_smmu },
+};
+
+static void test_execute(void)
+{
+    for (int i = 0; i < ARRAY_SIZE(hosts); i++) {
+        Rig *rig = rig_cmdqv_started(hosts[i].kernel, hosts[i].smmu);
+        bool has_host = hosts[i].smmu;
+
+        for (int n = 1; n <= 300; n++) {    /* wraps */
+            rig_cmdqv_invalidate(rig, n % 2, n);
+            g_assert(rig_cmdqv_is_done(rig, n % 2));
+            g_assert_cmpuint(rig_executed()->len, ==, 2 * n);
+            g_assert_cmpuint(fake_iommufd_commands(rig->iommufd)->len, ==,
+                             has_host ? n : 0);
+        }
+        g_assert_cmpuint(rig->s->counters.cmdqv_commands, ==, 600);
+        g_assert_cmpuint(rig->s->counters.cmdqv_doorbells, ==, 300);
+        g_assert_cmpuint(rig->s->counters.cmdqv_given, ==, 0);
+        g_assert_cmpuint(rig_cmdqv_irqs(), ==, 0);
+        g_assert(strstr(smmuv3_accel_cmdqv_why(rig->s), has_host ?
+                        "has no CMDQV, or its kernel is older" :
+                        "there is no host device"));
+        rig_free(rig);
+    }
+}
+
+/* One ioctl for all up to a CMD_SYNC, in their order */
+static void test_order(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+
+    for (int asid = 1; asid <= 5; asid++) {
+        rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
+    }
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    rig_cmdqv_put(rig, 0, TLBI_ASID(6), 0);
+    rig_cmdqv_ring(rig, 0);
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    assert_asids(rig, "1 2 3 4 5 6");
+    rig_assert_calls(rig, "invalidate invalidate");
+    rig_free(rig);
+}
+
+/* LVCMDQ 0 is VCMDQ 1, and the other way round */
+static void test_crossed(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+
+    rig_cmdqv_write(rig, CMDQV_ALLOC(1), 0);
+    rig_cmdqv_write(rig, CMDQV_ALLOC(0), 0);
+    for (int l = 0; l < 2; l++) {
+        rig_cmdqv_write(rig, CMDQV_ALLOC(!l), l << 1 | 1);
+        rig_cmdqv_write(rig, PAGE0(l) + A_VCMDQ_CONFIG, 0);
+        rig_cmdqv_write64(rig, PAGE1(l) + A_VCMDQ_BASE,
+                          RIG_QUEUE(l) | RIG_LOG2_QUEUE);
+        rig_cmdqv_write(rig, PAGE0(l) + A_VCMDQ_CONFIG, 1);
+    }
+    rig_cmdqv_invalidate(rig, 1, 1);
+    g_assert_cmphex(rig_cmdqv_read(rig, DIRECT0(0) + A_VCMDQ_CONS), ==, 2);
+    g_assert_cmphex(rig_cmdqv_read(rig, DIRECT0(1) + A_VCMDQ_CONS), ==, 0);
+    rig_cmdqv_invalidate(rig, 0, 2);
+    assert_asids(rig, "1 2");
+    rig_free(rig);
+}
+
+/* Errors */
+
+static void test_error(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+
+    rig_cmdqv_put(rig, 1, TLBI_ASID(1), 0);
+    rig_cmdqv_put(rig, 1, ILLEGAL, 0);
+    rig_cmdqv_put(rig, 1, TLBI_ASID(2), 0);
+    rig_cmdqv_ring(rig, 1);
+    g_assert_cmpuint(rig_cmdqv_irqs(), ==, 1);
+    g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(1) + A_VCMDQ_CONS), ==,
+                    1 | SMMU_CERROR_ILL << R_VCMDQ_CONS_ERR_SHIFT);
+    assert_asids(rig, "1");
+    /* Nothing goes on there, but in the other one */
+    rig_cmdqv_ring(rig, 1);
+    rig_cmdqv_invalidate(rig, 0, 3);
+    assert_asids(rig, "1 3");
+    rig_cmdqv_repair(rig, 1);
+    g_assert(rig_cmdqv_is_done(rig, 1));
+    assert_asids(rig, "1 3 2");
+    g_assert_cmpuint(rig->s->counters.cmdqv_errors, ==, 1);
+
+    /* Masked */
+    rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, 1);
+    rig_cmdqv_put(rig, 1, SMMU_CMD_CFGI_STE, 0);
+    rig_cmdqv_ring(rig, 1);
+    g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(1) + A_VCMDQ_CONS), ==,
+                    4 | CMDQV_CERROR_ACCESS << R_VCMDQ_CONS_ERR_SHIFT);
+    g_assert_cmpuint(rig_cmdqv_irqs(), ==, 0);
+    rig_free(rig);
+}
+
+/* A queue that is not in RAM, wholly or in part: the fetch is what fails */
+static void test_no_memory(void)
+{
+    static const uint64_t base[] = {
+        0, 0x80000000ULL, 0xfffffffff000ULL, RIG_RAM + RIG_RAM_SIZE,
+    };
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+
+    for (int i = 0; i < ARRAY_SIZE(base); i++) {
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 0);
+        rig_cmdqv_write64(rig, PAGE1(0) + A_VCMDQ_BASE,
+                          base[i] | RIG_LOG2_QUEUE);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 1);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 1);
+        g_assert_cmpuint(rig_cmdqv_irqs(), ==, 1);
+        g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==,
+                        SMMU_CERROR_ABT << R_VCMDQ_CONS_ERR_SHIFT);
+        /* That is no better the second time */
+        rig_cmdqv_repair(rig, 0);
+        g_assert_cmpuint(rig_cmdqv_irqs(), ==, 1);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_GERRORN,
+                        rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_GERROR));
+    }
+    g_assert_cmpuint(rig_executed()->len, ==, 0);
+    rig_free(rig);
+}
+
+/* 4096 commands, in one queue that is all of the first ones' memory */
+static void ring_many(Rig *rig)
+{
+    for (int i = 0; i < 4096; i++) {
+        stq_le_p(rig_ram + 16 * i, SMMU_CMD_SYNC);
+    }
+    rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 0);
+    rig_cmdqv_write64(rig, PAGE1(0) + A_VCMDQ_BASE, RIG_RAM | 12);
+    rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 1);
+    rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 1 << 12);
+}
+
+/* Who has the BQL all the time works for a while only, and is called again */
+static void test_limit(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, NULL);
+    unsigned n = CMDQV_COMMANDS_AT_ONCE;
+
+    ring_many(rig);
+    g_assert_cmpuint(rig_executed()->len, ==, n);
+    for (int i = 0; i < 100 && rig_executed()->len < 4096; i++) {
+        main_loop_wait(true);
+        g_assert_cmpuint(rig_executed()->len, <=, n + CMDQV_COMMANDS_AT_ONCE);
+        n = rig_executed()->len;
+    }
+    g_assert_cmpuint(n, ==, 4096);
+    rig_free(rig);
+
+    rig = rig_cmdqv_started(LINUX_6_19, NULL);
+    rig_set_alone(true);
+    ring_many(rig);
+    rig_set_alone(false);
+    g_assert_cmpuint(rig_executed()->len, ==, 4096);
+    rig_free(rig);
+}
+
+/* PROD anywhere, and CONS: never more than the queue holds */
+static void test_hostile_index(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, NULL);
+
+    for (unsigned log2 = 0; log2 <= 12; log2 += 4) {
+        unsigned before = rig_executed()->len;
+
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 0);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
+        ring_many(rig);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 0);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONS, 0xfa5a5);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, UINT32_MAX);
+        rig_cmdqv_write64(rig, PAGE1(0) + A_VCMDQ_BASE, RIG_RAM | log2);
+        rig_set_alone(true);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 1);
+        rig_set_alone(false);
+        g_assert_cmpuint(rig_executed()->len - before, <=, 3 * 4096);
+        g_assert(!smmuv3_cmdqv_pending(&rig->s->cmdqv->dev.regs, 0));
+    }
+    rig_free(rig);
+}
+
+/* With the host at work */
+
+static Rig *rig;
+static QemuSemaphore entered, leave;
+
+typedef struct Vcpu {
+    QemuThread thread;
+    bool read;
+    hwaddr offset;
+    uint32_t value;
+    bool done;
+} Vcpu;
+
+static void *vcpu(void *opaque)
+{
+    Vcpu *v = opaque;
+
+    rig_set_alone(true);
+    bql_lock();
+    if (v->read) {
+        v->value = rig_cmdqv_read(rig, v->offset);
+    } else {
+        rig_cmdqv_write(rig, v->offset, v->value);
+    }
+    v->done = true;
+    bql_unlock();
+    return NULL;
+}
+
+static void vcpu_start(Vcpu *v, bool read, hwaddr offset, uint32_t value)
+{
+    *v = (Vcpu) { .read = read, .offset = offset, .value = value };
+    qemu_thread_create(&v->thread, "vcpu", vcpu, v, QEMU_THREAD_JOINABLE);
+}
+
+static void vcpu_join(Vcpu *v)
+{
+    bql_unlock();
+    qemu_thread_join(&v->thread);
+    bql_lock();
+    g_assert(v->done);
+}
+
+static void wait_entered(void)
+{
+    bql_unlock();
+    qemu_sem_wait(&entered);
+    bql_lock();
+}
+
+static void let_run(void)
+{
+    bql_unlock();
+    g_usleep(20000);
+    bql_lock();
+}
+
+static void hold_start(void)
+{
+    rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+    qemu_sem_init(&entered, 0);
+    qemu_sem_init(&leave, 0);
+    fake_iommufd_hold(rig->iommufd, &entered, &leave);
+}
+
+static void hold_stop(void)
+{
+    fake_iommufd_hold(rig->iommufd, NULL, NULL);
+    qemu_sem_destroy(&entered);
+    qemu_sem_destroy(&leave);
+    rig_free(rig);
+}
+
+static uint32_t cons(unsigned q)
+{
+    return rig->s->cmdqv->dev.regs.vcmdq[q].cons;
+}
+
+/*
+ * CONS does not pass a CMD_SYNC before the host has done what is before it; who
+ * asks for CONS meanwhile, or rings, waits
+ */
+static void test_sync(void)
+{
+    Vcpu busy, poll, other;
+
+    hold_start();
+    rig_cmdqv_put(rig, 0, TLBI_ASID(1), 0);
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    rig_cmdqv_put(rig, 1, TLBI_ASID(2), 0);
+    rig_cmdqv_put(rig, 1, SMMU_CMD_SYNC, 0);
+    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 3);
+    wait_entered();
+    g_assert_cmpuint(cons(0), ==, 1);
+    vcpu_start(&poll, true, PAGE0(0) + A_VCMDQ_CONS, 0);
+    vcpu_start(&other, false, PAGE0(1) + A_VCMDQ_PROD, 2);
+    let_run();
+    g_assert(!busy.done && !poll.done && !other.done);
+    g_assert_cmpuint(cons(1), ==, 0);
+    qemu_sem_post(&leave);
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    vcpu_join(&poll);
+    vcpu_join(&other);
+    g_assert_cmpuint(poll.value, ==, 3);
+    g_assert(rig_cmdqv_is_done(rig, 0) && rig_cmdqv_is_done(rig, 1));
+    assert_asids(rig, "1 2");
+    hold_stop();
+}
+
+/* A device's DMA makes nobody work or wait: a vCPU does it later */
+static void test_by_device(void)
+{
+    Vcpu busy;
+
+    hold_start();
+    rig_set_can_run(true);
+    rig_cmdqv_put(rig, 0, TLBI_ASID(1), 0);
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    rig_cmdqv_ring(rig, 0);
+    g_assert_cmpuint(rig_executed()->len, ==, 0);
+    g_assert(!rig_cmdqv_is_done(rig, 0));
+    qemu_sem_post(&leave);
+    g_assert(rig_run_deferred());
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    wait_entered();
+
+    rig_cmdqv_put(rig, 0, TLBI_ASID(2), 0);
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 4);
+    wait_entered();
+    g_assert_cmpint(rig_cmdqv_trap(rig, PAGE0(1) + A_VCMDQ_PROD, 1, 4), ==,
+                    MEMTX_ACCESS_ERROR);
+    /* And a read of one finds CONS as it is */
+    g_assert_cmpuint(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==, 3);
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    assert_asids(rig, "1 2");
+    rig_set_can_run(false);
+    hold_stop();
+}
+
+/* The machine stops: what is not begun is left, and done when it goes on */
+static void test_stop(void)
+{
+    Vcpu busy;
+
+    hold_start();
+    for (int asid = 1; asid <= 3; asid++) {
+        rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
+        rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    }
+    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 6);
+    wait_entered();
+    rig_set_shall_stop(true);
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    assert_asids(rig, "1");
+    g_assert_cmpuint(cons(0), ==, 2);
+    rig_set_shall_stop(false);
+    fake_iommufd_hold(rig->iommufd, NULL, NULL);
+    smmuv3_accel_started(rig->s);
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    assert_asids(rig, "1 2 3");
+    hold_stop();
+}
+
+/* The last device goes while the host is at work for a queue, and one comes */
+static void test_unplug(void)
+{
+    Vcpu busy;
+
+    hold_start();
+    for (int asid = 1; asid <= 2; asid++) {
+        rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
+        rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    }
+    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 4);
+    wait_entered();
+    rig_unplug(rig, 1);
+    rig->smmu = &cmdqv_smmu;
+    g_assert(rig_plug(rig, 2, &error_abort));
+    qemu_sem_post(&leave);
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    hold_stop();
+}
+
+int main(int argc, char **argv)
+{
+    rig_init(&argc, &argv);
+    g_test_add_func("/smmuv3-accel/cmdqv/param", test_param);
+    g_test_add_func("/smmuv3-accel/cmdqv/off", test_off);
+    g_test_add_func("/smmuv3-accel/cmdqv/decide", test_decide);
+    g_test_add_func("/smmuv3-accel/cmdqv/auto-later", test_auto_later);
+    g_test_add_func("/smmuv3-accel/cmdqv/execute", test_execute);
+    g_test_add_func("/smmuv3-accel/cmdqv/order", test_order);
+    g_test_add_func("/smmuv3-accel/cmdqv/crossed", test_crossed);
+    g_test_add_func("/smmuv3-accel/cmdqv/error", test_error);
+    g_test_add_func("/smmuv3-accel/cmdqv/no-memory", test_no_memory);
+    g_test_add_func("/smmuv3-accel/cmdqv/limit", test_limit);
+    g_test_add_func("/smmuv3-accel/cmdqv/hostile-index", test_hostile_index);
+    g_test_add_func("/smmuv3-accel/cmdqv/sync", test_sync);
+    g_test_add_func("/smmuv3-accel/cmdqv/by-device", test_by_device);
+    g_test_add_func("/smmuv3-accel/cmdqv/stop", test_stop);
+    g_test_add_func("/smmuv3-accel/cmdqv/unplug", test_unplug);
+    return g_test_run();
+}

@@ -122,6 +122,7 @@ static void queue_access(bool write, unsigned l, uint32_t reg, uint32_t *value)
     switch (reg) {
     case A_VCMDQ_CONS:
         g_assert(!(regs[R_VCMDQ_STATUS]));
+        *value &= R_VCMDQ_CONS_INDEX_MASK;
         if (rig_hardware.keeps_cons) {
             *value = le32_to_cpu(regs[R_VCMDQ_CONS]);
         }

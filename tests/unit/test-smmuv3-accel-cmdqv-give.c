@@ -493,10 +493,11 @@ static void test_give_after_error(void)
 
     rig_hardware_error(rig, 0, SMMU_CERROR_ILL);
     rig_cmdqv_repair(rig, 0);
-    rig_cmdqv_invalidate(rig, 0, 1);
+    /* Hardware may leave ERR there, which has no meaning now */
+    g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), !=, 2);
     by_config(rig);
     g_assert(!is_hardware(rig));
-    g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==, 4);
+    g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==, 2);
     give(rig);
     rig_free(rig);
 }

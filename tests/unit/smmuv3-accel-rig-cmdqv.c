@@ -371,6 +371,7 @@ Rig *rig_cmdqv_new(FakeKernel kernel, const FakeSMMU *smmu, OnOffAuto wanted,
     enabled_page = NULL;
     the_rig = rig;
     rig_on_queue_access(queue_access);
+    qemu_clock_enable(QEMU_CLOCK_VIRTUAL, true);    /* the machine runs */
 
     rig->smmu = smmu ?: rig->smmu;
     rig->s3->cmdqv_wanted = wanted;
@@ -390,6 +391,8 @@ Rig *rig_cmdqv_started(FakeKernel kernel, const FakeSMMU *smmu)
         g_assert(rig_plug(rig, 1, &error_abort));
     }
     smmuv3_accel_cmdqv_decide(rig->s);
+    /* Without a host they would be what the command line says */
+    memcpy(rig->s3->idr, host_smmu.info.idr, sizeof(rig->s3->idr));
     rig_set_s1(SID(1), 0x1000);
     rig_write_cr0(rig, CR0_SMMUEN);
     rig_cmdqv_start(rig);

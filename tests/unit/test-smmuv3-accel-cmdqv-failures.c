@@ -17,6 +17,13 @@ static bool is_hardware(Rig *rig)
     return smmuv3_accel_cmdqv_mode(rig->s) == SMMU_ACCEL_CMDQV_HARDWARE;
 }
 
+static unsigned queues_kept(Rig *rig)
+{
+    unsigned kept = fake_iommufd_backend(rig->iommufd)->kept->len;
+
+    return MIN(kept, fake_cmdqv_queues(rig->iommufd));
+}
+
 /* The guest invalidates, and it happens; a queue may have no host at all */
 static void assert_works(Rig *rig)
 {
@@ -32,8 +39,9 @@ static void assert_works(Rig *rig)
                              software + !!rig->s->host);
         }
         g_assert(rig_cmdqv_is_direct(rig) == is_hardware(rig));
+        /* What could not be destroyed the backend has kept to try again */
         g_assert_cmpuint(fake_cmdqv_queues(rig->iommufd), ==,
-                         is_hardware(rig) ? RIG_QUEUES : 0);
+                         is_hardware(rig) ? RIG_QUEUES : queues_kept(rig));
     }
 }
 
@@ -171,8 +179,9 @@ static bool fail_one(const Flow *flow, unsigned nth, unsigned variant,
         g_assert(is_hardware(rig) == flow->gives);
         g_assert_cmpuint(count(messages, REFUSED), ==, 0);
     }
-    /* Whoever lost queues in hardware by this, says so */
-    if (rig->s->host && smmuv3_accel_cmdqv_why(rig->s) && !flow->resets) {
+    /* Who knows that the host has queues, says why not here */
+    if (rig->s->host && QLIST_FIRST(&rig->s->devices)->host->cmdqv.present &&
+        smmuv3_accel_cmdqv_why(rig->s) && !flow->resets) {
         g_assert(*messages);
     }
     if (!flow->resets) {
@@ -224,7 +233,6 @@ static void assert_refused_once(Rig *rig, const char *why)
         messages = rig_messages();
         g_assert_cmpuint(count(messages, REFUSED), ==, 1);
         g_assert(strstr(messages, why));
-        g_assert(strstr(messages, "QEMU executes the commands"));
         g_assert(strstr(smmuv3_accel_cmdqv_why(rig->s), why));
         rig->s->complaints.next_ms = 0;
         rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, !round);

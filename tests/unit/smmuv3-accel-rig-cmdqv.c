@@ -97,6 +97,28 @@ const GArray *rig_executed(void)
     return executed;
 }
 
+static char *asids(Rig *rig)
+{
+    const GArray *cmds = fake_iommufd_commands(rig->iommufd);
+    GString *s = g_string_new(NULL);
+
+    for (guint i = 0; i < cmds->len; i++) {
+        const FakeCommand *c = &g_array_index(cmds, FakeCommand, i);
+
+        g_assert_cmphex(c->cmd[0] & 0xff, ==, SMMU_CMD_TLBI_NH_ASID);
+        g_string_append_printf(s, "%s%u", s->len ? " " : "",
+                               (unsigned)(c->cmd[0] >> 48));
+    }
+    return g_string_free(s, false);
+}
+
+void rig_assert_asids(Rig *rig, const char *want)
+{
+    g_autofree char *have = asids(rig);
+
+    g_assert_cmpstr(have, ==, want);
+}
+
 /* The hardware works between two accesses of anybody */
 
 RigHardware rig_hardware;
@@ -298,6 +320,19 @@ void rig_cmdqv_start(Rig *rig)
     }
 }
 
+void rig_cmdqv_cross(Rig *rig)
+{
+    rig_cmdqv_write(rig, CMDQV_ALLOC(1), 0);
+    rig_cmdqv_write(rig, CMDQV_ALLOC(0), 0);
+    for (int l = 0; l < RIG_QUEUES; l++) {
+        rig_cmdqv_write(rig, CMDQV_ALLOC(!l), l << 1 | 1);
+        rig_cmdqv_write(rig, PAGE0(l) + A_VCMDQ_CONFIG, 0);
+        rig_cmdqv_write64(rig, PAGE1(l) + A_VCMDQ_BASE,
+                          RIG_QUEUE(l) | RIG_LOG2_QUEUE);
+        rig_cmdqv_write(rig, PAGE0(l) + A_VCMDQ_CONFIG, 1);
+    }
+}
+
 static void put_at(unsigned l, uint32_t index, uint64_t word0, uint64_t word1)
 {
     uint8_t *at = rig_ram + (RIG_QUEUE(l) - RIG_RAM) +
@@ -350,9 +385,33 @@ bool rig_cmdqv_is_done(Rig *rig, unsigned l)
     return rig_cmdqv_read(rig, PAGE0(l) + A_VCMDQ_CONS) == prods[l];
 }
 
+bool rig_cmdqv_is_hardware(Rig *rig)
+{
+    bool hardware = smmuv3_accel_cmdqv_mode(rig->s) ==
+                    SMMU_ACCEL_CMDQV_HARDWARE;
+
+    g_assert(rig_cmdqv_is_direct(rig) == hardware);
+    g_assert(ARM_SMMU(rig->s)->no_iotlb == hardware);
+    g_assert_cmpuint(fake_cmdqv_queues(rig->iommufd), ==,
+                     hardware ? RIG_QUEUES : 0);
+    g_assert(!hardware || !smmuv3_accel_cmdqv_why(rig->s));
+    return hardware;
+}
+
 void rig_cmdqv_wait_give(Rig *rig)
 {
     rig->s->cmdqv->next_give_ms = 0;
+}
+
+void rig_cmdqv_give(Rig *rig)
+{
+    rig_cmdqv_wait_give(rig);
+    for (int l = 0; l < RIG_QUEUES; l++) {
+        rig_cmdqv_invalidate(rig, l, 1);
+        g_assert(rig_cmdqv_is_done(rig, l));
+    }
+    g_assert(rig_cmdqv_is_hardware(rig));
+    g_free(fake_iommufd_calls(rig->iommufd));
 }
 
 /* Rigs */
@@ -397,5 +456,13 @@ Rig *rig_cmdqv_started(FakeKernel kernel, const FakeSMMU *smmu)
     rig_write_cr0(rig, CR0_SMMUEN);
     rig_cmdqv_start(rig);
     g_free(fake_iommufd_calls(rig->iommufd));
+    return rig;
+}
+
+Rig *rig_cmdqv_given(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &cmdqv_smmu);
+
+    rig_cmdqv_give(rig);
     return rig;
 }

@@ -25,6 +25,10 @@ extern uint8_t rig_ram[RIG_RAM_SIZE];
 #define PAGE0(l)        (CMDQV_VINTF + CMDQV_SLOT_SIZE * (l))
 #define PAGE1(l)        (PAGE0(l) + CMDQV_PAGE_SIZE)
 
+/* What the host's CMDQV does for it */
+#define RIG_GIVE        "hw-queue-alloc hw-queue-alloc"
+#define RIG_TAKE        "destroy destroy"
+
 /* Two queues, each with a page of memory */
 #define RIG_QUEUES      2
 #define RIG_LOG2_QUEUE  8
@@ -53,6 +57,8 @@ unsigned rig_cmdqv_irqs(void);
 
 /* What Linux's driver does at its start, and when it has met an error */
 void rig_cmdqv_start(Rig *rig);
+/* ... and somebody who has LVCMDQ 0 be VCMDQ 1, and the other way round */
+void rig_cmdqv_cross(Rig *rig);
 void rig_cmdqv_repair(Rig *rig, unsigned l);
 /* ... puts commands in a queue, and rings */
 void rig_cmdqv_put(Rig *rig, unsigned l, uint64_t word0, uint64_t word1);
@@ -62,9 +68,19 @@ void rig_cmdqv_invalidate(Rig *rig, unsigned l, unsigned asid);
 /* Whether all that it rang for has been executed, as it can see it */
 bool rig_cmdqv_is_done(Rig *rig, unsigned l);
 
-/* Give the queues: the rest that they are left in peace is over */
+/*
+ * Whether the hardware has the queues, which QEMU and the host agree about; that
+ * QEMU has left them alone for long enough to give them; and an invalidation in
+ * each by which it does so
+ */
+bool rig_cmdqv_is_hardware(Rig *rig);
 void rig_cmdqv_wait_give(Rig *rig);
+void rig_cmdqv_give(Rig *rig);
+/* Given so, on a host with a CMDQV */
+Rig *rig_cmdqv_given(void);
 
+/* assert the ASIDs whose translations the host was told to forget, "1 2" */
+void rig_assert_asids(Rig *rig, const char *want);
 /* Commands that the base class has executed since it was new */
 const GArray *rig_executed(void);
 

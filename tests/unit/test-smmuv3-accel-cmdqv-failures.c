@@ -24,6 +24,21 @@ static unsigned queues_kept(Rig *rig)
     return MIN(kept, fake_cmdqv_queues(rig->iommufd));
 }
 
+/* A command was aborted, as DMA could not be blocked: it is to be repeated */
+static void acknowledge(Rig *rig)
+{
+    for (int l = 0; l < RIG_QUEUES; l++) {
+        uint32_t cons = rig_cmdqv_read(rig, PAGE0(l) + A_VCMDQ_CONS);
+        uint32_t gerror = rig_cmdqv_read(rig, PAGE0(l) + A_VCMDQ_GERROR);
+
+        if (gerror != rig_cmdqv_read(rig, PAGE0(l) + A_VCMDQ_GERRORN)) {
+            g_assert_cmpuint(FIELD_EX32(cons, VCMDQ_CONS, ERR), ==,
+                             SMMU_CERROR_ABT);
+            rig_cmdqv_write(rig, PAGE0(l) + A_VCMDQ_GERRORN, gerror);
+        }
+    }
+}
+
 /* The guest invalidates, and it happens; a queue may have no host at all */
 static void assert_works(Rig *rig)
 {
@@ -185,6 +200,12 @@ static bool fail_one(const Flow *flow, unsigned nth, unsigned variant,
         g_assert(*messages);
     }
     if (!flow->resets) {
+        if (fail == fake_iommufd_fail_from) {
+            if (rig->s->host) {
+                smmuv3_accel_host_try_again(rig->s->host);  /* in 5 s */
+            }
+            acknowledge(rig);
+        }
         assert_works(rig);
     }
     assert_recovers(rig, flow);

@@ -8,7 +8,6 @@
  */
 
 #include "smmuv3-accel-rig-cmdqv.h"
-#include "hw/arm/smmuv3-accel-hooks.h"
 #include "qemu/main-loop.h"
 
 #define ILLEGAL     0xfe
@@ -30,29 +29,6 @@ static FakeSMMU with_info(const FakeSMMU *smmu)
 
     ret.info = host_smmu.info;
     return ret;
-}
-
-/* Commands that the host has carried out: their ASIDs, "1 2" */
-static char *asids(Rig *rig)
-{
-    const GArray *cmds = fake_iommufd_commands(rig->iommufd);
-    GString *s = g_string_new(NULL);
-
-    for (guint i = 0; i < cmds->len; i++) {
-        const FakeCommand *c = &g_array_index(cmds, FakeCommand, i);
-
-        g_assert_cmphex(c->cmd[0] & 0xff, ==, SMMU_CMD_TLBI_NH_ASID);
-        g_string_append_printf(s, "%s%u", s->len ? " " : "",
-                               (unsigned)(c->cmd[0] >> 48));
-    }
-    return g_string_free(s, false);
-}
-
-static void assert_asids(Rig *rig, const char *want)
-{
-    g_autofree char *have = asids(rig);
-
-    g_assert_cmpstr(have, ==, want);
 }
 
 /* What the command line may say */
@@ -220,7 +196,7 @@ static void test_order(void)
     rig_cmdqv_put(rig, 0, TLBI_ASID(6), 0);
     rig_cmdqv_ring(rig, 0);
     g_assert(rig_cmdqv_is_done(rig, 0));
-    assert_asids(rig, "1 2 3 4 5 6");
+    rig_assert_asids(rig, "1 2 3 4 5 6");
     rig_assert_calls(rig, "invalidate invalidate");
     rig_free(rig);
 }
@@ -230,20 +206,12 @@ static void test_crossed(void)
 {
     Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
 
-    rig_cmdqv_write(rig, CMDQV_ALLOC(1), 0);
-    rig_cmdqv_write(rig, CMDQV_ALLOC(0), 0);
-    for (int l = 0; l < 2; l++) {
-        rig_cmdqv_write(rig, CMDQV_ALLOC(!l), l << 1 | 1);
-        rig_cmdqv_write(rig, PAGE0(l) + A_VCMDQ_CONFIG, 0);
-        rig_cmdqv_write64(rig, PAGE1(l) + A_VCMDQ_BASE,
-                          RIG_QUEUE(l) | RIG_LOG2_QUEUE);
-        rig_cmdqv_write(rig, PAGE0(l) + A_VCMDQ_CONFIG, 1);
-    }
+    rig_cmdqv_cross(rig);
     rig_cmdqv_invalidate(rig, 1, 1);
     g_assert_cmphex(rig_cmdqv_read(rig, DIRECT0(0) + A_VCMDQ_CONS), ==, 2);
     g_assert_cmphex(rig_cmdqv_read(rig, DIRECT0(1) + A_VCMDQ_CONS), ==, 0);
     rig_cmdqv_invalidate(rig, 0, 2);
-    assert_asids(rig, "1 2");
+    rig_assert_asids(rig, "1 2");
     rig_free(rig);
 }
 
@@ -260,14 +228,14 @@ static void test_error(void)
     g_assert_cmpuint(rig_cmdqv_irqs(), ==, 1);
     g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(1) + A_VCMDQ_CONS), ==,
                     1 | SMMU_CERROR_ILL << R_VCMDQ_CONS_ERR_SHIFT);
-    assert_asids(rig, "1");
+    rig_assert_asids(rig, "1");
     /* Nothing goes on there, but in the other one */
     rig_cmdqv_ring(rig, 1);
     rig_cmdqv_invalidate(rig, 0, 3);
-    assert_asids(rig, "1 3");
+    rig_assert_asids(rig, "1 3");
     rig_cmdqv_repair(rig, 1);
     g_assert(rig_cmdqv_is_done(rig, 1));
-    assert_asids(rig, "1 3 2");
+    rig_assert_asids(rig, "1 3 2");
     g_assert_cmpuint(rig->s->counters.cmdqv_errors, ==, 1);
 
     /* Masked */
@@ -374,198 +342,6 @@ static void test_hostile_index(void)
     rig_free(rig);
 }
 
-/* With the host at work */
-
-static Rig *rig;
-static QemuSemaphore entered, leave;
-
-typedef struct Vcpu {
-    QemuThread thread;
-    bool read;
-    hwaddr offset;
-    uint32_t value;
-    bool done;
-} Vcpu;
-
-static void *vcpu(void *opaque)
-{
-    Vcpu *v = opaque;
-
-    rig_set_alone(true);
-    bql_lock();
-    if (v->read) {
-        v->value = rig_cmdqv_read(rig, v->offset);
-    } else {
-        rig_cmdqv_write(rig, v->offset, v->value);
-    }
-    v->done = true;
-    bql_unlock();
-    return NULL;
-}
-
-static void vcpu_start(Vcpu *v, bool read, hwaddr offset, uint32_t value)
-{
-    *v = (Vcpu) { .read = read, .offset = offset, .value = value };
-    qemu_thread_create(&v->thread, "vcpu", vcpu, v, QEMU_THREAD_JOINABLE);
-}
-
-static void vcpu_join(Vcpu *v)
-{
-    bql_unlock();
-    qemu_thread_join(&v->thread);
-    bql_lock();
-    g_assert(v->done);
-}
-
-static void wait_entered(void)
-{
-    bql_unlock();
-    qemu_sem_wait(&entered);
-    bql_lock();
-}
-
-static void let_run(void)
-{
-    bql_unlock();
-    g_usleep(20000);
-    bql_lock();
-}
-
-static void hold_start(const FakeSMMU *smmu)
-{
-    rig = rig_cmdqv_started(LINUX_6_19, smmu);
-    qemu_sem_init(&entered, 0);
-    qemu_sem_init(&leave, 0);
-    fake_iommufd_hold(rig->iommufd, &entered, &leave);
-}
-
-static void hold_stop(void)
-{
-    fake_iommufd_hold(rig->iommufd, NULL, NULL);
-    qemu_sem_destroy(&entered);
-    qemu_sem_destroy(&leave);
-    rig_free(rig);
-}
-
-static uint32_t cons(unsigned q)
-{
-    return rig->s->cmdqv->dev.regs.vcmdq[q].cons;
-}
-
-/*
- * CONS does not pass a CMD_SYNC before the host has done what is before it; who
- * asks for CONS meanwhile, or rings, waits
- */
-static void test_sync(void)
-{
-    Vcpu busy, poll, other;
-
-    hold_start(&host_smmu);
-    rig_cmdqv_put(rig, 0, TLBI_ASID(1), 0);
-    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
-    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
-    rig_cmdqv_put(rig, 1, TLBI_ASID(2), 0);
-    rig_cmdqv_put(rig, 1, SMMU_CMD_SYNC, 0);
-    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 3);
-    wait_entered();
-    g_assert_cmpuint(cons(0), ==, 1);
-    vcpu_start(&poll, true, PAGE0(0) + A_VCMDQ_CONS, 0);
-    vcpu_start(&other, false, PAGE0(1) + A_VCMDQ_PROD, 2);
-    let_run();
-    g_assert(!busy.done && !poll.done && !other.done);
-    g_assert_cmpuint(cons(1), ==, 0);
-    qemu_sem_post(&leave);
-    qemu_sem_post(&leave);
-    vcpu_join(&busy);
-    vcpu_join(&poll);
-    vcpu_join(&other);
-    g_assert_cmpuint(poll.value, ==, 3);
-    g_assert(rig_cmdqv_is_done(rig, 0) && rig_cmdqv_is_done(rig, 1));
-    assert_asids(rig, "1 2");
-    hold_stop();
-}
-
-/* A device's DMA makes nobody work or wait: a vCPU does it later */
-static void test_by_device(void)
-{
-    Vcpu busy;
-
-    hold_start(&host_smmu);
-    rig_set_can_run(true);
-    rig_cmdqv_put(rig, 0, TLBI_ASID(1), 0);
-    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
-    rig_cmdqv_ring(rig, 0);
-    g_assert_cmpuint(rig_executed()->len, ==, 0);
-    g_assert(!rig_cmdqv_is_done(rig, 0));
-    qemu_sem_post(&leave);
-    g_assert(rig_run_deferred());
-    g_assert(rig_cmdqv_is_done(rig, 0));
-    wait_entered();
-
-    rig_cmdqv_put(rig, 0, TLBI_ASID(2), 0);
-    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
-    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 4);
-    wait_entered();
-    g_assert_cmpint(rig_cmdqv_trap(rig, PAGE0(1) + A_VCMDQ_PROD, 1, 4), ==,
-                    MEMTX_ACCESS_ERROR);
-    /* And a read of one finds CONS as it is */
-    g_assert_cmpuint(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==, 3);
-    qemu_sem_post(&leave);
-    vcpu_join(&busy);
-    assert_asids(rig, "1 2");
-    rig_set_can_run(false);
-    hold_stop();
-}
-
-/* The machine stops: what is not begun is left, and done when it goes on */
-static void test_stop(void)
-{
-    Vcpu busy;
-
-    hold_start(&host_smmu);
-    for (int asid = 1; asid <= 3; asid++) {
-        rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
-        rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
-    }
-    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 6);
-    wait_entered();
-    rig_set_shall_stop(true);
-    qemu_sem_post(&leave);
-    vcpu_join(&busy);
-    assert_asids(rig, "1");
-    g_assert_cmpuint(cons(0), ==, 2);
-    rig_set_shall_stop(false);
-    fake_iommufd_hold(rig->iommufd, NULL, NULL);
-    smmuv3_accel_started(rig->s);
-    g_assert(rig_cmdqv_is_done(rig, 0));
-    assert_asids(rig, "1 2 3");
-    hold_stop();
-}
-
-/* The last device goes while the host is at work for a queue, and one comes */
-static void test_unplug(void)
-{
-    FakeSMMU smmu = host_smmu;
-    Vcpu busy;
-
-    hold_start(&smmu);
-    for (int asid = 1; asid <= 2; asid++) {
-        rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
-        rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
-    }
-    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 4);
-    wait_entered();
-    rig_unplug(rig, 1);
-    smmu = cmdqv_smmu;
-    smmu.name = host_smmu.name;
-    g_assert(rig_plug(rig, 2, &error_abort));
-    qemu_sem_post(&leave);
-    qemu_sem_post(&leave);
-    vcpu_join(&busy);
-    g_assert(rig_cmdqv_is_done(rig, 0));
-    hold_stop();
-}
-
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
@@ -580,9 +356,5 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv/no-memory", test_no_memory);
     g_test_add_func("/smmuv3-accel/cmdqv/limit", test_limit);
     g_test_add_func("/smmuv3-accel/cmdqv/hostile-index", test_hostile_index);
-    g_test_add_func("/smmuv3-accel/cmdqv/sync", test_sync);
-    g_test_add_func("/smmuv3-accel/cmdqv/by-device", test_by_device);
-    g_test_add_func("/smmuv3-accel/cmdqv/stop", test_stop);
-    g_test_add_func("/smmuv3-accel/cmdqv/unplug", test_unplug);
     return g_test_run();
 }

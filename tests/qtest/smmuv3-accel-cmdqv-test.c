@@ -187,7 +187,10 @@ static void test_linux(void)
 /* One stops, interrupts, and goes on */
 static void test_error(void)
 {
-    static const uint64_t commands[] = { 0xff, 0x04, 0x30, SYNC | 1 << 12 };
+    /* None, those of a hypervisor, with an interrupt, ATC_INV without ATS */
+    static const uint64_t commands[] = {
+        0xff, 0x04, 0x30, SYNC | 1 << 12, 0x40 | 0x100ULL << 32,
+    };
     Rig r;
 
     start(&r, ",cmdqv=on", "");
@@ -207,9 +210,6 @@ static void test_error(void)
         assert_done(&r, 0);
         g_assert_false(take_irq(&r));
     }
-    /* An ATC_INV goes to who has the device, if anybody */
-    submit(&r, 0, 0x40 | 0x100ULL << 32);
-    assert_done(&r, 0);
     qtest_quit(r.qts);
 }
 
@@ -382,6 +382,24 @@ static void test_auto(void)
     }
 }
 
+/* A guest that has none finds one where it comes to, when it starts anew */
+static void test_gained(void)
+{
+    g_autofree char *uri = NULL;
+    Rig r;
+
+    start(&r, "", "");
+    uri = save(&r);
+    load(&r, ",cmdqv=on", uri);
+    g_assert_cmphex(qtest_readl(r.qts, CMDQV), ==, 0x20083);
+    g_assert_cmphex(qtest_readl(r.qts, VINTF), ==, 0);
+    qtest_system_reset(r.qts);
+    linux_start(&r);
+    submit(&r, 0, SYNC);
+    assert_done(&r, 0);
+    qtest_quit(r.qts);
+}
+
 /* Refusals */
 
 /* A QEMU with these options ends with this message, instead of a guest */
@@ -475,6 +493,7 @@ int main(int argc, char **argv)
     qtest_add_func("smmuv3-accel/cmdqv/long", test_long);
     qtest_add_func("smmuv3-accel/cmdqv/migration", test_migration);
     qtest_add_func("smmuv3-accel/cmdqv/auto", test_auto);
+    qtest_add_func("smmuv3-accel/cmdqv/gained", test_gained);
     qtest_add_func("smmuv3-accel/cmdqv/mismatch", test_mismatch);
     qtest_add_func("smmuv3-accel/cmdqv/refused", test_refused);
     ret = g_test_run();

@@ -45,12 +45,14 @@ void memory_region_add_subregion_overlap(MemoryRegion *mr, hwaddr offset,
     g_assert(!subregion->container && !subregion->enabled);
     g_assert_cmphex(offset, ==, CMDQV_VINTF);
     subregion->container = mr;
+    object_ref(subregion->owner);
 }
 
 void memory_region_del_subregion(MemoryRegion *mr, MemoryRegion *subregion)
 {
     g_assert(subregion->container == mr && !subregion->enabled);
     subregion->container = NULL;
+    object_unref(subregion->owner);
 }
 
 void sysbus_init_mmio(SysBusDevice *dev, MemoryRegion *memory)

@@ -108,11 +108,12 @@ static bool enable_slot(SMMUv3AccelState *s, unsigned l, bool on)
 static bool start_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
 {
     const SMMUv3Vcmdq *q = vcmdq(s, l);
+    uint32_t cons = q->cons & R_VCMDQ_CONS_INDEX_MASK;
 
-    write_slot(s, l, A_VCMDQ_CONS, q->cons);
-    if (read_slot(s, l, A_VCMDQ_CONS) != q->cons) {
+    write_slot(s, l, A_VCMDQ_CONS, cons);
+    if ((read_slot(s, l, A_VCMDQ_CONS) & R_VCMDQ_CONS_INDEX_MASK) != cons) {
         error_setg(errp, "the host's CMDQV cannot start a queue at command %u",
-                   q->cons);
+                   cons);
         return false;
     }
     write_slot(s, l, A_VCMDQ_PROD, q->prod);
@@ -219,6 +220,14 @@ static void wait_empty(SMMUv3AccelState *s, unsigned l)
     }
 }
 
+/* The guest has to hear of an error, unless it does not want to */
+static void interrupt(SMMUv3AccelState *s)
+{
+    if (!(regs(s)->vintf_int_mask & 1)) {
+        qemu_irq_pulse(s->cmdqv->dev.irq);
+    }
+}
+
 /* Returns: whether the queue has an error that the guest has to hear of */
 static bool stop_queue(SMMUv3AccelState *s, unsigned l)
 {
@@ -256,7 +265,7 @@ void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
     s->counters.cmdqv_taken_back++;
     if (error) {
         /* Its event may not arrive any more */
-        qemu_irq_pulse(c->dev.irq);
+        interrupt(s);
     }
     if (s->mmio.busy) {
         s->mmio.rung = true;    /* who is, looks at all queues at the end */
@@ -313,10 +322,21 @@ static void read_errors(void *opaque)
         return;
     }
     trace_smmuv3_accel_cmdqv_errors(s->host->viommu_id, len);
-    if (!(regs(s)->vintf_int_mask & 1)) {
-        qemu_irq_pulse(s->cmdqv->dev.irq);
-    }
+    interrupt(s);
     count_error(s);
+}
+
+/* A host that has no CMDQV is no reason to say anything */
+static void tell_of_no_queues(SMMUv3AccelState *s)
+{
+    Error *err;
+
+    if (s->host->cmdqv_error) {
+        err = error_copy(s->host->cmdqv_error);
+        error_prepend(&err, "arm-smmuv3-accel: QEMU executes the commands of "
+                      "the guest's queues, as the host has none to give: ");
+        smmuv3_accel_complain(s, err);
+    }
 }
 
 void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s)
@@ -324,7 +344,11 @@ void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s)
     MemoryRegion *page;
     Error *err = NULL;
 
-    if (!smmuv3_accel_cmdqv_is_wanted(s) || !s->host->cmdqv) {
+    if (!smmuv3_accel_cmdqv_is_wanted(s)) {
+        return;
+    }
+    if (!s->host->cmdqv) {
+        tell_of_no_queues(s);
         return;
     }
     page = smmuv3_accel_host_queue_page(s->host);

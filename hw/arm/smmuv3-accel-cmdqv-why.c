@@ -65,7 +65,8 @@ static const char *host_why(const SMMUv3AccelHost *host)
 
 const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb)
 {
-    const char *why = host_why(s->host) ?: smmuv3_cmdqv_givable(&s->cmdqv->dev.regs, nb);
+    const char *why = host_why(s->host) ?:
+                      smmuv3_cmdqv_givable(&s->cmdqv->dev.regs, nb);
 
     if (why) {
         return why;
@@ -73,6 +74,10 @@ const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb)
     if (!fits(s)) {
         return "the host's CMDQV has fewer queues or another version than "
                "cmdqv-param= says";
+    }
+    if (smmuv3_accel_host_has_lost(s->host)) {
+        return "the host did not take invalidations, which are made good at "
+               "the guest's next CMD_SYNC";
     }
     if (!QLIST_EMPTY(&ARM_SMMU(s)->devices_with_notifiers)) {
         return "an emulated device has QEMU tell it of invalidations, as with "

@@ -12,6 +12,7 @@
 #include "qapi/error.h"
 #include "trace.h"
 
+#include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-commands.h"
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-mmio.h"
@@ -92,6 +93,14 @@ void smmuv3_accel_recover(SMMUv3AccelState *s)
     }
 }
 
+/* Each CMD_SYNC: also those that hardware would execute without QEMU */
+static void take_queues_back(SMMUv3AccelState *s)
+{
+    if (s->host && smmuv3_accel_host_has_lost(s->host)) {
+        smmuv3_accel_cmdqv_take_back(s, "invalidations were lost");
+    }
+}
+
 void smmuv3_accel_flush(SMMUv3AccelState *s)
 {
     SMMUv3AccelHost *host = s->host;
@@ -109,6 +118,7 @@ void smmuv3_accel_flush(SMMUv3AccelState *s)
         /* Whatever may still use what is not valid is blocked, then told */
         smmuv3_accel_evaluate(s, 0, UINT32_MAX);
         complain_of_batch(s, &s->batch, &res);
+        take_queues_back(s);
     }
     smmuv3_accel_batch_reset(&s->batch);
 }

@@ -279,6 +279,10 @@ void smmuv3_vcmdq_adopt(SMMUv3Vcmdq *vcmdq, const uint32_t *slot)
     vcmdq->status = vcmdq->config;
     vcmdq->gerror = slot[R_VCMDQ_GERROR] & GERROR_MASK;
     vcmdq->gerrorn = slot[R_VCMDQ_GERRORN] & GERROR_MASK;
+    /* ERR is UNKNOWN while there is no error (IHI 0070, SMMU_CMDQ_CONS) */
+    if (!(smmuv3_vcmdq_errors(vcmdq) & R_VCMDQ_GERROR_CMDQ_ERR_MASK)) {
+        vcmdq->cons = FIELD_DP32(vcmdq->cons, VCMDQ_CONS, ERR, 0);
+    }
 }
 
 static bool is_lvcmdq(const SMMUv3Cmdqv *s, unsigned q)

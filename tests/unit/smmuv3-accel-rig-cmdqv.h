@@ -1,5 +1,8 @@
 /*
- * arm-smmuv3-accel in a unit test: the guest's command queues in hardware
+ * arm-smmuv3-accel in a unit test: a guest's Tegra241 CMDQV
+ *
+ * The rig of smmuv3-accel-rig.h with a CMDQV, guest memory for its queues, and
+ * a host whose hardware works between any two accesses to its registers.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,15 +11,93 @@
 #define TESTS_UNIT_SMMUV3_ACCEL_RIG_CMDQV_H
 
 #include "smmuv3-accel-rig.h"
+#include "hw/arm/smmuv3-accel-cmdqv.h"
 
-/* As cmdqv=on; before a device is plugged, and the end of it after the last */
-void rig_cmdqv_new(Rig *rig);
-void rig_cmdqv_free(Rig *rig);
+#define RIG_RAM         0x40000000ULL
+#define RIG_RAM_SIZE    0x100000
+extern uint8_t rig_ram[RIG_RAM_SIZE];
 
-/* The guest accesses a register, if it has not the page where that is */
-void rig_cmdqv_write(Rig *rig, hwaddr offset, uint64_t value, unsigned size);
-uint64_t rig_cmdqv_read(Rig *rig, hwaddr offset, unsigned size);
-/* Whether the guest has the page of its VINTF, so that accesses do not trap */
-bool rig_cmdqv_has_page(Rig *rig);
+/* Registers: configuration page, and page 0 and 1 of a queue */
+#define CMDQV_ALLOC(q)  (A_CMDQV_CMDQ_ALLOC_MAP + 4 * (q))
+#define VINTF0(reg)     (CMDQV_VINTF_REGS + (reg))
+#define DIRECT0(q)      (CMDQV_VCMDQ0 + CMDQV_SLOT_SIZE * (q))
+#define DIRECT1(q)      (CMDQV_VCMDQ1 + CMDQV_SLOT_SIZE * (q))
+#define PAGE0(l)        (CMDQV_VINTF + CMDQV_SLOT_SIZE * (l))
+#define PAGE1(l)        (PAGE0(l) + CMDQV_PAGE_SIZE)
+
+/* What the host's CMDQV does for it */
+#define RIG_GIVE        "hw-queue-alloc hw-queue-alloc"
+#define RIG_TAKE        "destroy destroy"
+
+/* Two queues, each with a page of memory */
+#define RIG_QUEUES      2
+#define RIG_LOG2_QUEUE  8
+#define RIG_QUEUE(l)    (RIG_RAM + 0x1000 * (l))
+
+#define TLBI_ASID(asid) (SMMU_CMD_TLBI_NH_ASID | (uint64_t)(asid) << 48)
+
+/* A vSMMU with cmdqv=@wanted,cmdqv-param=@param; its machine is not done yet */
+Rig *rig_cmdqv_new(FakeKernel kernel, const FakeSMMU *smmu, OnOffAuto wanted,
+                   uint32_t param, Error **errp);
+/* ... with cmdqv=on, a host device if @smmu has one, and a guest that runs */
+Rig *rig_cmdqv_started(FakeKernel kernel, const FakeSMMU *smmu);
+
+/*
+ * The guest's accesses; of page 0 of its VINTF, to the host's page if the guest
+ * has that, or to QEMU in any case, as if they had been on their way
+ */
+uint32_t rig_cmdqv_read(Rig *rig, hwaddr offset);
+void rig_cmdqv_write(Rig *rig, hwaddr offset, uint64_t value);
+void rig_cmdqv_write64(Rig *rig, hwaddr offset, uint64_t value);
+MemTxResult rig_cmdqv_trap(Rig *rig, hwaddr offset, uint64_t value,
+                           unsigned size);
+bool rig_cmdqv_is_direct(Rig *rig);
+/* Pulses of the interrupt since the last call, events of the host included */
+unsigned rig_cmdqv_irqs(void);
+
+/* What Linux's driver does at its start, and when it has met an error */
+void rig_cmdqv_start(Rig *rig);
+/* ... and somebody who has LVCMDQ 0 be VCMDQ 1, and the other way round */
+void rig_cmdqv_cross(Rig *rig);
+void rig_cmdqv_repair(Rig *rig, unsigned l);
+/* ... puts commands in a queue, and rings */
+void rig_cmdqv_put(Rig *rig, unsigned l, uint64_t word0, uint64_t word1);
+void rig_cmdqv_ring(Rig *rig, unsigned l);
+/* A TLBI of this ASID and a CMD_SYNC */
+void rig_cmdqv_invalidate(Rig *rig, unsigned l, unsigned asid);
+/* Whether all that it rang for has been executed, as it can see it */
+bool rig_cmdqv_is_done(Rig *rig, unsigned l);
+
+/*
+ * Whether the hardware has the queues, which QEMU and the host agree about; that
+ * QEMU has left them alone for long enough to give them; and an invalidation in
+ * each by which it does so
+ */
+bool rig_cmdqv_is_hardware(Rig *rig);
+void rig_cmdqv_wait_give(Rig *rig);
+void rig_cmdqv_give(Rig *rig);
+/* Given so, on a host with a CMDQV */
+Rig *rig_cmdqv_given(void);
+
+/* assert the ASIDs whose translations the host was told to forget, "1 2" */
+void rig_assert_asids(Rig *rig, const char *want);
+/* Commands that the base class has executed since it was new */
+const GArray *rig_executed(void);
+
+/* The hardware */
+typedef struct RigHardware {
+    bool dead;              /* no register changes by itself */
+    bool keeps_cons;        /* what is written to CONS is lost */
+    unsigned n;             /* commands that it has executed */
+    unsigned writes;        /* to its registers, by QEMU */
+} RigHardware;
+extern RigHardware rig_hardware;
+void rig_hardware_run(Rig *rig);
+/* It stops queue @l, and tells the host's kernel, which tells QEMU */
+void rig_hardware_error(Rig *rig, unsigned l, unsigned err);
+
+/* Called by accesses of QEMU to the host's registers; NULL: nothing */
+void rig_on_queue_access(void (*func)(bool write, unsigned l, uint32_t reg,
+                                      uint32_t *value));
 
 #endif

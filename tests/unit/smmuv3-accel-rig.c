@@ -11,9 +11,10 @@
 #include "exec/memory.h"
 #include "exec/ramblock.h"
 #include "hw/pci/pci_device.h"
-#include "hw/qdev-core.h"
+#include "hw/sysbus.h"
 #include "monitor/monitor.h"
 #include "qemu/timer.h"
+#include "hw/arm/smmuv3-accel-cmdqv.h"
 #include "hw/arm/smmuv3-accel-commands.h"
 #include "hw/arm/smmuv3-accel-hooks.h"
 #include "hw/arm/smmuv3-accel-mmio.h"
@@ -67,60 +68,6 @@ static void (*on_event)(void);
 void rig_on_event(void (*func)(void))
 {
     on_event = func;
-}
-
-/* A test that is linked with the module itself has that */
-#define WEAK __attribute__((weak))
-
-static SMMUv3AccelCmdqvMode cmdqv_mode;
-static const char *cmdqv_why;
-
-void rig_set_cmdqv(SMMUv3AccelCmdqvMode mode, const char *why)
-{
-    cmdqv_mode = mode;
-    cmdqv_why = why;
-}
-
-WEAK SMMUv3AccelCmdqvMode smmuv3_accel_cmdqv_mode(const SMMUv3AccelState *s)
-{
-    return cmdqv_mode;
-}
-
-WEAK const char *smmuv3_accel_cmdqv_why(SMMUv3AccelState *s)
-{
-    return cmdqv_why;
-}
-
-/* The rest of a CMDQV, which nobody has but smmuv3-accel-rig-cmdqv.c */
-
-WEAK bool smmuv3_accel_cmdqv_is_wanted(const SMMUv3AccelState *s)
-{
-    return ARM_SMMUV3(s)->cmdqv;
-}
-
-WEAK bool smmuv3_accel_cmdqv_is_pending(const SMMUv3AccelState *s)
-{
-    return false;
-}
-
-WEAK void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s)
-{
-}
-
-WEAK void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
-{
-}
-
-WEAK void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s)
-{
-}
-
-WEAK void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s)
-{
-}
-
-WEAK void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
-{
 }
 
 static long page_size = 4096;
@@ -416,6 +363,8 @@ void rig_reset(Rig *rig)
             smmuv3_accel_evaluate_moved(rig->s);
         }
     }
+    smmuv3_accel_cmdqv_reset(rig->s);
+    smmuv3_cmdqv_device_reset(rig->s3);
     rig->s3->cr[0] = 0;
     rig->s3->gbpa = 0;
     rig->s3->eventq.log2size = 0;
@@ -569,6 +518,11 @@ void rig_vsmmu_free(SMMUv3AccelState *s)
         counted += i == SMMU_ACCEL_IOCTL_DESTROY ? 0 : s->counters.ioctls[i];
     }
     timer_free(s->exposed_timer);
+    if (s->cmdqv) {
+        g_free(s->cmdqv->failure);
+        timer_free(s->cmdqv->dev.more);
+        g_free(s->cmdqv);
+    }
     g_free(s->associated_smmu);
     g_free(s->inherited_from);
     /* Properties of the device, which free themselves, are bare fields here */
@@ -629,8 +583,13 @@ static const TypeInfo types[] = {
         .class_size = sizeof(DeviceClass),
         .abstract = true,
     }, {
-        .name = TYPE_ARM_SMMU,
+        .name = TYPE_SYS_BUS_DEVICE,
         .parent = TYPE_DEVICE,
+        .instance_size = sizeof(SysBusDevice),
+        .abstract = true,
+    }, {
+        .name = TYPE_ARM_SMMU,
+        .parent = TYPE_SYS_BUS_DEVICE,
         .instance_size = sizeof(SMMUState),
         .class_size = sizeof(SMMUBaseClass),
         .abstract = true,

@@ -109,8 +109,6 @@ RigEvents rig_events(void);
 /* Called when an event is delivered, as the MSI of one might; NULL: nothing */
 void rig_on_event(void (*func)(void));
 
-/* What the CMDQV says of itself; its registers are the test's own */
-void rig_set_cmdqv(SMMUv3AccelCmdqvMode mode, const char *why);
 /* The smallest page of guest memory on the host; 4096 at first */
 void rig_set_page_size(long size);
 

@@ -1,179 +1,360 @@
 /*
- * arm-smmuv3-accel: unit tests of command queues in hardware, and back
+ * arm-smmuv3-accel: unit tests of a guest's CMDQV that QEMU executes
+ *
+ * Without a host, with one that has no CMDQV, and with one whose kernel is too
+ * old to give queues to a guest.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "smmuv3-accel-rig-cmdqv.h"
+#include "qemu/main-loop.h"
 
-#define NTH_MAX 32
+#define ILLEGAL     0xfe
 
-/* Registers of the guest's CMDQV */
-#define ALLOC_MAP(q)    (0x200 + 4 * (q))
-#define VINTF_CONFIG    0x1000
-#define SLOT(l, reg)    (0x30000 + 0x80 * (l) + (reg))
-#define BASE(l)         (0x40000 + 0x80 * (l))
-enum { CONS = 0x00, PROD = 0x04, CONFIG = 0x08, STATUS = 0x0c, GERROR = 0x10,
-       GERRORN = 0x14 };
+static const FakeSMMU bigger_smmu = {
+    .name = "smmu3.3",
+    .cmdqv = { .version = 1, .log2vcmdqs = 2, .log2vsids = 3 },
+    .interfaces = 1,
+};
+static const FakeSMMU later_smmu = {
+    .name = "smmu3.4",
+    .cmdqv = { .version = 2, .log2vcmdqs = 1, .log2vsids = 4 },
+    .interfaces = 1,
+};
 
-static Rig *rig_with_queues(void)
+static FakeSMMU with_info(const FakeSMMU *smmu)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    FakeSMMU ret = *smmu;
 
-    rig->smmu = &cmdqv_smmu;
-    rig_cmdqv_new(rig);
-    fake_cmdqv_work(rig->iommufd, true);
-    return rig;
+    ret.info = host_smmu.info;
+    return ret;
 }
 
-static void done(Rig *rig)
+/* What the command line may say */
+
+static void test_param(void)
 {
-    for (int bus = 1; bus <= RIG_BUSES; bus++) {
-        if (rig->dev[bus]) {
-            rig_unplug(rig, bus);
+    static const struct {
+        uint32_t param;
+        const char *why;    /* NULL: legal */
+    } cases[] = {
+        { 0x4011, NULL }, { 0x0001, NULL }, { 0x4071, NULL },
+        { 0x14011, "reserved" }, { 0x4010, "VER" }, { 0x4012, "VER" },
+        { 0x4081, "LOG2_VCMDQS" }, { 0x5011, "LOG2_SIDS" },
+        { 0x4111, "one virtual interface" }, { 0x4211, "less than one VCMDQ" },
+        { 0x4771, "LOG2_VINTFS" }, { UINT32_MAX, "reserved" },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        Error *err = NULL;
+        Rig *rig = rig_cmdqv_new(LINUX_6_19, NULL, ON_OFF_AUTO_ON,
+                                 cases[i].param, &err);
+
+        g_assert(!rig == !!cases[i].why);
+        if (rig) {
+            g_assert_cmphex(rig_cmdqv_read(rig, A_CMDQV_PARAM), ==,
+                            cases[i].param);
+            rig_free(rig);
+            continue;
         }
+        g_assert(strstr(error_get_pretty(err), cases[i].why));
+        g_assert(strstr(error_get_pretty(err), "give 0x4011"));
+        rig_refused(err);
     }
-    rig_cmdqv_free(rig);
+}
+
+static void test_off(void)
+{
+    Error *err = NULL;
+    Rig *rig = rig_cmdqv_new(LINUX_6_19, &cmdqv_smmu, ON_OFF_AUTO_OFF, 0,
+                             &error_abort);
+
+    g_assert(!rig->s->cmdqv && !smmuv3_accel_cmdqv_is_wanted(rig->s));
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(!rig->s->host->cmdqv);
+    smmuv3_accel_cmdqv_decide(rig->s);
+    smmuv3_accel_cmdqv_take_back(rig->s, "test");
+    smmuv3_accel_cmdqv_notifiers_changed(rig->s);
+    rig_reset(rig);
+    g_assert_cmpint(smmuv3_accel_cmdqv_mode(rig->s), ==, SMMU_ACCEL_CMDQV_NONE);
+    g_assert_null(smmuv3_accel_cmdqv_why(rig->s));
+    rig_free(rig);
+
+    g_assert(!rig_cmdqv_new(LINUX_6_19, NULL, ON_OFF_AUTO_OFF, 0x4011, &err));
+    g_assert(strstr(error_get_pretty(err), "add cmdqv=on, or remove it"));
+    rig_refused(err);
+}
+
+/* What the guest finds, by what there is when the machine is done */
+static void test_decide(void)
+{
+    FakeSMMU bigger = with_info(&bigger_smmu), later = with_info(&later_smmu);
+    const struct {
+        FakeKernel kernel;
+        const FakeSMMU *smmu;   /* NULL: no host device at start */
+        OnOffAuto wanted;
+        uint32_t given, param;  /* 0: there is none */
+    } cases[] = {
+        { LINUX_6_19, NULL, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_6_19, NULL, ON_OFF_AUTO_AUTO, 0x4021, 0 },
+        { LINUX_6_19, &host_smmu, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_6_15, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_6_19, &later, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_6_19, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0, 0x4011 },
+        { LINUX_6_17, &bigger, ON_OFF_AUTO_AUTO, 0, 0x3021 },
+        { LINUX_6_19, &bigger, ON_OFF_AUTO_AUTO, 0x4011, 0x4011 },
+        { LINUX_6_19, NULL, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_6_19, NULL, ON_OFF_AUTO_ON, 0x2031, 0x2031 },
+        { LINUX_6_19, &host_smmu, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_6_15, &bigger, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_6_19, &later, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_6_19, &bigger, ON_OFF_AUTO_ON, 0, 0x3021 },
+        { LINUX_6_19, &bigger, ON_OFF_AUTO_ON, 0x4011, 0x4011 },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        bool has = cases[i].param;
+        Rig *rig = rig_cmdqv_new(cases[i].kernel, cases[i].smmu,
+                                 cases[i].wanted, cases[i].given, &error_abort);
+
+        g_assert(smmuv3_accel_cmdqv_is_wanted(rig->s));
+        g_assert(!cases[i].smmu || rig_plug(rig, 1, &error_abort));
+        smmuv3_accel_cmdqv_decide(rig->s);
+        g_assert(smmuv3_accel_cmdqv_is_wanted(rig->s) == has);
+        g_assert(rig->s->cmdqv->dev.iomem.enabled == has);
+        g_assert_cmpint(smmuv3_accel_cmdqv_mode(rig->s), ==,
+                        has ? SMMU_ACCEL_CMDQV_SOFTWARE :
+                        SMMU_ACCEL_CMDQV_NONE);
+        g_assert(!smmuv3_accel_cmdqv_why(rig->s) == !has);
+        if (has) {
+            g_assert_cmphex(rig_cmdqv_read(rig, A_CMDQV_PARAM), ==,
+                            cases[i].param);
+        }
+        rig_reset(rig);
+        rig_free(rig);
+    }
+}
+
+/* With none from the start, one that comes later is not even asked for */
+static void test_auto_later(void)
+{
+    Rig *rig = rig_cmdqv_new(LINUX_6_19, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0,
+                             &error_abort);
+
+    smmuv3_accel_cmdqv_decide(rig->s);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(!rig->s->host->cmdqv && !rig->s->host->cmdqv_error);
+    rig_reset(rig);
     rig_free(rig);
 }
 
-/* As Linux does it */
-static void set_up_queues(Rig *rig, unsigned nb)
+/* Doorbells */
+
+static const struct {
+    FakeKernel kernel;
+    const FakeSMMU *smmu;
+} hosts[] = {
+    { LINUX_6_19, NULL },
+    { LINUX_6_19, &host_smmu },
+    { LINUX_6_15, &cmdqv_smmu },
+};
+
+static void test_execute(void)
 {
-    rig_cmdqv_write(rig, VINTF_CONFIG, 1, 4);
-    for (unsigned l = 0; l < nb; l++) {
-        rig_cmdqv_write(rig, ALLOC_MAP(l), 1 | l << 1, 4);
-    }
-    for (unsigned l = 0; l < nb; l++) {
-        rig_cmdqv_write(rig, SLOT(l, CONFIG), 0, 4);
-        rig_cmdqv_write(rig, SLOT(l, PROD), 0, 4);
-        rig_cmdqv_write(rig, SLOT(l, CONS), 0, 4);
-        rig_cmdqv_write(rig, BASE(l), (0x40000000 + 0x1000 * l) | 8, 8);
-        rig_cmdqv_write(rig, SLOT(l, CONFIG), 1, 4);
-    }
-}
+    for (int i = 0; i < ARRAY_SIZE(hosts); i++) {
+        Rig *rig = rig_cmdqv_started(hosts[i].kernel, hosts[i].smmu);
+        bool has_host = hosts[i].smmu;
 
-static void assert_hardware(Rig *rig, bool hardware)
-{
-    g_assert(smmuv3_accel_cmdqv_mode(rig->s) == (hardware ?
-             SMMU_ACCEL_CMDQV_HARDWARE : SMMU_ACCEL_CMDQV_SOFTWARE));
-    g_assert(rig_cmdqv_has_page(rig) == hardware);
-    g_assert_cmpuint(fake_cmdqv_queues(rig->iommufd), ==, hardware ? 2 : 0);
-}
-
-/* A command, and whoever executes it does so */
-static void ring(Rig *rig, unsigned l, unsigned prod)
-{
-    rig_cmdqv_write(rig, SLOT(l, PROD), prod, 4);
-    for (int us = 0; rig_cmdqv_read(rig, SLOT(l, CONS), 4) != prod; us += 10) {
-        g_assert_cmpint(us, <, 1000000);
-        g_usleep(10);
-    }
-}
-
-static void test_give(void)
-{
-    Rig *rig = rig_with_queues();
-
-    g_assert(rig_plug(rig, 1, &error_abort));
-    set_up_queues(rig, 2);
-    assert_hardware(rig, false);
-    g_free(fake_iommufd_calls(rig->iommufd));
-    ring(rig, 0, 3);
-    assert_hardware(rig, true);
-    rig_assert_calls(rig, "hw-queue-alloc hw-queue-alloc");
-    ring(rig, 1, 5);
-    rig_assert_calls(rig, "");
-    g_assert_cmpuint(fake_cmdqv_commands(rig->iommufd), ==, 8);
-
-    /* The guest configures a queue anew: QEMU has it, as hardware left it */
-    rig_cmdqv_write(rig, SLOT(1, CONFIG), 0, 4);
-    g_assert(rig_cmdqv_has_page(rig));
-    rig_cmdqv_write(rig, BASE(1), 0x40001008, 8);
-    assert_hardware(rig, false);
-    rig_assert_calls(rig, "destroy destroy");
-    g_assert_cmpuint(rig_cmdqv_read(rig, SLOT(0, CONS), 4), ==, 3);
-    g_assert_cmpuint(rig->s->counters.cmdqv_given, ==, 1);
-    g_assert_cmpuint(rig->s->counters.cmdqv_taken_back, ==, 1);
-    done(rig);
-}
-
-/* The last device goes: QEMU goes on with what hardware had */
-static void test_unplug(void)
-{
-    Rig *rig = rig_with_queues();
-
-    g_assert(rig_plug(rig, 1, &error_abort));
-    set_up_queues(rig, 2);
-    ring(rig, 0, 1);
-    assert_hardware(rig, true);
-    rig_unplug(rig, 1);
-    assert_hardware(rig, false);
-    ring(rig, 0, 2);
-    g_assert_cmpuint(rig->s->cmdqv->dev.commands, ==, 1);
-
-    g_assert(rig_plug(rig, 1, &error_abort));
-    rig->s->cmdqv->next_give_ms = 0;
-    ring(rig, 0, 3);
-    assert_hardware(rig, true);
-    done(rig);
-}
-
-/* Each call of both directions fails in turn: the guest does not notice */
-static bool fail_one(unsigned nth, unsigned variant)
-{
-    Rig *rig = rig_with_queues();
-    g_autofree char *calls = NULL;
-    bool more;
-
-    fake_iommufd_fail_nth(rig->iommufd, nth, variant);
-    rig_plug(rig, 1, NULL);
-    set_up_queues(rig, 2);
-    ring(rig, 0, 1);
-    ring(rig, 1, 1);
-    smmuv3_accel_cmdqv_take_back(rig->s, "of the test");
-    ring(rig, 0, 2);
-    more = fake_iommufd_n_calls(rig->iommufd) >= nth;
-    more = fake_iommufd_n_calls(rig->iommufd) >= nth;
-    calls = fake_iommufd_calls(rig->iommufd);
-    g_test_message("call %u variant %u: %s", nth, variant, calls);
-    fake_iommufd_fail_nth(rig->iommufd, 0, 0);
-
-    /* Queues that the kernel keeps are off */
-    g_assert(smmuv3_accel_cmdqv_mode(rig->s) == SMMU_ACCEL_CMDQV_SOFTWARE);
-    g_assert(!rig_cmdqv_has_page(rig));
-    for (unsigned l = 0; l < fake_cmdqv_queues(rig->iommufd); l++) {
-        g_assert(!fake_cmdqv_regs(rig->iommufd, l)[STATUS / 4]);
-    }
-    if (!rig->dev[1]) {
-        g_assert(rig_plug(rig, 1, &error_abort));
-    }
-    /* Configured anew, they are given, if the vIOMMU has queues */
-    set_up_queues(rig, 2);
-    rig->s->cmdqv->next_give_ms = 0;
-    ring(rig, 0, 1);
-    assert_hardware(rig, rig->s->host->cmdqv && rig->s->host->queue_errors_id);
-    done(rig);
-    return more;
-}
-
-static void test_failures(void)
-{
-    for (unsigned variant = 0; variant < FAKE_VARIANTS; variant++) {
-        unsigned nth = 1;
-
-        while (fail_one(nth, variant)) {
-            g_assert_cmpuint(++nth, <, NTH_MAX);
+        for (int n = 1; n <= 300; n++) {    /* wraps */
+            rig_cmdqv_invalidate(rig, n % 2, n);
+            g_assert(rig_cmdqv_is_done(rig, n % 2));
+            g_assert_cmpuint(rig_executed()->len, ==, 2 * n);
+            g_assert_cmpuint(fake_iommufd_commands(rig->iommufd)->len, ==,
+                             has_host ? n : 0);
         }
-        g_assert_cmpuint(nth, >, 12);
+        g_assert_cmpuint(rig->s->counters.cmdqv_commands, ==, 600);
+        g_assert_cmpuint(rig->s->counters.cmdqv_doorbells, ==, 300);
+        g_assert_cmpuint(rig->s->counters.cmdqv_given, ==, 0);
+        g_assert_cmpuint(rig_cmdqv_irqs(), ==, 0);
+        g_assert(strstr(smmuv3_accel_cmdqv_why(rig->s), has_host ?
+                        "has no CMDQV, or its kernel is older" :
+                        "there is no host device"));
+        rig_free(rig);
     }
+}
+
+/* One ioctl for all up to a CMD_SYNC, in their order */
+static void test_order(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+
+    for (int asid = 1; asid <= 5; asid++) {
+        rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
+    }
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    rig_cmdqv_put(rig, 0, TLBI_ASID(6), 0);
+    rig_cmdqv_ring(rig, 0);
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    rig_assert_asids(rig, "1 2 3 4 5 6");
+    rig_assert_calls(rig, "invalidate invalidate");
+    rig_free(rig);
+}
+
+/* LVCMDQ 0 is VCMDQ 1, and the other way round */
+static void test_crossed(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+
+    rig_cmdqv_cross(rig);
+    rig_cmdqv_invalidate(rig, 1, 1);
+    g_assert_cmphex(rig_cmdqv_read(rig, DIRECT0(0) + A_VCMDQ_CONS), ==, 2);
+    g_assert_cmphex(rig_cmdqv_read(rig, DIRECT0(1) + A_VCMDQ_CONS), ==, 0);
+    rig_cmdqv_invalidate(rig, 0, 2);
+    rig_assert_asids(rig, "1 2");
+    rig_free(rig);
+}
+
+/* Errors */
+
+static void test_error(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+
+    rig_cmdqv_put(rig, 1, TLBI_ASID(1), 0);
+    rig_cmdqv_put(rig, 1, ILLEGAL, 0);
+    rig_cmdqv_put(rig, 1, TLBI_ASID(2), 0);
+    rig_cmdqv_ring(rig, 1);
+    g_assert_cmpuint(rig_cmdqv_irqs(), ==, 1);
+    g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(1) + A_VCMDQ_CONS), ==,
+                    1 | SMMU_CERROR_ILL << R_VCMDQ_CONS_ERR_SHIFT);
+    rig_assert_asids(rig, "1");
+    /* Nothing goes on there, but in the other one */
+    rig_cmdqv_ring(rig, 1);
+    rig_cmdqv_invalidate(rig, 0, 3);
+    rig_assert_asids(rig, "1 3");
+    rig_cmdqv_repair(rig, 1);
+    g_assert(rig_cmdqv_is_done(rig, 1));
+    rig_assert_asids(rig, "1 3 2");
+    g_assert_cmpuint(rig->s->counters.cmdqv_errors, ==, 1);
+
+    /* Masked */
+    rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, 1);
+    rig_cmdqv_put(rig, 1, SMMU_CMD_CFGI_STE, 0);
+    rig_cmdqv_ring(rig, 1);
+    g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(1) + A_VCMDQ_CONS), ==,
+                    3 | CMDQV_CERROR_ACCESS << R_VCMDQ_CONS_ERR_SHIFT);
+    g_assert_cmpuint(rig_cmdqv_irqs(), ==, 0);
+    rig_free(rig);
+}
+
+static void acknowledge(Rig *rig, unsigned l)
+{
+    rig_cmdqv_write(rig, PAGE0(l) + A_VCMDQ_GERRORN,
+                    rig_cmdqv_read(rig, PAGE0(l) + A_VCMDQ_GERROR));
+}
+
+/* A queue that is not in RAM, wholly or in part: the fetch is what fails */
+static void test_no_memory(void)
+{
+    static const uint64_t base[] = {
+        0, 0x80000000ULL, 0xfffffffff000ULL, RIG_RAM + RIG_RAM_SIZE,
+    };
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+
+    for (int i = 0; i < ARRAY_SIZE(base); i++) {
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 0);
+        rig_cmdqv_write64(rig, PAGE1(0) + A_VCMDQ_BASE,
+                          base[i] | RIG_LOG2_QUEUE);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 1);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 1);
+        g_assert_cmpuint(rig_cmdqv_irqs(), ==, 1);
+        g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==,
+                        SMMU_CERROR_ABT << R_VCMDQ_CONS_ERR_SHIFT);
+        /* That is no better the second time */
+        acknowledge(rig, 0);
+        g_assert_cmpuint(rig_cmdqv_irqs(), ==, 1);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
+        acknowledge(rig, 0);
+        g_assert_cmphex(rig_cmdqv_read(rig, A_CMDQV_CMDQ_ERR_MAP), ==, 0);
+    }
+    g_assert_cmpuint(rig_executed()->len, ==, 0);
+    rig_free(rig);
+}
+
+/* 4096 commands, in one queue that is all of the first ones' memory */
+static void ring_many(Rig *rig)
+{
+    for (int i = 0; i < 4096; i++) {
+        stq_le_p(rig_ram + 16 * i, SMMU_CMD_SYNC);
+    }
+    rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 0);
+    rig_cmdqv_write64(rig, PAGE1(0) + A_VCMDQ_BASE, RIG_RAM | 12);
+    rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 1);
+    rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 1 << 12);
+}
+
+/* Who has the BQL all the time works for a while only, and is called again */
+static void test_limit(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, NULL);
+    unsigned n = CMDQV_COMMANDS_AT_ONCE;
+
+    ring_many(rig);
+    g_assert_cmpuint(rig_executed()->len, ==, n);
+    for (int i = 0; i < 100 && rig_executed()->len < 4096; i++) {
+        main_loop_wait(true);
+        g_assert_cmpuint(rig_executed()->len, <=, n + CMDQV_COMMANDS_AT_ONCE);
+        n = rig_executed()->len;
+    }
+    g_assert_cmpuint(n, ==, 4096);
+    rig_free(rig);
+
+    rig = rig_cmdqv_started(LINUX_6_19, NULL);
+    rig_set_alone(true);
+    ring_many(rig);
+    rig_set_alone(false);
+    g_assert_cmpuint(rig_executed()->len, ==, 4096);
+    rig_free(rig);
+}
+
+/* PROD anywhere, and CONS: never more than the queue holds */
+static void test_hostile_index(void)
+{
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, NULL);
+
+    for (unsigned log2 = 0; log2 <= 12; log2 += 4) {
+        unsigned before = rig_executed()->len;
+
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 0);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
+        ring_many(rig);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 0);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONS, 0xfa5a5);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, UINT32_MAX);
+        rig_cmdqv_write64(rig, PAGE1(0) + A_VCMDQ_BASE, RIG_RAM | log2);
+        rig_set_alone(true);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 1);
+        rig_set_alone(false);
+        g_assert_cmpuint(rig_executed()->len - before, <=, 3 * 4096);
+        g_assert(!smmuv3_cmdqv_pending(&rig->s->cmdqv->dev.regs, 0));
+    }
+    rig_free(rig);
 }
 
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
-    g_test_add_func("/smmuv3-accel/cmdqv/give", test_give);
-    g_test_add_func("/smmuv3-accel/cmdqv/unplug", test_unplug);
-    g_test_add_func("/smmuv3-accel/cmdqv/failures", test_failures);
+    g_test_add_func("/smmuv3-accel/cmdqv/param", test_param);
+    g_test_add_func("/smmuv3-accel/cmdqv/off", test_off);
+    g_test_add_func("/smmuv3-accel/cmdqv/decide", test_decide);
+    g_test_add_func("/smmuv3-accel/cmdqv/auto-later", test_auto_later);
+    g_test_add_func("/smmuv3-accel/cmdqv/execute", test_execute);
+    g_test_add_func("/smmuv3-accel/cmdqv/order", test_order);
+    g_test_add_func("/smmuv3-accel/cmdqv/crossed", test_crossed);
+    g_test_add_func("/smmuv3-accel/cmdqv/error", test_error);
+    g_test_add_func("/smmuv3-accel/cmdqv/no-memory", test_no_memory);
+    g_test_add_func("/smmuv3-accel/cmdqv/limit", test_limit);
+    g_test_add_func("/smmuv3-accel/cmdqv/hostile-index", test_hostile_index);
     return g_test_run();
 }

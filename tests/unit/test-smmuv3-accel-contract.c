@@ -221,8 +221,11 @@ static void write_cmdqv(Machine *m, char **args)
 
     g_assert(!qemu_strtou64(args[0], NULL, 0, &offset));
     g_assert(!qemu_strtou64(args[1], NULL, 0, &value));
-    rig_cmdqv_write(m->rig, offset, value,
-                    args[2] && !strcmp(args[2], "64") ? 8 : 4);
+    if (args[2] && !strcmp(args[2], "64")) {
+        rig_cmdqv_write64(m->rig, offset, value);
+    } else {
+        rig_cmdqv_write(m->rig, offset, value);
+    }
 }
 
 static void carry_out(Machine *m, char **args)
@@ -271,14 +274,11 @@ static void carry_out(Machine *m, char **args)
 
 static char *run_flow(const Flow *flow)
 {
-    Machine m = { .rig = rig_new(LINUX_6_19) };
+    Machine m;
     char *words;
 
-    m.rig->smmu = flow->smmu;
-    if (flow->smmu->interfaces) {
-        rig_cmdqv_new(m.rig);
-        fake_cmdqv_work(m.rig->iommufd, true);
-    }
+    m.rig = rig_cmdqv_new(LINUX_6_19, flow->smmu, flow->smmu->interfaces ?
+                          ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF, 0, &error_abort);
     m.rig->s3->eventq.log2size = LOG2_EVENTS;
     fake_iommufd_set_group(m.rig->iommufd, flow->smmu, PAIR_GROUP, 2);
     for (guint i = 0; i < flow->lines->len; i++) {
@@ -290,9 +290,6 @@ static char *run_flow(const Flow *flow)
     words = fake_iommufd_words(m.rig->iommufd);
     for (int bus = 1; bus <= PAIR_BUS; bus++) {
         unplug(&m, bus);
-    }
-    if (m.rig->s->cmdqv) {
-        rig_cmdqv_free(m.rig);
     }
     rig_free(m.rig);
     return words;

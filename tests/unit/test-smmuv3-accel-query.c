@@ -540,13 +540,22 @@ static char *queues(const SMMUv3AccelInfoCmdqv *cmdqv)
     return g_string_free(text, false);
 }
 
+#define NO_HOST "there is no host device"
+
+static SMMUv3CmdqvDevice *add_cmdqv(Rig *rig)
+{
+    SMMUv3AccelCmdqv *c = rig->s->cmdqv = g_new0(SMMUv3AccelCmdqv, 1);
+
+    c->dev.regs.param = 0x4011;
+    return rig->s3->cmdqv = &c->dev;
+}
+
 static void assert_cmdqv(Rig *rig, OnOffAuto wanted, SMMUv3AccelCmdqvMode mode,
                          const char *why, const char *want)
 {
     g_autoptr(SMMUv3AccelInfo) info = NULL;
 
     rig->s3->cmdqv_wanted = wanted;
-    rig_set_cmdqv(mode, why);
     info = smmuv3_accel_query(rig->s);
     g_assert_cmpint(info->cmdqv->wanted, ==, wanted);
     g_assert_cmpint(info->cmdqv->mode, ==, mode);
@@ -564,17 +573,17 @@ static void assert_cmdqv(Rig *rig, OnOffAuto wanted, SMMUv3AccelCmdqvMode mode,
 static void test_cmdqv(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
-    g_autofree SMMUv3CmdqvDevice *d = g_new0(SMMUv3CmdqvDevice, 1);
-    SMMUv3Vcmdq *vcmdq = d->regs.vcmdq;
+    SMMUv3CmdqvDevice *d;
+    SMMUv3Vcmdq *vcmdq;
 
     assert_cmdqv(rig, ON_OFF_AUTO_OFF, SMMU_ACCEL_CMDQV_NONE, NULL, "");
     /* The host has none */
     assert_cmdqv(rig, ON_OFF_AUTO_AUTO, SMMU_ACCEL_CMDQV_NONE, NULL, "");
 
-    rig->s3->cmdqv = d;
-    d->regs.param = 0x4011;
+    d = add_cmdqv(rig);
+    vcmdq = d->regs.vcmdq;
     vcmdq[0].base = 0x40000000 | 8;
-    assert_cmdqv(rig, ON_OFF_AUTO_ON, SMMU_ACCEL_CMDQV_SOFTWARE, "no host",
+    assert_cmdqv(rig, ON_OFF_AUTO_ON, SMMU_ACCEL_CMDQV_SOFTWARE, NO_HOST,
                  "0: off PROD 0x0 CONS 0x0 errors 0x0, "
                  "1: off PROD 0x0 CONS 0x0 errors 0x0");
 
@@ -585,13 +594,15 @@ static void test_cmdqv(void)
     vcmdq[1].cons = 1 << 24 | 0x1002;
     vcmdq[1].gerror = 1;
     vcmdq[1].gerrorn = 4;
-    assert_cmdqv(rig, ON_OFF_AUTO_ON, SMMU_ACCEL_CMDQV_SOFTWARE, "no host",
+    assert_cmdqv(rig, ON_OFF_AUTO_ON, SMMU_ACCEL_CMDQV_SOFTWARE, NO_HOST,
                  "0: 256 PROD 0x0 CONS 0x0 errors 0x0, "
                  "1: 4096 PROD 0x1003 CONS 0x1001002 errors 0x5");
 
     /* What the hardware has is not to be seen from here */
+    rig->s->cmdqv->hardware = true;
     assert_cmdqv(rig, ON_OFF_AUTO_AUTO, SMMU_ACCEL_CMDQV_HARDWARE, NULL,
                  "0: 256, 1: 4096");
+    rig->s->cmdqv->hardware = false;
 
     rig->s->counters.cmdqv_doorbells = 5;
     rig->s->counters.cmdqv_commands = 4;
@@ -601,8 +612,6 @@ static void test_cmdqv(void)
     assert_query(rig, &(Expected) {
         .others = "doorbells=5 queued=4 stopped=3 given=2 taken=1",
     });
-    rig->s3->cmdqv = NULL;
-    rig_set_cmdqv(SMMU_ACCEL_CMDQV_NONE, NULL);
     rig_free(rig);
 }
 
@@ -627,13 +636,13 @@ static void test_cmdqs(void)
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
         Rig *rig = rig_new(LINUX_6_19);
-        g_autofree SMMUv3CmdqvDevice *d = g_new0(SMMUv3CmdqvDevice, 1);
         g_autoptr(SMMUv3AccelInfo) info = NULL;
         bool wanted = cases[i].cmdqv != ON_OFF_AUTO_OFF;
 
-        d->regs.param = 0x4011;
         rig->smmu = cases[i].smmu;
-        rig->s3->cmdqv = wanted ? d : NULL;
+        if (wanted) {
+            add_cmdqv(rig);
+        }
         rig->s->spec.cmdqv = cases[i].cmdqv;
         rig_set_page_size(cases[i].page_size);
         g_assert(rig_plug(rig, 1, &error_abort));

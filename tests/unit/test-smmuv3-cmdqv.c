@@ -674,6 +674,144 @@ static void test_filter_sid(void)
     g_assert_cmpint(smmuv3_cmdqv_filter(s, 1, &cmd), ==, 4);
 }
 
+/* A guest's, with @n queues that are mapped and on: LVCMDQ l is VCMDQ n-1-l */
+static SMMUv3Cmdqv *new_given(unsigned n)
+{
+    SMMUv3Cmdqv *s = new_model(ARRAY_SIZE(models) - 1);
+
+    wr(s, vintf(0), 1);
+    for (unsigned l = 0; l < n; l++) {
+        wr(s, alloc(n - 1 - l), l << 1 | 1);
+        wr(s, page1(0, l), 0x40000000 + 0x10000 * l + 4);
+        wr(s, page0(0, l) + 0x8, 1);
+        g_assert_cmphex(rd(s, page0(0, l) + 0xc), ==, 1);
+    }
+    return s;
+}
+
+static void assert_not_givable(const SMMUv3Cmdqv *s, const char *want)
+{
+    unsigned nb;
+
+    g_assert_cmpstr(smmuv3_cmdqv_givable(s, &nb), ==, want);
+}
+
+static void assert_givable(const SMMUv3Cmdqv *s, unsigned want)
+{
+    unsigned nb;
+
+    g_assert_null(smmuv3_cmdqv_givable(s, &nb));
+    g_assert_cmpuint(nb, ==, want);
+}
+
+static void test_givable(void)
+{
+    for (unsigned n = 1; n <= 8; n++) {
+        g_autofree SMMUv3Cmdqv *s = new_given(n);
+        uint32_t config = rd(s, 0);
+
+        assert_givable(s, n);
+        /* What is in them does not matter */
+        wr(s, page0(0, n - 1) + 0x4, 5);
+        assert_givable(s, n);
+
+        wr(s, 0, config & ~1);
+        assert_not_givable(s, "the guest has not enabled its CMDQV");
+        wr(s, 0, config);
+        for (unsigned l = 0; l < n; l++) {
+            assert_not_givable(s, "the guest has not enabled all queues that "
+                               "it has mapped");
+            wr(s, page0(0, l) + 0x8, 1);
+        }
+        assert_givable(s, n);
+        /* CONS in memory: the bit is wired to 0, but not to the filter */
+        s->config |= 1 << 20;
+        assert_not_givable(s, "the guest wants CONS to be copied to memory");
+        s->config &= ~(1 << 20);
+
+        smmuv3_cmdqv_stop(s, 0, 1);
+        assert_not_givable(s, "the guest has not acknowledged an error of a "
+                           "queue");
+        wr(s, page0(0, n - 1) + 0x14, 1);
+        assert_givable(s, n);
+        wr(s, vintf(0), 0);
+        assert_not_givable(s, "the guest has not enabled its CMDQV");
+    }
+}
+
+/* One that is off is no reason, if it is not mapped; none at all is */
+static void test_givable_none(void)
+{
+    g_autofree SMMUv3Cmdqv *s = new_given(1);
+
+    wr(s, page0(0, 0) + 0x8, 0);
+    wr(s, alloc(0), 0);
+    assert_not_givable(s, "the guest has not enabled a queue");
+    wr(s, alloc(3), 1);
+    assert_not_givable(s, "the guest has not enabled all queues that it has "
+                       "mapped");
+    wr(s, page0(0, 0) + 0x8, 1);
+    assert_givable(s, 1);
+}
+
+/* All that the guest may have left in the page, and no more than that */
+static void test_adopt(void)
+{
+    static const struct {
+        uint32_t slot[CMDQV_SLOT_REGS], cons, prod, on, gerror, gerrorn;
+    } cases[] = {
+        { { 0 }, 0, 0, 0, 0, 0 },
+        { { 0x1f, 0x25, 1, 1, 0, 0 }, 0x1f, 0x25, 1, 0, 0 },
+        /* Off, or about to be; and on in spite of what STATUS says */
+        { { 0x1f, 0x25, 0, 1, 5, 5 }, 0x1f, 0x25, 0, 5, 5 },
+        { { 0x1f, 0x25, 1, 0, 0, 0 }, 0x1f, 0x25, 1, 0, 0 },
+        /* An error, and one that has been acknowledged */
+        { { 0x400001f, 0x25, 1, 1, 1, 0 }, 0x400001f, 0x25, 1, 1, 0 },
+        { { 0x400001f, 0x25, 1, 1, 1, 1 }, 0x1f, 0x25, 1, 1, 1 },
+        { { 0x400001f, 0x25, 1, 1, 4, 0 }, 0x1f, 0x25, 1, 4, 0 },
+        /* Bits that there are not */
+        { { -1U, -1U, -1U, -1U, -1U, -1U }, 0xfffff, 0xfffff, 1, 7, 7 },
+        { { -1U, -1U, -2U, -1U, -1U, 0 }, 0x7f0fffff, 0xfffff, 0, 7, 0 },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_autofree SMMUv3Cmdqv *s = new_given(2);
+        SMMUv3Vcmdq want = s->vcmdq[1];
+
+        want.cons = cases[i].cons;
+        want.prod = cases[i].prod;
+        want.config = want.status = cases[i].on;
+        want.gerror = cases[i].gerror;
+        want.gerrorn = cases[i].gerrorn;
+        smmuv3_vcmdq_adopt(&s->vcmdq[1], cases[i].slot);
+        g_assert_cmpmem(&s->vcmdq[1], sizeof(want), &want, sizeof(want));
+        g_assert_null(smmuv3_cmdqv_state_illegal(s));
+    }
+}
+
+static void test_nb_pending(void)
+{
+    g_autofree SMMUv3Cmdqv *s = new_given(8);
+
+    g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 0);
+    for (unsigned l = 0; l < 8; l++) {
+        wr(s, page0(0, l) + 0x4, l + 1);
+        g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, l + 1);
+    }
+    smmuv3_cmdqv_stop(s, 7, 1);                 /* LVCMDQ 0, with 1 */
+    g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 7);
+    wr(s, page0(0, 1) + 0x8, 0);
+    g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 6);
+    wr(s, page0(0, 2) + 0x4, 0x20);             /* no more than the wrap bit */
+    g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 5);
+    wr(s, page0(0, 2) + 0x4, 0x30);             /* and the whole queue */
+    g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 6);
+    wr(s, page0(0, 0) + 0x14, 1);
+    g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 7);
+    wr(s, 0, 0);
+    g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -689,6 +827,10 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3/cmdqv/errors", test_errors);
     g_test_add_func("/smmuv3/cmdqv/params", test_params);
     g_test_add_func("/smmuv3/cmdqv/state", test_state);
+    g_test_add_func("/smmuv3/cmdqv/givable", test_givable);
+    g_test_add_func("/smmuv3/cmdqv/givable-none", test_givable_none);
+    g_test_add_func("/smmuv3/cmdqv/adopt", test_adopt);
+    g_test_add_func("/smmuv3/cmdqv/nb-pending", test_nb_pending);
     g_test_add_func("/smmuv3/cmdqv/filter", test_filter);
     g_test_add_func("/smmuv3/cmdqv/filter-sid", test_filter_sid);
     return g_test_run();

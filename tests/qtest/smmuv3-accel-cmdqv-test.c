@@ -1,0 +1,502 @@
+/*
+ * QTest: arm-smmuv3-accel, the CMDQV of a guest without any host device
+ *
+ * QEMU executes what is in its queues then, all of which a migration carries.
+ * What the guest's tables say of it is in the tests of those.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#include "smmuv3-rig.h"
+
+#define MACHINE     "-M virt,highmem-ecam=off -m 64M -nodefaults -display none "
+#define CMDQV       0x0c080000ULL
+
+#define VINTF       (CMDQV + 0x1000)
+#define ALLOC(q)    (CMDQV + 0x200 + 4 * (q))
+#define DIRECT0(q)  (CMDQV + 0x10000 + 0x80 * (q))
+#define P0(l)       (CMDQV + 0x30000 + 0x80 * (l))
+#define P1(l)       (P0(l) + 0x10000)
+
+#define CONS        0x0
+#define PROD        0x4
+#define EN          0x8
+#define EN_OK       0xc
+#define GERROR      0x10
+#define GERRORN     0x14
+
+#define QUEUE(l)    (0x42000000ULL + 0x100000 * (l))
+#define LOG2SIZE    8
+
+#define TLBI        (0x11 | 1ULL << 48)     /* NH_ASID of rig_put_cd() */
+#define SYNC        0x46
+
+#define BAR         0x10000000
+#define SID         0x8                     /* at 1.0 of pcie.0 */
+
+/* SPI 116 of the GICv2's distributor */
+#define GICD        0x08000000ULL
+#define SPI         (32 + 116)
+
+static char *tmpdir;
+
+static void start(Rig *r, const char *options, const char *args)
+{
+    *r = (Rig) {
+        .qts = qtest_initf(MACHINE RIG_ACCEL "%s %s", options, args),
+        .smmu = RIG_ACCEL_BASE,
+    };
+}
+
+/* Linux's driver: a queue is off, and all of it is 0; mapped or not */
+static void deinit_queue(Rig *r, int l)
+{
+    uint32_t gerror;
+
+    qtest_writel(r->qts, P0(l) + EN, 0);
+    g_assert_cmphex(qtest_readl(r->qts, P0(l) + EN_OK), ==, 0);
+    qtest_writel(r->qts, P0(l) + PROD, 0);
+    qtest_writel(r->qts, P0(l) + CONS, 0);
+    qtest_writeq(r->qts, P1(l), 0);
+    qtest_writeq(r->qts, P1(l) + 8, 0);
+    gerror = qtest_readl(r->qts, P0(l) + GERROR);
+    if (gerror != qtest_readl(r->qts, P0(l) + GERRORN)) {
+        qtest_writel(r->qts, P0(l) + GERRORN, gerror);
+    }
+}
+
+static void init_vintf(Rig *r)
+{
+    for (int l = 1; l >= 0; l--) {
+        deinit_queue(r, l);
+        qtest_writel(r->qts, ALLOC(l), qtest_readl(r->qts, ALLOC(l)) & ~1);
+    }
+    qtest_writel(r->qts, VINTF, 0);
+    g_assert_cmphex(qtest_readl(r->qts, VINTF + 4) & 1, ==, 0);
+    for (int i = 0; i < 16; i++) {
+        qtest_writel(r->qts, VINTF + 0x40 + 4 * i, 0);
+        qtest_writel(r->qts, VINTF + 0x80 + 4 * i, 0);
+    }
+    qtest_writel(r->qts, VINTF, 1 << 17);
+    qtest_writel(r->qts, VINTF, 1 << 17 | 1);
+    g_assert_cmphex(qtest_readl(r->qts, VINTF + 4) & 1, ==, 1);
+    g_assert_cmphex(qtest_readl(r->qts, VINTF), ==, 1);
+}
+
+static void init_queue(Rig *r, int l, uint64_t base)
+{
+    qtest_writel(r->qts, ALLOC(l), qtest_readl(r->qts, ALLOC(l)) | 1);
+    deinit_queue(r, l);
+    qtest_writeq(r->qts, P1(l), base);
+    qtest_writel(r->qts, P0(l) + EN, 1);
+    g_assert_cmphex(qtest_readl(r->qts, P0(l) + EN_OK), ==, 1);
+}
+
+static void linux_start(Rig *r)
+{
+    uint32_t config = qtest_readl(r->qts, CMDQV);
+
+    qtest_writel(r->qts, CMDQV, config & ~1);
+    g_assert_cmphex(qtest_readl(r->qts, CMDQV + 8), ==, 0);
+    qtest_writel(r->qts, CMDQV, config | 1);
+    g_assert_cmphex(qtest_readl(r->qts, CMDQV + 8), ==, 1);
+    for (int l = 0; l < 2; l++) {
+        qtest_writel(r->qts, ALLOC(l), l << 1);
+    }
+    init_vintf(r);
+    for (int l = 0; l < 2; l++) {
+        init_queue(r, l, QUEUE(l) | LOG2SIZE);
+    }
+}
+
+/* The next command of a queue; it is not waited for */
+static void submit(Rig *r, int l, uint64_t word0)
+{
+    uint32_t prod = qtest_readl(r->qts, P0(l) + PROD);
+    uint64_t at = QUEUE(l) + 16 * (prod & ((1 << LOG2SIZE) - 1));
+
+    qtest_writeq(r->qts, at, word0);
+    qtest_writeq(r->qts, at + 8, 0);
+    qtest_writel(r->qts, P0(l) + PROD, (prod + 1) & ((2 << LOG2SIZE) - 1));
+}
+
+static void assert_done(Rig *r, int l)
+{
+    g_assert_cmphex(qtest_readl(r->qts, P0(l) + CONS), ==,
+                    qtest_readl(r->qts, P0(l) + PROD));
+    g_assert_cmphex(qtest_readl(r->qts, P0(l) + GERROR), ==,
+                    qtest_readl(r->qts, P0(l) + GERRORN));
+}
+
+static void repair(Rig *r, int l)
+{
+    uint32_t index = qtest_readl(r->qts, P0(l) + CONS) & ((1 << LOG2SIZE) - 1);
+
+    g_assert_cmphex(qtest_readl(r->qts, CMDQV + 0x14), ==, 1);
+    g_assert_cmphex(qtest_readq(r->qts, VINTF + 0xc0), ==, 1 << l);
+    qtest_writeq(r->qts, QUEUE(l) + 16 * index, SYNC);
+    qtest_writel(r->qts, P0(l) + GERRORN,
+                 qtest_readl(r->qts, P0(l) + GERROR));
+}
+
+static bool take_irq(Rig *r)
+{
+    uint64_t reg = GICD + 0x200 + 4 * (SPI / 32);
+    uint32_t bit = 1U << SPI % 32;
+    bool pending = qtest_readl(r->qts, reg) & bit;
+
+    qtest_writel(r->qts, reg + 0x80, bit);
+    return pending;
+}
+
+/* What Linux does, and that a TLBI of its is one */
+static void test_linux(void)
+{
+    Rig r;
+
+    start(&r, ",cmdqv=on", RIG_EDU ",bus=pcie.0,addr=1.0");
+    g_assert_cmphex(qtest_readl(r.qts, CMDQV + 4), ==, 0x4011);
+    rig_setup_edu(&r, rig_config(0, 1), BAR);
+    rig_enable(&r);
+    rig_put_ste_s1(&r, SID);
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_NO_EVENT);
+    linux_start(&r);
+    qtest_writeq(r.qts, RIG_PAGES, 0);
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_NO_EVENT);
+
+    submit(&r, 1, TLBI);
+    submit(&r, 1, SYNC);
+    assert_done(&r, 1);
+    rig_assert_write(&r, RIG_IOVA_S1, RIG_F_TRANSLATION);
+    for (int i = 0; i < 600; i++) {
+        submit(&r, 0, i % 2 ? SYNC : TLBI);
+        assert_done(&r, 0);
+    }
+    /* As after kexec; and a reset */
+    linux_start(&r);
+    qtest_system_reset(r.qts);
+    g_assert_cmphex(qtest_readl(r.qts, DIRECT0(0) + EN_OK), ==, 0);
+    linux_start(&r);
+    submit(&r, 0, SYNC);
+    assert_done(&r, 0);
+    qtest_quit(r.qts);
+}
+
+/* One stops, interrupts, and goes on */
+static void test_error(void)
+{
+    /* None, those of a hypervisor, with an interrupt, ATC_INV without ATS */
+    static const uint64_t commands[] = {
+        0xff, 0x04, 0x30, SYNC | 1 << 12, 0x40 | 0x100ULL << 32,
+    };
+    Rig r;
+
+    start(&r, ",cmdqv=on", "");
+    qtest_writel(r.qts, GICD + 0xc00 + 4 * (SPI / 16), 2U << 2 * (SPI % 16));
+    linux_start(&r);
+    for (int i = 0; i < ARRAY_SIZE(commands); i++) {
+        submit(&r, 0, TLBI);
+        g_assert_false(take_irq(&r));
+        submit(&r, 0, commands[i]);
+        submit(&r, 0, SYNC);
+        g_assert_true(take_irq(&r));
+        g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS) & 0xfffff, ==,
+                        3 * i + 1);
+        submit(&r, 1, SYNC);
+        assert_done(&r, 1);
+        repair(&r, 0);
+        assert_done(&r, 0);
+        g_assert_false(take_irq(&r));
+    }
+    qtest_quit(r.qts);
+}
+
+/* A doorbell that a device's DMA writes, with what is in edu's buffer */
+static void test_dma(void)
+{
+    const uint32_t prod = RIG_MARK & 0xfffff, wrap = (2 << LOG2SIZE) - 1;
+    Rig r;
+
+    start(&r, ",cmdqv=on", RIG_EDU ",bus=pcie.0,addr=1.0");
+    rig_setup_edu(&r, rig_config(0, 1), BAR);
+    linux_start(&r);
+    qtest_memset(r.qts, QUEUE(0), SYNC, 16 << LOG2SIZE);
+    rig_edu_dma(&r, RIG_EDU_BUFFER, P0(0) + PROD, true);
+    g_assert_cmphex(qtest_readl(r.qts, P0(0) + PROD), ==, prod);
+    g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, prod & wrap);
+    /* A queue that is its own register's page is not memory */
+    qtest_writel(r.qts, P0(1) + EN, 0);
+    qtest_writeq(r.qts, P1(1), (CMDQV + 0x30000) | LOG2SIZE);
+    qtest_writel(r.qts, P0(1) + EN, 1);
+    qtest_writel(r.qts, P0(1) + PROD, 1);
+    g_assert_cmphex(qtest_readl(r.qts, P0(1) + CONS), ==,
+                    RIG_CERROR_ABT << 24);
+    qtest_quit(r.qts);
+}
+
+/* Long queues: nobody waits for all of it */
+
+#define LONG_BASE   0x43000000ULL
+#define LONG_LOG2   19
+#define CHUNK       1024
+
+static void ring_long(Rig *r)
+{
+    qtest_writel(r->qts, P0(0) + EN, 0);
+    qtest_writeq(r->qts, P1(0), LONG_BASE | LONG_LOG2);
+    qtest_writel(r->qts, P0(0) + EN, 1);
+    qtest_memset(r->qts, LONG_BASE, SYNC, 16 << LONG_LOG2);
+    qtest_writel(r->qts, P0(0) + PROD, 1 << LONG_LOG2);
+}
+
+static void assert_responds(Rig *r)
+{
+    int64_t start = g_get_monotonic_time();
+
+    qtest_qmp_assert_success(r->qts, "{'execute': 'query-status'}");
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
+}
+
+static void test_long(void)
+{
+    Rig r;
+
+    start(&r, ",cmdqv=on", "");
+    linux_start(&r);
+    ring_long(&r);
+    for (uint32_t done = CHUNK; done < 1 << LONG_LOG2; done += CHUNK) {
+        g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, done);
+        if (done % (64 * CHUNK) == 0) {
+            assert_responds(&r);
+            qtest_qmp_assert_success(r.qts, "{'execute': 'stop'}");
+            qtest_clock_step(r.qts, 10);
+            g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, done);
+            qtest_qmp_assert_success(r.qts, "{'execute': 'cont'}");
+            done += CHUNK;          /* who starts the machine goes on */
+            g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, done);
+        }
+        qtest_clock_step(r.qts, 1);
+    }
+    assert_done(&r, 0);
+    qtest_quit(r.qts);
+}
+
+/* Migration */
+
+static char *make_uri(void)
+{
+    return g_strdup_printf("file:%s/state", tmpdir);
+}
+
+static char *save(Rig *r)
+{
+    g_autofree char *uri = make_uri();
+
+    rig_save(r->qts, uri);
+    qtest_quit(r->qts);
+    return g_steal_pointer(&uri);
+}
+
+static void load(Rig *r, const char *options, const char *uri)
+{
+    start(r, options, "-S -incoming defer");
+    qtest_qmp_assert_success(r->qts, "{'execute': 'migrate-incoming', "
+                             "'arguments': {'uri': %s}}", uri);
+    g_assert_true(rig_migrated(r->qts));
+}
+
+static GArray *read_all(QTestState *qts)
+{
+    static const struct {
+        uint32_t first, size;
+    } rows[] = {
+        { 0, 0x34 }, { 0x200, 0x10 }, { 0x1000, 0x100 }, { 0x10000, 0x100 },
+        { 0x20000, 0x100 }, { 0x30000, 0x100 }, { 0x40000, 0x100 },
+    };
+    GArray *words = g_array_new(false, false, 4);
+
+    for (int i = 0; i < ARRAY_SIZE(rows); i++) {
+        for (uint32_t offset = 0; offset < rows[i].size; offset += 4) {
+            uint32_t word = qtest_readl(qts, CMDQV + rows[i].first + offset);
+
+            g_array_append_val(words, word);
+        }
+    }
+    return words;
+}
+
+/* There and back: an error, and a queue of which the most is still to come */
+static void test_migration(void)
+{
+    g_autoptr(GArray) before = NULL;
+    Rig r;
+
+    start(&r, ",cmdqv=on", "");
+    linux_start(&r);
+    for (int i = 0; i < 16; i++) {
+        qtest_writel(r.qts, VINTF + 0x40 + 4 * i, (0x100 + i) << 1 | 1);
+        qtest_writel(r.qts, VINTF + 0x80 + 4 * i, 0x200 + i);
+    }
+    qtest_writel(r.qts, CMDQV + 0x1c, 1);
+    submit(&r, 1, TLBI);
+    submit(&r, 1, 0xff);
+    ring_long(&r);
+    qtest_qmp_assert_success(r.qts, "{'execute': 'stop'}");
+    before = read_all(r.qts);
+    for (int i = 0; i < 2; i++) {
+        g_autoptr(GArray) after = NULL;
+        g_autofree char *uri = save(&r);
+
+        load(&r, i ? ",cmdqv=on" : ",cmdqv=on,cmdqv-param=0x4011", uri);
+        after = read_all(r.qts);
+        g_assert_cmpmem(after->data, after->len * 4, before->data,
+                        before->len * 4);
+    }
+    qtest_qmp_assert_success(r.qts, "{'execute': 'cont'}");
+    qtest_clock_step(r.qts, 1000);
+    assert_done(&r, 0);
+    repair(&r, 1);
+    assert_done(&r, 1);
+    qtest_quit(r.qts);
+}
+
+/* With cmdqv=auto and no host there is none, and the stream has none */
+static void test_auto(void)
+{
+    static const char *const options[] = { ",cmdqv=auto", ",cmdqv=off", "" };
+
+    for (int from = 0; from < ARRAY_SIZE(options); from++) {
+        for (int to = 0; to < ARRAY_SIZE(options); to++) {
+            g_autofree char *uri = NULL;
+            Rig r;
+
+            start(&r, options[from], "");
+            g_assert_cmphex(qtest_readl(r.qts, CMDQV + 4), ==, 0);
+            qtest_system_reset(r.qts);
+            uri = save(&r);
+            load(&r, options[to], uri);
+            qtest_quit(r.qts);
+        }
+    }
+}
+
+/* A guest that has none finds one where it comes to, when it starts anew */
+static void test_gained(void)
+{
+    g_autofree char *uri = NULL;
+    Rig r;
+
+    start(&r, "", "");
+    uri = save(&r);
+    load(&r, ",cmdqv=on", uri);
+    g_assert_cmphex(qtest_readl(r.qts, CMDQV), ==, 0x20083);
+    g_assert_cmphex(qtest_readl(r.qts, VINTF), ==, 0);
+    qtest_system_reset(r.qts);
+    linux_start(&r);
+    submit(&r, 0, SYNC);
+    assert_done(&r, 0);
+    qtest_quit(r.qts);
+}
+
+/* Refusals */
+
+/* A QEMU with these options ends with this message, instead of a guest */
+static void assert_refused(const char *args, const char *error)
+{
+    g_autofree char *command =
+        g_strdup_printf("timeout 120 %s -accel qtest " MACHINE "%s",
+                        getenv("QTEST_QEMU_BINARY"), args);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) err = NULL;
+    g_auto(GStrv) argv = NULL;
+    int status;
+
+    g_shell_parse_argv(command, NULL, &argv, &err);
+    g_assert_no_error(err);
+    g_spawn_sync(NULL, argv, NULL,
+                 G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL,
+                 NULL, &text, &status, &err);
+    g_assert_no_error(err);
+    if (!strstr(text, error)) {
+        /* Never equal: shows both */
+        g_assert_cmpstr(text, ==, error);
+    }
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+}
+
+static void test_mismatch(void)
+{
+    static const struct {
+        const char *options, *error;
+    } cases[] = {
+        { "", "the incoming guest has a CMDQV, which is missing here: give "
+              "both sides the same cmdqv=" },
+        { ",cmdqv=off", "the incoming guest has a CMDQV" },
+        { ",cmdqv=auto", "the incoming guest has a CMDQV" },
+        { ",cmdqv=on,cmdqv-param=0x4021", "cmdqv= and cmdqv-param= have to be "
+          "the same on both sides" },
+        { ",cmdqv=on,cmdqv-param=0x3011", "cmdqv= and cmdqv-param= have to be "
+          "the same on both sides" },
+    };
+    g_autofree char *uri = NULL;
+    Rig r;
+
+    start(&r, ",cmdqv=on", "");
+    linux_start(&r);
+    uri = save(&r);
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_autofree char *args = g_strdup_printf(RIG_ACCEL "%s -incoming %s",
+                                                cases[i].options, uri);
+
+        assert_refused(args, cases[i].error);
+    }
+}
+
+static void test_refused(void)
+{
+    assert_refused(RIG_ACCEL ",cmdqv=on,cmdqv-param=0x4012",
+                   "cmdqv-param=0x4012 cannot be: VER");
+    assert_refused(RIG_ACCEL ",cmdqv=auto,cmdqv-param=0x4111",
+                   "cmdqv-param=0x4111 cannot be: a guest has one virtual "
+                   "interface. Leave it out, or give 0x4011");
+    assert_refused(RIG_ACCEL ",cmdqv=off,cmdqv-param=0x4011",
+                   "add cmdqv=on, or remove it");
+    assert_refused(RIG_ACCEL ",cmdqv=yes", "'cmdqv'");
+    assert_refused(RIG_ACCEL ",cmdqv=on,x-cmdqv-vintfs=4", "x-cmdqv-vintfs= is "
+                   "for an emulated SMMUv3");
+    assert_refused("-device arm-smmuv3,primary-bus=pcie.0,cmdqv=on",
+                   "accel=on");
+}
+
+static void remove_tmpdir(void)
+{
+    g_autofree char *state = g_build_filename(tmpdir, "state", NULL);
+
+    g_unlink(state);
+    g_rmdir(tmpdir);
+    g_free(tmpdir);
+}
+
+int main(int argc, char **argv)
+{
+    int ret;
+
+    g_test_init(&argc, &argv, NULL);
+    tmpdir = g_dir_make_tmp("smmuv3-accel-cmdqv-XXXXXX", NULL);
+    g_assert_nonnull(tmpdir);
+    qtest_add_func("smmuv3-accel/cmdqv/linux", test_linux);
+    qtest_add_func("smmuv3-accel/cmdqv/error", test_error);
+    qtest_add_func("smmuv3-accel/cmdqv/dma", test_dma);
+    qtest_add_func("smmuv3-accel/cmdqv/long", test_long);
+    qtest_add_func("smmuv3-accel/cmdqv/migration", test_migration);
+    qtest_add_func("smmuv3-accel/cmdqv/auto", test_auto);
+    qtest_add_func("smmuv3-accel/cmdqv/gained", test_gained);
+    qtest_add_func("smmuv3-accel/cmdqv/mismatch", test_mismatch);
+    qtest_add_func("smmuv3-accel/cmdqv/refused", test_refused);
+    ret = g_test_run();
+    remove_tmpdir();
+    return ret;
+}

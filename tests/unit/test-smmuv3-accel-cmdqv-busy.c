@@ -1,0 +1,307 @@
+/*
+ * arm-smmuv3-accel: unit tests of a guest's CMDQV while the host is at work
+ *
+ * The BQL is dropped then: who rings meanwhile, asks for CONS, takes a device
+ * away or the queues.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "smmuv3-accel-rig-cmdqv.h"
+#include "hw/arm/smmuv3-accel-hooks.h"
+#include "qemu/main-loop.h"
+
+static Rig *rig;
+static QemuSemaphore entered, leave;
+
+#define OWN_QUEUE   UINT64_MAX      /* the SMMU's own */
+
+typedef struct Vcpu {
+    QemuThread thread;
+    bool read;
+    hwaddr offset;
+    uint32_t value;
+    bool done;
+} Vcpu;
+
+static void *vcpu(void *opaque)
+{
+    Vcpu *v = opaque;
+
+    rig_set_alone(true);
+    bql_lock();
+    if (v->offset == OWN_QUEUE) {
+        rig_write(rig, A_CMDQ_PROD, v->value);
+    } else if (v->read) {
+        v->value = rig_cmdqv_read(rig, v->offset);
+    } else {
+        rig_cmdqv_write(rig, v->offset, v->value);
+    }
+    v->done = true;
+    bql_unlock();
+    return NULL;
+}
+
+static void vcpu_start(Vcpu *v, bool read, hwaddr offset, uint32_t value)
+{
+    *v = (Vcpu) { .read = read, .offset = offset, .value = value };
+    qemu_thread_create(&v->thread, "vcpu", vcpu, v, QEMU_THREAD_JOINABLE);
+}
+
+static void vcpu_join(Vcpu *v)
+{
+    bql_unlock();
+    qemu_thread_join(&v->thread);
+    bql_lock();
+    g_assert(v->done);
+}
+
+static void wait_entered(void)
+{
+    bql_unlock();
+    qemu_sem_wait(&entered);
+    bql_lock();
+}
+
+static void let_run(void)
+{
+    bql_unlock();
+    g_usleep(20000);
+    bql_lock();
+}
+
+static void hold_start(const FakeSMMU *smmu)
+{
+    rig = rig_cmdqv_started(LINUX_6_19, smmu);
+    qemu_sem_init(&entered, 0);
+    qemu_sem_init(&leave, 0);
+    fake_iommufd_hold(rig->iommufd, &entered, &leave);
+}
+
+static void hold_stop(void)
+{
+    fake_iommufd_hold(rig->iommufd, NULL, NULL);
+    qemu_sem_destroy(&entered);
+    qemu_sem_destroy(&leave);
+    rig_free(rig);
+}
+
+static uint32_t cons(unsigned q)
+{
+    return rig->s->cmdqv->dev.regs.vcmdq[q].cons;
+}
+
+/*
+ * CONS does not pass a CMD_SYNC before the host has done what is before it; who
+ * asks for CONS meanwhile, or rings, waits
+ */
+static void test_sync(void)
+{
+    Vcpu busy, poll, other;
+
+    hold_start(&host_smmu);
+    rig_cmdqv_put(rig, 0, TLBI_ASID(1), 0);
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    rig_cmdqv_put(rig, 1, TLBI_ASID(2), 0);
+    rig_cmdqv_put(rig, 1, SMMU_CMD_SYNC, 0);
+    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 3);
+    wait_entered();
+    g_assert_cmpuint(cons(0), ==, 1);
+    vcpu_start(&poll, true, PAGE0(0) + A_VCMDQ_CONS, 0);
+    vcpu_start(&other, false, PAGE0(1) + A_VCMDQ_PROD, 2);
+    let_run();
+    g_assert(!busy.done && !poll.done && !other.done);
+    g_assert_cmpuint(cons(1), ==, 0);
+    qemu_sem_post(&leave);
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    vcpu_join(&poll);
+    vcpu_join(&other);
+    g_assert_cmpuint(poll.value, ==, 3);
+    g_assert(rig_cmdqv_is_done(rig, 0) && rig_cmdqv_is_done(rig, 1));
+    rig_assert_asids(rig, "1 2");
+    hold_stop();
+}
+
+/* A device's DMA makes nobody work or wait: a vCPU does it later */
+static void test_by_device(void)
+{
+    Vcpu busy;
+
+    hold_start(&host_smmu);
+    rig_set_can_run(true);
+    rig_cmdqv_put(rig, 0, TLBI_ASID(1), 0);
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    rig_cmdqv_ring(rig, 0);
+    g_assert_cmpuint(rig_executed()->len, ==, 0);
+    g_assert(!rig_cmdqv_is_done(rig, 0));
+    qemu_sem_post(&leave);
+    g_assert(rig_run_deferred());
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    wait_entered();
+
+    rig_cmdqv_put(rig, 0, TLBI_ASID(2), 0);
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 4);
+    wait_entered();
+    g_assert_cmpint(rig_cmdqv_trap(rig, PAGE0(1) + A_VCMDQ_PROD, 1, 4), ==,
+                    MEMTX_ACCESS_ERROR);
+    /* And a read of one finds CONS as it is */
+    g_assert_cmpuint(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==, 3);
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    rig_assert_asids(rig, "1 2");
+    rig_set_can_run(false);
+    hold_stop();
+}
+
+/* The machine stops: what is not begun is left, and done when it goes on */
+static void test_stop(void)
+{
+    Vcpu busy;
+
+    hold_start(&host_smmu);
+    for (int asid = 1; asid <= 3; asid++) {
+        rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
+        rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    }
+    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 6);
+    wait_entered();
+    rig_set_shall_stop(true);
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    rig_assert_asids(rig, "1");
+    g_assert_cmpuint(cons(0), ==, 2);
+    rig_set_shall_stop(false);
+    fake_iommufd_hold(rig->iommufd, NULL, NULL);
+    smmuv3_accel_started(rig->s);
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    rig_assert_asids(rig, "1 2 3");
+    hold_stop();
+}
+
+/* The last device goes while the host is at work for a queue, and one comes */
+static void test_unplug(void)
+{
+    FakeSMMU smmu = host_smmu;
+    Vcpu busy;
+
+    hold_start(&smmu);
+    for (int asid = 1; asid <= 2; asid++) {
+        rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
+        rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    }
+    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 4);
+    wait_entered();
+    rig_unplug(rig, 1);
+    smmu = cmdqv_smmu;
+    smmu.name = host_smmu.name;
+    g_assert(rig_plug(rig, 2, &error_abort));
+    qemu_sem_post(&leave);
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    hold_stop();
+}
+
+/*
+ * To give the queues, QEMU has the host carry out first what was put off for it:
+ * the host can be another one then, or none
+ */
+static void give_meanwhile(bool replug)
+{
+    FakeSMMU smmu = cmdqv_smmu;
+    Vcpu busy;
+
+    hold_start(&smmu);
+    rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 1);
+    wait_entered();
+    g_assert(!rig_cmdqv_is_hardware(rig));
+    rig_unplug(rig, 1);
+    if (replug) {
+        g_assert(rig_plug(rig, 1, &error_abort));
+    }
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    g_assert(rig_cmdqv_is_hardware(rig) == replug);
+    hold_stop();
+}
+
+static void test_give(void)
+{
+    give_meanwhile(false);
+    give_meanwhile(true);
+}
+
+/*
+ * The queues are in hardware, and a vCPU waits for the host because of the
+ * SMMU's own queue: it executes what the hardware has left, if they are taken
+ * back meanwhile, and nobody waits for it
+ */
+static void take_back_meanwhile(void (*take)(void))
+{
+    Vcpu busy;
+
+    hold_start(&cmdqv_smmu);
+    rig_cmdqv_give(rig);
+    rig_put_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    vcpu_start(&busy, false, OWN_QUEUE, rig->s3->cmdq.prod);
+    rig->s3->cmdq.prod = rig->s3->cmdq.cons;
+    wait_entered();
+    rig_hardware.dead = true;
+    rig_cmdqv_put(rig, 1, TLBI_ASID(1), 0);
+    rig_cmdqv_put(rig, 1, SMMU_CMD_SYNC, 0);
+    rig_cmdqv_ring(rig, 1);
+    take();
+    g_assert(!rig_cmdqv_is_hardware(rig) && !busy.done);
+    g_assert_cmpuint(rig_executed()->len, ==, 0);
+    qemu_sem_post(&leave);
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    g_assert_cmpuint(rig_executed()->len, ==, 2);
+    g_assert(rig_cmdqv_is_done(rig, 1));
+    hold_stop();
+}
+
+static void take(void)
+{
+    smmuv3_accel_cmdqv_take_back(rig->s, "test");
+}
+
+static void unplug(void)
+{
+    rig_unplug(rig, 1);
+}
+
+static void too_many_errors(void)
+{
+    for (int i = 0; i < 16; i++) {
+        fake_cmdqv_event(rig->iommufd, 1, 0);
+        fake_cmdqv_deliver(rig->iommufd);
+        rig_cmdqv_irqs();
+    }
+}
+
+static void test_take_back(void)
+{
+    take_back_meanwhile(take);
+    take_back_meanwhile(unplug);
+    take_back_meanwhile(too_many_errors);
+}
+
+int main(int argc, char **argv)
+{
+    rig_init(&argc, &argv);
+    g_test_add_func("/smmuv3-accel/cmdqv-busy/sync", test_sync);
+    g_test_add_func("/smmuv3-accel/cmdqv-busy/by-device", test_by_device);
+    g_test_add_func("/smmuv3-accel/cmdqv-busy/stop", test_stop);
+    g_test_add_func("/smmuv3-accel/cmdqv-busy/unplug", test_unplug);
+    g_test_add_func("/smmuv3-accel/cmdqv-busy/give", test_give);
+    g_test_add_func("/smmuv3-accel/cmdqv-busy/take-back", test_take_back);
+    return g_test_run();
+}

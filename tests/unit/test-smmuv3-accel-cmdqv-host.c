@@ -265,6 +265,15 @@ static void test_registers(void)
     smmuv3_accel_host_queue_write(host, 0, GERRORN, 1);
     g_assert_cmpuint(fake_cmdqv_run(fix->f), ==, 2);
 
+    /* The same without being asked to */
+    fake_cmdqv_work(fix->f, true);
+    smmuv3_accel_host_queue_write(host, 1, PROD, 0x110);
+    while (smmuv3_accel_host_queue_read(host, 1, CONS) != 0x110) {
+        g_usleep(10);
+    }
+    fake_cmdqv_work(fix->f, false);
+    g_assert_cmpuint(fake_cmdqv_commands(fix->f), ==, 0x104 + 0x110);
+
     /* New queues begin anew */
     smmuv3_accel_host_queues_free(host);
     g_assert(queue_alloc(fix, 0, &error_abort));
@@ -355,7 +364,7 @@ static void test_queue_too_large(void)
     fixture_free(fix);
 }
 
-/* The kernel keeps them, for whatever reason: they go later, and in any order */
+/* The kernel keeps them for whatever reason: they go later, in any order */
 static void test_queue_kept(void)
 {
     Fixture *fix = fixture_with_queues();
@@ -509,6 +518,7 @@ static void test_page_outlives(void)
     smmuv3_accel_host_device_free(fix->dev);
     fake_vfio_unbind(fix->vfio);
     assert_calls(fix, "destroy! destroy!");
+    g_assert_cmpuint(fake_iommufd_backend(fix->f)->users, ==, 1);
     object_unref(owner);
     /* Then all goes: the vIOMMU, and what was kept */
     assert_calls(fix, "destroy destroy destroy");

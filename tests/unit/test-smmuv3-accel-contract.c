@@ -2,14 +2,15 @@
  * arm-smmuv3-accel: what the fake host of the unit tests has in common with a
  * real kernel
  *
- * Runs smmuv3-accel-flows.txt on the fake. The calls and their results have to
- * be those of smmuv3-accel-flows.log, which a real kernel has written. Where
- * they differ it is the fake that is wrong.
+ * Runs smmuv3-accel-flows.txt on the fake, and smmuv3-accel-flows-cmdqv.txt on
+ * one with a CMDQV. The calls and their results have to be those of the .log
+ * files, which a real kernel has written. Where they differ it is the fake that
+ * is wrong.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include "smmuv3-accel-rig.h"
+#include "smmuv3-accel-rig-cmdqv.h"
 #include "iommufd-script.h"
 
 /* Slot 3 has two functions, in one IOMMU group */
@@ -23,16 +24,16 @@
 typedef struct Flow {
     char *title;            /* "raw NAME" or "flow NAME" */
     GPtrArray *lines;
+    const FakeSMMU *smmu;
 } Flow;
 
 /* The emulated SMMU of the lab: 44 bits of address, and devices without ATS */
-static FakeSMMU lab_smmu;
+static FakeSMMU lab_smmu, lab_cmdqv_smmu;
 
 /* Lines below titles, without comments */
-static GPtrArray *read_flows(const char *name)
+static void read_flows(GPtrArray *flows, const char *name, const FakeSMMU *smmu)
 {
     g_autofree char *path = g_test_build_filename(G_TEST_DIST, name, NULL);
-    GPtrArray *flows = g_ptr_array_new();
     g_autofree char *text = NULL;
     g_auto(GStrv) lines = NULL;
     Flow *flow = NULL;
@@ -46,6 +47,7 @@ static GPtrArray *read_flows(const char *name)
             g_str_has_prefix(*line, "flow ")) {
             flow = g_new0(Flow, 1);
             flow->title = g_strdup(*line);
+            flow->smmu = smmu;
             flow->lines = g_ptr_array_new();
             g_ptr_array_add(flows, flow);
         } else if (**line) {
@@ -53,16 +55,17 @@ static GPtrArray *read_flows(const char *name)
             g_ptr_array_add(flow->lines, g_strdup(*line));
         }
     }
-    return flows;
 }
 
 /* Raw flows */
+
+static const FakeSMMU *raw_smmu;
 
 static void *raw_open(void *opaque, const char *name)
 {
     int group = g_str_has_prefix(name, "3.") ? PAIR_GROUP : -1;
 
-    return fake_cdev_open(opaque, &lab_smmu, group);
+    return fake_cdev_open(opaque, raw_smmu, group);
 }
 
 static int raw_device(void *device, unsigned long request, void *arg)
@@ -96,7 +99,8 @@ static char *run_raw(const Flow *flow)
     IommufdScript *script = iommufd_script_new(&host);
 
     said = g_string_new(NULL);
-    fake_iommufd_set_group(f, &lab_smmu, PAIR_GROUP, 2);
+    raw_smmu = flow->smmu;
+    fake_iommufd_set_group(f, raw_smmu, PAIR_GROUP, 2);
     for (guint i = 0; i < flow->lines->len; i++) {
         const char *line = g_ptr_array_index(flow->lines, i);
         const char *wrong = iommufd_script_line(script, line);
@@ -209,6 +213,14 @@ static void renumber(Machine *m, int bus, int number)
     smmuv3_accel_evaluate_moved(m->rig->s);
 }
 
+/* A register of the guest's CMDQV, of 32 bits if it is not said */
+static void write_cmdqv(Machine *m, char **args)
+{
+    rig_cmdqv_write(m->rig, strtoul(args[0], NULL, 0),
+                    strtoull(args[1], NULL, 0),
+                    args[2] && !strcmp(args[2], "64") ? 8 : 4);
+}
+
 static void carry_out(Machine *m, char **args)
 {
     const char *what = args[0];
@@ -240,6 +252,10 @@ static void carry_out(Machine *m, char **args)
         sync_queue(m);
     } else if (!strcmp(what, "bus")) {
         renumber(m, atoi(args[1]), atoi(args[2]));
+    } else if (!strcmp(what, "cmdqv")) {
+        write_cmdqv(m, args + 1);
+    } else if (!strcmp(what, "memory")) {
+        /* There is none that anybody reads */
     } else if (!strcmp(what, "eventq-size")) {
         rig_write_eventq_size(m->rig, atoi(args[1]));
     } else {
@@ -254,9 +270,13 @@ static char *run_flow(const Flow *flow)
     Machine m = { .rig = rig_new(LINUX_6_19) };
     char *words;
 
-    m.rig->smmu = &lab_smmu;
+    m.rig->smmu = flow->smmu;
+    if (flow->smmu->interfaces) {
+        rig_cmdqv_new(m.rig);
+        fake_cmdqv_work(m.rig->iommufd, true);
+    }
     m.rig->s3->eventq.log2size = LOG2_EVENTS;
-    fake_iommufd_set_group(m.rig->iommufd, &lab_smmu, PAIR_GROUP, 2);
+    fake_iommufd_set_group(m.rig->iommufd, flow->smmu, PAIR_GROUP, 2);
     for (guint i = 0; i < flow->lines->len; i++) {
         g_auto(GStrv) args =
             g_strsplit(g_ptr_array_index(flow->lines, i), " ", 0);
@@ -264,7 +284,12 @@ static char *run_flow(const Flow *flow)
         carry_out(&m, args);
     }
     words = fake_iommufd_words(m.rig->iommufd);
-    unplug(&m, PAIR_BUS);
+    for (int bus = 1; bus <= PAIR_BUS; bus++) {
+        unplug(&m, bus);
+    }
+    if (m.rig->s->cmdqv) {
+        rig_cmdqv_free(m.rig);
+    }
     rig_free(m.rig);
     return words;
 }
@@ -306,8 +331,8 @@ static void test_flow(const void *opaque)
         }
     }
     if (differ) {
-        g_test_message("%u calls differ; smmuv3-accel-flows.log is written by "
-                       "the scenario contract of tests/lab", differ);
+        g_test_message("%u calls differ; the log is written by the scenario "
+                       "contract, or contract_cmdqv, of tests/lab", differ);
         g_test_fail();
     }
 }
@@ -318,8 +343,15 @@ int main(int argc, char **argv)
     lab_smmu = host_smmu;
     lab_smmu.oas_bits = 44;
     lab_smmu.caps = IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
-    flows = read_flows("smmuv3-accel-flows.txt");
-    logs = read_flows("smmuv3-accel-flows.log");
+    lab_cmdqv_smmu = lab_smmu;
+    lab_cmdqv_smmu.cmdqv = cmdqv_smmu.cmdqv;
+    lab_cmdqv_smmu.interfaces = cmdqv_smmu.interfaces;
+    flows = g_ptr_array_new();
+    logs = g_ptr_array_new();
+    read_flows(flows, "smmuv3-accel-flows.txt", &lab_smmu);
+    read_flows(flows, "smmuv3-accel-flows-cmdqv.txt", &lab_cmdqv_smmu);
+    read_flows(logs, "smmuv3-accel-flows.log", NULL);
+    read_flows(logs, "smmuv3-accel-flows-cmdqv.log", NULL);
     for (guint i = 0; i < flows->len; i++) {
         const Flow *flow = g_ptr_array_index(flows, i);
         g_autofree char *path = g_strdup_printf("/smmuv3-accel/contract/%s",

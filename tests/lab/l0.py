@@ -125,6 +125,8 @@ CMDQV = Platform(
              "-m", "4G", "-device",
              "arm-smmuv3,primary-bus=pcie.0,stage=nested,x-cmdqv-vintfs=4"),
     append=("iommu.passthrough=0", "iommu.strict=1"))
+CMDQV_ONE_LEFT = replace(CMDQV, name="cmdqv-one-left", machine=tuple(
+    word.replace("x-cmdqv-vintfs=4", "x-cmdqv-vintfs=2") for word in CMDQV.machine))
 CMDQV_DT = replace(CMDQV, name="cmdqv-dt", mend=None, firmware=False)
 
 # 32 small disks: four slots with eight root ports each.

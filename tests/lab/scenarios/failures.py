@@ -140,12 +140,16 @@ def failures_at_run_time(lab):
 @scenario
 def failures_at_start(lab):
     """QEMU with a cold device, each host call failing: an error that names the device, or a warning and it works."""
+    sweep_start(lab)
+
+
+def sweep_start(lab, **registers):
     bdf, _ = lab.vfio("nvme0")
     guest = shim.guest(lab)
     command = shlex.join([
         lab.qemu.path, "-M", "virt,gic-version=3", *lab.l1.cpu, "-m", "512M", "-nodefaults",
         "-display", "none", "-S", "-bios", lab.l1.files["efi"], "-monitor", "stdio",
-        *options.iommufd(), *lab.qemu.vsmmu(bus="pcie.0"), *options.vfio(bdf, bus="pcie.0")])
+        *options.iommufd(), *lab.qemu.vsmmu(bus="pcie.0", **registers), *options.vfio(bdf, bus="pcie.0")])
     for errnos in shim.variants():
         starts = start_again_and_again(lab, guest, command, errnos)
         for nth, (status, said, calls) in enumerate(starts, 1):

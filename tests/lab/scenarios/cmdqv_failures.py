@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest's CMDQV without a guest: host calls that fail, and what an emulated device reaches."""
 
+import time
+
 from lab import cmdqv, l0, metal
 from lab.checks import expect
 from lab.metal import TLBI_NH_ALL, TLBI_NH_ASID
@@ -12,6 +14,8 @@ from lab.sweep import Bench, Flow, sweep
 
 EMULATED = ["-drive", "if=none,id=soft,format=raw,readonly=on,file=/lab/guest/Image",
             "-device", "nvme,bus=rp2,drive=soft,serial=soft"]
+
+PAUSE = 0.12        # QEMU's is 0.1 s
 
 
 class QueueBench(Bench):
@@ -28,9 +32,11 @@ class QueueBench(Bench):
         return super().options() + self.more
 
     def queue_on(self):
-        """A queue that is set up anew, with which the host may do what it did not do before."""
+        """A queue that is set up anew, so that the host is asked for it again."""
         self.queue.may_abort = self.smmu.may_abort
         self.queue.on()
+        # Queues do not go to and fro all the time
+        time.sleep(PAUSE)
         self.invalidate()
 
     def invalidate(self):
@@ -102,6 +108,7 @@ def cmdqv_emulated_beside(lab):
     for mode, move in (("hardware", None), ("software", bench.unplug), ("hardware", bench.plug)):
         if move:
             move(1)
+            time.sleep(PAUSE)
             bench.invalidate()
         cmdqv.expect_mode(bench.guest, mode, "with an emulated disk beside")
         for _ in range(3):

@@ -118,7 +118,7 @@ def cmdqv_unplug_replug(lab):
         pull(guest, bdf, "nvme0")
         cmdqv.expect_mode(guest, "software", "without a host device")
         left = guest.trace().live()
-        expect(not {"vIOMMU", "vDEVICE", "HW queue"} & set(left), f"after unplug the kernel has {left}")
+        expect(not {"vIOMMU", "vDEVICE", "hardware queue"} & set(left), f"after unplug the kernel has {left}")
         plug(guest, host)
         disk = works(guest, "nvme0", host, "hardware", "plugged again")
         migration.still_right(lab, guest, len(migration.sums(guest)))

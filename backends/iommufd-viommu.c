@@ -5,10 +5,12 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/madvise.h"
 #include "system/iommufd-errno.h"
 #include "system/iommufd-viommu.h"
 #include "trace.h"
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <linux/iommufd.h>
 
 /*
@@ -20,8 +22,31 @@ static int iommufd_ioctl(IOMMUFDBackend *be, unsigned long request, void *arg)
     return RETRY_ON_EINTR(ioctl(be->fd, request, arg)) ? -errno : 0;
 }
 
+int iommufd_backend_get_typed_info(IOMMUFDBackend *be, uint32_t dev_id,
+                                   uint32_t type, void *data, uint32_t len,
+                                   Error **errp)
+{
+    struct iommu_hw_info info = {
+        .size = sizeof(info),
+        .flags = IOMMU_HW_INFO_FLAG_INPUT_TYPE,
+        .dev_id = dev_id,
+        .data_len = len,
+        .data_uptr = (uintptr_t)data,
+        .in_data_type = type,
+    };
+    int ret = iommufd_ioctl(be, IOMMU_GET_HW_INFO, &info);
+
+    trace_iommufd_backend_get_typed_info(be->fd, dev_id, type, info.data_len,
+                                         ret);
+    if (ret) {
+        iommufd_set_error(errp, ret, "IOMMU_GET_HW_INFO");
+    }
+    return ret;
+}
+
 bool iommufd_backend_alloc_viommu(IOMMUFDBackend *be, uint32_t dev_id,
                                   uint32_t type, uint32_t hwpt_id,
+                                  void *data, uint32_t data_len,
                                   uint32_t *viommu_id, Error **errp)
 {
     struct iommu_viommu_alloc alloc = {
@@ -29,6 +54,8 @@ bool iommufd_backend_alloc_viommu(IOMMUFDBackend *be, uint32_t dev_id,
         .type = type,
         .dev_id = dev_id,
         .hwpt_id = hwpt_id,
+        .data_len = data_len,
+        .data_uptr = (uintptr_t)data,
     };
     int ret = iommufd_ioctl(be, IOMMU_VIOMMU_ALLOC, &alloc);
 
@@ -40,6 +67,50 @@ bool iommufd_backend_alloc_viommu(IOMMUFDBackend *be, uint32_t dev_id,
     }
 
     *viommu_id = alloc.out_viommu_id;
+    return true;
+}
+
+void *iommufd_backend_viommu_mmap(IOMMUFDBackend *be, uint64_t offset,
+                                  uint64_t size, Error **errp)
+{
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, be->fd,
+                      offset);
+    int ret = page == MAP_FAILED ? -errno : 0;
+
+    trace_iommufd_backend_viommu_mmap(be->fd, offset, size, ret);
+    if (ret) {
+        iommufd_set_error(errp, ret, "mmap");
+        return NULL;
+    }
+
+    /* The kernel counts the mappings, and one of a child would be another */
+    qemu_madvise(page, size, QEMU_MADV_DONTFORK);
+    return page;
+}
+
+bool iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
+                                    uint32_t type, uint32_t index,
+                                    uint64_t iova, uint64_t length,
+                                    uint32_t *hw_queue_id, Error **errp)
+{
+    struct iommu_hw_queue_alloc alloc = {
+        .size = sizeof(alloc),
+        .viommu_id = viommu_id,
+        .type = type,
+        .index = index,
+        .nesting_parent_iova = iova,
+        .length = length,
+    };
+    int ret = iommufd_ioctl(be, IOMMU_HW_QUEUE_ALLOC, &alloc);
+
+    trace_iommufd_backend_alloc_hw_queue(be->fd, viommu_id, type, index, iova,
+                                         length, alloc.out_hw_queue_id, ret);
+    if (ret) {
+        iommufd_set_error(errp, ret, "IOMMU_HW_QUEUE_ALLOC");
+        return false;
+    }
+
+    *hw_queue_id = alloc.out_hw_queue_id;
     return true;
 }
 

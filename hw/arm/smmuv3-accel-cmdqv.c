@@ -1,37 +1,221 @@
 /*
- * Accelerated SMMUv3: a guest's command queues in hardware
+ * Accelerated SMMUv3: a guest's command queues, as registers
+ *
+ * What the guest's accesses lead to, and the queues while QEMU executes their
+ * commands. What has them executed by hardware is in smmuv3-accel-cmdqv-give.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/irq.h"
+#include "trace.h"
+
 #include "smmuv3-accel-cmdqv.h"
+#include "smmuv3-accel-mmio.h"
 #include "smmuv3-accel-state.h"
 
-bool smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s, Error **errp)
+static SMMUv3CmdqvDevice *device(const SMMUv3AccelState *s)
 {
-    return true;
-}
-
-void smmuv3_accel_cmdqv_decide(SMMUv3AccelState *s)
-{
+    return ARM_SMMUV3(s)->cmdqv;
 }
 
 bool smmuv3_accel_cmdqv_is_wanted(const SMMUv3AccelState *s)
 {
-    return s->cmdqv;
+    return device(s);
 }
 
-SMMUv3AccelCmdqvMode smmuv3_accel_cmdqv_mode(const SMMUv3AccelState *s)
+bool smmuv3_accel_cmdqv_is_pending(const SMMUv3AccelState *s)
 {
-    return SMMU_ACCEL_CMDQV_NONE;
+    return device(s) && !s->cmdqv->hardware &&
+           smmuv3_cmdqv_nb_pending(&device(s)->regs);
 }
 
-const char *smmuv3_accel_cmdqv_why(const SMMUv3AccelState *s)
+/*
+ * A vCPU that is alone breathes between commands. Who is not has the BQL all
+ * the time and must not keep it for as many commands as a queue can hold.
+ */
+void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s)
 {
-    return NULL;
+    SMMUv3CmdqvDevice *d = device(s);
+    bool more;
+
+    if (!smmuv3_accel_cmdqv_is_pending(s)) {
+        return;
+    }
+    if (!smmuv3_accel_mmio_may_work(s)) {
+        smmuv3_accel_mmio_resume(s);
+        return;
+    }
+    more = smmuv3_cmdqv_consume_all(d, s->mmio.may_unlock ?
+                                    UINT_MAX : CMDQV_COMMANDS_AT_ONCE);
+    if (more && !s->mmio.may_unlock) {
+        smmuv3_cmdqv_soon(d);
+    }
+    s->counters.cmdqv_commands = d->commands;
+    s->counters.cmdqv_errors = d->errors;
 }
 
-void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
+static void consume_more(void *opaque)
 {
+    smmuv3_accel_mmio_resume(opaque);
+}
+
+static MemTxResult cmdqv_read(void *opaque, hwaddr offset, uint64_t *data,
+                              unsigned size, MemTxAttrs attrs)
+{
+    SMMUv3AccelState *s = opaque;
+    SMMUv3CmdqvDevice *d = &s->cmdqv->dev;
+
+    smmuv3_accel_mmio_wait(s, &d->iomem, offset, size);
+    smmuv3_accel_cmdqv_sync(s);
+    *data = smmuv3_cmdqv_read(&d->regs, offset, size);
+    trace_smmuv3_cmdqv_read(offset, *data, size);
+    return MEMTX_OK;
+}
+
+static void configured_anew(SMMUv3AccelState *s)
+{
+    g_clear_pointer(&s->cmdqv->failure, g_free);
+}
+
+/*
+ * Only a doorbell in the VINTF's page makes hardware worth the while: that page
+ * is what the guest has directly then.
+ */
+static void doorbell(SMMUv3AccelState *s, bool by_vintf)
+{
+    s->counters.cmdqv_doorbells++;
+    if (!by_vintf || !smmuv3_accel_cmdqv_give(s)) {
+        smmuv3_accel_cmdqv_consume(s);
+    }
+}
+
+static void write_register(SMMUv3AccelState *s, hwaddr offset, uint64_t value,
+                           unsigned size)
+{
+    SMMUv3CmdqvDevice *d = &s->cmdqv->dev;
+    SMMUv3CmdqvReg reg = smmuv3_cmdqv_decode(&d->regs, offset);
+    SMMUv3CmdqvOutcome out;
+
+    if (s->cmdqv->hardware && reg.page == CMDQV_PAGE_VCMDQ0 && reg.by_vintf) {
+        /* It was on its way here when the guest got the page */
+        smmuv3_accel_cmdqv_pass_on(s, offset, value, size);
+        return;
+    }
+    if (reg.page != CMDQV_PAGE_NONE) {
+        smmuv3_accel_cmdqv_take_back(s, "the guest writes its configuration");
+    }
+    out = smmuv3_cmdqv_write(&d->regs, offset, value, size);
+    if (out.irq) {
+        qemu_irq_pulse(d->irq);
+    }
+    switch (out.effect) {
+    case CMDQV_EFFECT_NONE:
+        break;
+    case CMDQV_EFFECT_DOORBELL:
+        doorbell(s, reg.by_vintf);
+        break;
+    case CMDQV_EFFECT_ENABLE:
+    case CMDQV_EFFECT_DISABLE:
+    case CMDQV_EFFECT_RECONFIGURE:
+        configured_anew(s);
+        smmuv3_accel_cmdqv_consume(s);
+        break;
+    }
+}
+
+static MemTxResult cmdqv_write(void *opaque, hwaddr offset, uint64_t value,
+                               unsigned size, MemTxAttrs attrs)
+{
+    SMMUv3AccelState *s = opaque;
+
+    trace_smmuv3_cmdqv_write(offset, value, size);
+    if (!smmuv3_accel_mmio_enter(s, &s->cmdqv->dev.iomem, offset, size)) {
+        return MEMTX_ACCESS_ERROR;
+    }
+    write_register(s, offset, value, size);
+    smmuv3_accel_mmio_leave(s);
+    return MEMTX_OK;
+}
+
+static const MemoryRegionOps cmdqv_ops = {
+    .read_with_attrs = cmdqv_read,
+    .write_with_attrs = cmdqv_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = { .min_access_size = 4, .max_access_size = 8 },
+    .impl = { .min_access_size = 4, .max_access_size = 8 },
+};
+
+static bool check_param(uint32_t param, Error **errp)
+{
+    const char *illegal = smmuv3_cmdqv_param_illegal(param);
+
+    if (!illegal && FIELD_EX32(param, CMDQV_PARAM, LOG2_VINTFS)) {
+        illegal = "a guest has one virtual interface";
+    }
+    if (illegal) {
+        error_setg(errp, "cmdqv-param=0x%x cannot be: %s. Leave it out, or "
+                   "give 0x%x: version 1, two queues, 16 StreamIDs", param,
+                   illegal, SMMU_ACCEL_CMDQV_PARAM);
+    }
+    return !illegal;
+}
+
+bool smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s, Error **errp)
+{
+    SMMUv3State *s3 = ARM_SMMUV3(s);
+    uint32_t param = s->cmdqv_param ?: SMMU_ACCEL_CMDQV_PARAM;
+
+    if (s3->cmdqv_wanted == ON_OFF_AUTO_OFF) {
+        if (s->cmdqv_param) {
+            error_setg(errp, "cmdqv-param= is for a guest with command queues "
+                       "in hardware: add cmdqv=on, or remove it");
+        }
+        return !s->cmdqv_param;
+    }
+    if (!check_param(param, errp)) {
+        return false;
+    }
+    s->cmdqv = g_new0(SMMUv3AccelCmdqv, 1);
+    s3->cmdqv = &s->cmdqv->dev;
+    s3->cmdqv->regs.param = param;
+    s3->cmdqv->regs.max_log2size = CMDQV_MAX_LOG2SIZE;
+    smmuv3_cmdqv_device_init(s3->cmdqv, s3, &cmdqv_ops, consume_more, s);
+    return true;
+}
+
+/* PARAM of the first host device's SMMU, or 0 */
+static uint32_t host_param(const SMMUv3AccelState *s)
+{
+    const SMMUv3AccelDevice *dev = QLIST_FIRST(&s->devices);
+    const SMMUv3AccelHostCmdqvInfo *info = dev ? &dev->host->cmdqv : NULL;
+    uint32_t param = 0;
+
+    if (!info || !info->present) {
+        return 0;
+    }
+    param = FIELD_DP32(param, CMDQV_PARAM, VER, info->version);
+    param = FIELD_DP32(param, CMDQV_PARAM, LOG2_VCMDQS, info->log2_vcmdqs);
+    param = FIELD_DP32(param, CMDQV_PARAM, LOG2_SIDS, info->log2_sids);
+    return smmuv3_cmdqv_param_illegal(param) ? 0 : param;
+}
+
+void smmuv3_accel_cmdqv_decide(SMMUv3AccelState *s)
+{
+    SMMUv3State *s3 = ARM_SMMUV3(s);
+    uint32_t host = host_param(s);
+
+    if (!device(s)) {
+        return;
+    }
+    if (s3->cmdqv_wanted == ON_OFF_AUTO_AUTO && !host) {
+        memory_region_set_enabled(&device(s)->iomem, false);
+        s3->cmdqv = NULL;
+    } else if (!s->cmdqv_param && host) {
+        device(s)->regs.param = host;
+    }
+    trace_smmuv3_accel_cmdqv_decide(device(s) ? device(s)->regs.param : 0,
+                                    host);
 }

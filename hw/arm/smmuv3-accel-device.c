@@ -12,6 +12,7 @@
 #include "trace.h"
 #include <linux/iommufd.h>
 
+#include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-device.h"
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-eventq.h"
@@ -164,7 +165,8 @@ static bool admit(SMMUv3AccelState *s, SMMUv3AccelHostDevice *host,
     return check_time(s, host, errp) && check_iommufd(s, host, errp) &&
            check_association(s, host, smmu, errp) &&
            check_group(s, host, bus, devfn, errp) &&
-           smmuv3_accel_host_ask(host, &s->counters, errp) &&
+           smmuv3_accel_host_ask(host, smmuv3_accel_cmdqv_is_wanted(s),
+                                 &s->counters, errp) &&
            smmuv3_accel_regs_admit(s, host, smmu, errp);
 }
 
@@ -177,17 +179,21 @@ static bool ensure_host(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
         return true;
     }
     warn_unknown_smmu(s, host, smmu);
-    s->host = smmuv3_accel_host_new(host, &s->counters, errp);
+    s->host = smmuv3_accel_host_new(host, smmuv3_accel_cmdqv_is_wanted(s),
+                                    &s->counters, errp);
     if (!s->host) {
         error_prepend(errp, "host device %s, physical SMMU %s: ", host->name,
                       smmu ?: "unnamed");
+        return false;
     }
-    return s->host;
+    smmuv3_accel_cmdqv_host_new(s);
+    return true;
 }
 
 static void put_host_if_unused(SMMUv3AccelState *s)
 {
     if (s->host && QLIST_EMPTY(&s->devices)) {
+        smmuv3_accel_cmdqv_host_gone(s);
         smmuv3_accel_eventq_close(s);
         g_clear_pointer(&s->host, smmuv3_accel_host_unref);
     }
@@ -225,6 +231,10 @@ static SMMUv3AccelDevice *device_new(SMMUv3AccelState *s, PCIBus *bus,
 
 static void device_remove(SMMUv3AccelState *s, SMMUv3AccelDevice *dev)
 {
+    if (QLIST_FIRST(&s->devices) == dev && !QLIST_NEXT(dev, next)) {
+        /* While hardware still knows its StreamID */
+        smmuv3_accel_cmdqv_take_back(s, "the last host device leaves");
+    }
     device_free(s, dev);
     put_host_if_unused(s);
     /*

@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 
+#include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-commands.h"
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-eventq.h"
@@ -70,6 +71,11 @@ static MemTxResult write_mmio(SMMUv3State *s3, hwaddr offset, uint64_t data,
                                    attrs);
 }
 
+static void notifiers_changed(SMMUv3State *s3)
+{
+    smmuv3_accel_cmdqv_notifiers_changed(ARM_SMMUV3_ACCEL(s3));
+}
+
 void smmuv3_accel_class_add_hooks(ObjectClass *oc)
 {
     SMMUv3Class *c = ARM_SMMUV3_CLASS(oc);
@@ -81,6 +87,7 @@ void smmuv3_accel_class_add_hooks(ObjectClass *oc)
     c->cmdq_drained = cmdq_drained;
     c->cmdq_suspended = cmdq_suspended;
     c->write_mmio = write_mmio;
+    c->notifiers_changed = notifiers_changed;
 }
 
 /*

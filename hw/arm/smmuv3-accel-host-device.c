@@ -12,6 +12,7 @@
 #include <linux/iommufd.h>
 
 #include "smmuv3-accel-host.h"
+#include "smmuv3-accel-host-cmdqv.h"
 
 static HostIOMMUDeviceIOMMUFDClass *hiodc(const SMMUv3AccelHostDevice *dev)
 {
@@ -95,7 +96,7 @@ static bool ask_stage2_bits(SMMUv3AccelHostDevice *dev,
     return ok;
 }
 
-bool smmuv3_accel_host_ask(SMMUv3AccelHostDevice *dev,
+bool smmuv3_accel_host_ask(SMMUv3AccelHostDevice *dev, bool queues,
                            SMMUv3AccelCounters *counters, Error **errp)
 {
     struct iommu_hw_info_arm_smmuv3 info = { 0 };
@@ -118,7 +119,13 @@ bool smmuv3_accel_host_ask(SMMUv3AccelHostDevice *dev,
     memcpy(dev->smmu.idr, info.idr, sizeof(dev->smmu.idr));
     dev->smmu.iidr = info.iidr;
     dev->smmu.aidr = info.aidr;
-    return ask_stage2_bits(dev, counters, errp);
+    if (!ask_stage2_bits(dev, counters, errp)) {
+        return false;
+    }
+    if (queues) {
+        smmuv3_accel_host_ask_cmdqv(dev, counters);
+    }
+    return true;
 }
 
 /* Groups */

@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: the host's vIOMMU, its invalidations and events
+ * Accelerated SMMUv3: the host's vIOMMU, and its invalidations
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,15 +12,13 @@
 #include <linux/iommufd.h>
 
 #include "smmuv3-accel-host.h"
+#include "smmuv3-accel-host-cmdqv.h"
 
 /*
  * How long a host that timed out is left alone: a guest can queue 2^19 commands
  * and would wait a second for each.
  */
 #define STUCK_MS 5000
-
-#define CLOSE_TRIES 10
-#define CLOSE_WAIT_US 100
 
 QEMU_BUILD_BUG_ON(sizeof(SMMUv3AccelHostCmd) !=
                   sizeof(struct iommu_viommu_arm_smmuv3_invalidate));
@@ -49,22 +47,55 @@ void smmuv3_accel_host_put_id(SMMUv3AccelHost *host, uint32_t id)
 
 static void host_free(SMMUv3AccelHost *host)
 {
-    assert(QTAILQ_EMPTY(&host->groups) && !host->veventq_id);
+    assert(QTAILQ_EMPTY(&host->groups) && !host->veventq_id &&
+           !host->queue_errors_id);
     trace_smmuv3_accel_host_free(host->viommu_id);
+    smmuv3_accel_host_queues_free(host);
     smmuv3_accel_host_put_id(host, host->abort_hwpt_id);
-    smmuv3_accel_host_put_id(host, host->viommu_id);
+    if (host->cmdqv) {
+        object_unref(host->cmdqv);      /* the vIOMMU is its own */
+    } else {
+        smmuv3_accel_host_put_id(host, host->viommu_id);
+    }
+    error_free(host->cmdqv_error);
     iommufd_backend_disconnect(host->iommufd);
     object_unref(host->iommufd);
     g_free(host);
 }
 
+/* One with queues in hardware if possible, and if not, with the reason */
+static bool alloc_viommu(SMMUv3AccelHost *host,
+                         const SMMUv3AccelHostDevice *dev, bool queues,
+                         Error **errp)
+{
+    bool ok;
+
+    if (queues && dev->cmdqv.present) {
+        host->cmdqv = smmuv3_accel_host_cmdqv_new(dev, host->stage2_hwpt_id,
+                                                  host->counters,
+                                                  &host->viommu_id,
+                                                  &host->cmdqv_error);
+        if (host->cmdqv) {
+            return true;
+        }
+        trace_smmuv3_accel_host_no_queues(dev->name,
+                                          error_get_pretty(host->cmdqv_error));
+    }
+    ok = iommufd_backend_alloc_viommu(host->iommufd, dev->hiodi->devid,
+                                      IOMMU_VIOMMU_TYPE_ARM_SMMUV3,
+                                      host->stage2_hwpt_id, NULL, 0,
+                                      &host->viommu_id, errp);
+    return smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_VIOMMU_ALLOC,
+                              ok);
+}
+
 SMMUv3AccelHost *smmuv3_accel_host_new(const SMMUv3AccelHostDevice *dev,
+                                       bool queues,
                                        SMMUv3AccelCounters *counters,
                                        Error **errp)
 {
     HostIOMMUDeviceIOMMUFD *hiodi = dev->hiodi;
     SMMUv3AccelHost *host;
-    bool ok;
 
     /* The file may have to outlive the devices: a call on it may be under way */
     if (!iommufd_backend_connect(hiodi->iommufd, errp)) {
@@ -77,11 +108,7 @@ SMMUv3AccelHost *smmuv3_accel_host_new(const SMMUv3AccelHostDevice *dev,
     host->stage2_hwpt_id = smmuv3_accel_host_stage2(dev);
     QTAILQ_INIT(&host->groups);
 
-    ok = iommufd_backend_alloc_viommu(host->iommufd, hiodi->devid,
-                                      IOMMU_VIOMMU_TYPE_ARM_SMMUV3,
-                                      host->stage2_hwpt_id, &host->viommu_id,
-                                      errp);
-    if (!smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_VIOMMU_ALLOC, ok) ||
+    if (!alloc_viommu(host, dev, queues, errp) ||
         !alloc_abort_hwpt(host, hiodi->devid, errp)) {
         host_free(host);
         return NULL;
@@ -323,45 +350,4 @@ void smmuv3_accel_host_recovered(SMMUv3AccelHost *host,
     }
     /* Those that were lost again are stale again */
     smmuv3_accel_host_invalidated(host, batch, res);
-}
-
-/* Events */
-
-int smmuv3_accel_host_open_events(SMMUv3AccelHost *host, uint8_t log2size,
-                                  Error **errp)
-{
-    int ret;
-
-    smmuv3_accel_host_reap(host);
-    ret = iommufd_backend_alloc_veventq(host->iommufd, host->viommu_id,
-                                        IOMMU_VEVENTQ_TYPE_ARM_SMMUV3,
-                                        1U << log2size, &host->veventq_id,
-                                        &host->veventq_fd, errp);
-    smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_VEVENTQ_ALLOC, !ret);
-    if (!ret) {
-        host->veventq_log2size = log2size;
-    }
-    return ret;
-}
-
-/*
- * The file holds the queue. From a vCPU's thread it is closed while the main
- * loop may be polling it still, and holds it until it has woken up. The vIOMMU
- * can have one queue only, so that the next one has to wait for it.
- */
-void smmuv3_accel_host_close_events(SMMUv3AccelHost *host)
-{
-    if (!host->veventq_id) {
-        return;
-    }
-    close(host->veventq_fd);
-    for (int i = 0; i < CLOSE_TRIES; i++) {
-        if (smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_DESTROY,
-                               iommufd_backend_free_id(host->iommufd,
-                                                       host->veventq_id))) {
-            break;
-        }
-        g_usleep(CLOSE_WAIT_US);
-    }
-    host->veventq_id = 0;
 }

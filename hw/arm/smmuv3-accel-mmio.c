@@ -18,6 +18,7 @@
 #include "qemu/main-loop.h"
 #include "trace.h"
 
+#include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-mmio.h"
 #include "smmuv3-accel-state.h"
 #include "smmuv3-accel-vcpu.h"
@@ -106,13 +107,20 @@ static void enter(SMMUv3AccelState *s, bool may_unlock)
     s->mmio.locked_ns = get_clock();
 }
 
+/* All command queues: the architecture's, and those of a CMDQV */
+static void consume(SMMUv3AccelState *s)
+{
+    smmuv3_cmdq_consume(ARM_SMMUV3(s));
+    smmuv3_accel_cmdqv_consume(s);
+}
+
 static void leave(SMMUv3AccelState *s)
 {
     SMMUv3AccelMMIO *m = &s->mmio;
 
     while (m->rung && !smmuv3_accel_vcpu_shall_stop()) {
         m->rung = false;
-        smmuv3_cmdq_consume(ARM_SMMUV3(s));
+        consume(s);
     }
     m->rung = false;
     m->handed_over = 0;
@@ -134,7 +142,7 @@ static void work(void *opaque, bool alone)
             wait_idle(s);
         }
         enter(s, alone);
-        smmuv3_cmdq_consume(ARM_SMMUV3(s));
+        consume(s);
         leave(s);
     }
     guard->engaged_in_io = false;
@@ -144,10 +152,22 @@ void smmuv3_accel_mmio_resume(SMMUv3AccelState *s)
 {
     SMMUv3State *s3 = ARM_SMMUV3(s);
 
-    if (smmuv3_cmdq_enabled(s3) && !smmuv3_q_empty(&s3->cmdq)) {
+    if ((smmuv3_cmdq_enabled(s3) && !smmuv3_q_empty(&s3->cmdq)) ||
+        smmuv3_accel_cmdqv_is_pending(s)) {
         trace_smmuv3_accel_resume(s3->cmdq.cons, s3->cmdq.prod);
         smmuv3_accel_vcpu_run(work, s);
     }
+}
+
+/* A device model does not wait for whoever is busy */
+static bool is_refused(SMMUv3AccelState *s, hwaddr offset)
+{
+    if (s->mmio.busy) {
+        qemu_log_mask(LOG_GUEST_ERROR, "arm-smmuv3-accel: a device writes to "
+                      "register 0x%" HWADDR_PRIx " while commands are carried "
+                      "out: refused\n", offset);
+    }
+    return s->mmio.busy;
 }
 
 /*
@@ -165,10 +185,7 @@ static MemTxResult write_below_device(SMMUv3AccelState *s, hwaddr offset,
         smmuv3_accel_mmio_resume(s);
         return MEMTX_OK;
     }
-    if (s->mmio.busy) {
-        qemu_log_mask(LOG_GUEST_ERROR, "arm-smmuv3-accel: a device writes to "
-                      "register 0x%" HWADDR_PRIx " while commands are carried "
-                      "out: refused\n", offset);
+    if (is_refused(s, offset)) {
         return MEMTX_ACCESS_ERROR;
     }
     enter(s, false);
@@ -184,7 +201,7 @@ MemTxResult smmuv3_accel_mmio_write(SMMUv3AccelState *s, hwaddr offset,
     SMMUv3AccelMMIO *m = &s->mmio;
     MemTxResult ret;
 
-    if (!smmuv3_accel_vcpu_at(&ARM_SMMU(s)->iomem, offset, size)) {
+    if (!smmuv3_accel_vcpu_at(&ARM_SMMU(s)->iomem, offset, size, true)) {
         return write_below_device(s, offset, data, size, attrs);
     }
     if (m->busy && is_doorbell(offset, size) &&
@@ -199,4 +216,37 @@ MemTxResult smmuv3_accel_mmio_write(SMMUv3AccelState *s, hwaddr offset,
     ret = smmuv3_write_mmio(ARM_SMMUV3(s), offset, data, size, attrs);
     leave(s);
     return ret;
+}
+
+bool smmuv3_accel_mmio_enter(SMMUv3AccelState *s, MemoryRegion *mr,
+                             hwaddr offset, unsigned size)
+{
+    bool alone = smmuv3_accel_vcpu_at(mr, offset, size, true);
+
+    if (!alone && is_refused(s, offset)) {
+        return false;
+    }
+    if (s->mmio.busy) {
+        wait_idle(s);
+    }
+    enter(s, alone);
+    return true;
+}
+
+void smmuv3_accel_mmio_leave(SMMUv3AccelState *s)
+{
+    leave(s);
+}
+
+bool smmuv3_accel_mmio_may_work(const SMMUv3AccelState *s)
+{
+    return s->mmio.may_unlock || !smmuv3_accel_vcpu_can_run();
+}
+
+void smmuv3_accel_mmio_wait(SMMUv3AccelState *s, MemoryRegion *mr,
+                            hwaddr offset, unsigned size)
+{
+    if (s->mmio.busy && smmuv3_accel_vcpu_at(mr, offset, size, false)) {
+        wait_idle(s);
+    }
 }

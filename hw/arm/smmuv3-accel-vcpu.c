@@ -21,7 +21,8 @@
  * out, with the address of the guest's access. A write to this region by what
  * some other register has started has that register's address there.
  */
-bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size)
+bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size,
+                          bool is_write)
 {
     const struct kvm_run *run;
     hwaddr xlat, len = size;
@@ -30,18 +31,19 @@ bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size)
         return false;
     }
     run = current_cpu->kvm_run;
-    if (run->exit_reason != KVM_EXIT_MMIO || !run->mmio.is_write ||
+    if (run->exit_reason != KVM_EXIT_MMIO || run->mmio.is_write != is_write ||
         run->mmio.len != size) {
         return false;
     }
     RCU_READ_LOCK_GUARD();
     return address_space_translate(&address_space_memory, run->mmio.phys_addr,
-                                   &xlat, &len, true,
+                                   &xlat, &len, is_write,
                                    MEMTXATTRS_UNSPECIFIED) == mr &&
            xlat == offset;
 }
 #else
-bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size)
+bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size,
+                          bool is_write)
 {
     return false;
 }

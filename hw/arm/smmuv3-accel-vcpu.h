@@ -12,14 +12,15 @@
 #include "exec/memory.h"
 
 /**
- * smmuv3_accel_vcpu_at - is this write the guest's own instruction?
- * @mr: the region written to
+ * smmuv3_accel_vcpu_at - is this access the guest's own instruction?
+ * @mr: the region accessed
  *
- * Whether the thread is a vCPU that left the guest for exactly this write, so
+ * Whether the thread is a vCPU that left the guest for exactly this access, so
  * that no frame of another device model is on its stack. A write by a device's
  * DMA or MSI is none, nor is any without KVM, where nobody can tell.
  */
-bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size);
+bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size,
+                          bool is_write);
 
 /*
  * Whether this vCPU has stopped, or somebody waits for it to stop: vm_stop,

@@ -19,6 +19,7 @@
 #include "system/system.h"
 #include "qemu/timer.h"
 
+#include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-hooks.h"
 #include "smmuv3-accel-mmio.h"
@@ -30,6 +31,8 @@ static void vm_state_changed(void *opaque, bool running, RunState state)
 {
     if (running) {
         smmuv3_accel_started(opaque);
+    } else {
+        smmuv3_accel_cmdqv_take_back(opaque, "the machine stops");
     }
 }
 
@@ -39,6 +42,7 @@ static void machine_done(Notifier *notifier, void *data)
                                        machine_done);
     g_autofree char *missing = NULL;
 
+    smmuv3_accel_cmdqv_decide(s);
     if (s->regs_fixed || smmuv3_accel_regs_from_defaults(s)) {
         return;
     }
@@ -70,7 +74,7 @@ static void smmuv3_accel_realize(DeviceState *d, Error **errp)
         return;
     }
     parent->realize(d, errp);
-    if (*errp) {
+    if (*errp || !smmuv3_accel_cmdqv_realize(s, errp)) {
         return;
     }
 
@@ -189,6 +193,18 @@ static const VMStateDescription vmstate_smmuv3_accel = {
     },
 };
 
+/* Before the registers are reset, which the hardware may be using */
+static void smmuv3_accel_reset_hold(Object *obj, ResetType type)
+{
+    ResettableClass *parent =
+        RESETTABLE_CLASS(object_class_by_name(TYPE_ARM_SMMUV3));
+
+    smmuv3_accel_cmdqv_reset(ARM_SMMUV3_ACCEL(obj));
+    if (parent->phases.hold) {
+        parent->phases.hold(obj, type);
+    }
+}
+
 static void smmuv3_accel_class_init(ObjectClass *oc, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(oc);
@@ -204,6 +220,7 @@ static void smmuv3_accel_class_init(ObjectClass *oc, void *data)
 
     sbc->setup_pci_iommu = smmuv3_accel_setup_pci_iommu;
     smmuv3_accel_class_add_hooks(oc);
+    RESETTABLE_CLASS(oc)->phases.hold = smmuv3_accel_reset_hold;
 }
 
 static const TypeInfo smmuv3_accel_type_info = {

@@ -1,5 +1,5 @@
 /*
- * Tegra241 CMDQV beside an emulated SMMUv3
+ * Tegra241 CMDQV beside an SMMUv3: registers, and who reads its queues
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,7 +23,11 @@ typedef struct SMMUv3CmdqvDevice {
     MemoryRegion iomem;
     qemu_irq irq;
     QEMUTimer *more;            /* queues that are not empty wait for it */
+    uint64_t commands, errors;  /* that QEMU has executed, and met */
 } SMMUv3CmdqvDevice;
+
+/* A queue has 2^19 commands: let others get their turn, and the main loop */
+#define CMDQV_COMMANDS_AT_ONCE 1024
 
 /* A subsection of the SMMU's */
 extern const VMStateDescription vmstate_smmuv3_cmdqv;
@@ -37,5 +41,28 @@ bool smmuv3_cmdqv_realize(SMMUv3State *s, Error **errp);
 
 /* Reset it, if there is one */
 void smmuv3_cmdqv_device_reset(SMMUv3State *s);
+
+/**
+ * smmuv3_cmdqv_device_init - give an SMMU the memory region and interrupt of one
+ * @d: regs.param, .hyp and .max_log2size are set
+ * @ops: of the region, with @opaque
+ * @more: called in the guest's time after smmuv3_cmdqv_soon(), with @opaque
+ *
+ * For both roles, at realize.
+ */
+void smmuv3_cmdqv_device_init(SMMUv3CmdqvDevice *d, SMMUv3State *s,
+                              const MemoryRegionOps *ops, QEMUTimerCB *more,
+                              void *opaque);
+void smmuv3_cmdqv_soon(SMMUv3CmdqvDevice *d);
+
+/**
+ * smmuv3_cmdqv_consume, smmuv3_cmdqv_consume_all - execute commands
+ * @limit: how many at most
+ *
+ * Runs the hooks of the SMMU's class as its own queue does: the BQL may be
+ * dropped meanwhile. Returns: whether there are more.
+ */
+bool smmuv3_cmdqv_consume(SMMUv3CmdqvDevice *d, unsigned q, unsigned limit);
+bool smmuv3_cmdqv_consume_all(SMMUv3CmdqvDevice *d, unsigned limit);
 
 #endif /* HW_ARM_SMMUV3_CMDQV_DEVICE_H */

@@ -205,6 +205,26 @@ bool smmuv3_cmdqv_pending(const SMMUv3Cmdqv *s, unsigned q)
            ((vcmdq->prod ^ vcmdq->cons) & wrap_mask(vcmdq));
 }
 
+unsigned smmuv3_cmdqv_nb_pending(const SMMUv3Cmdqv *s)
+{
+    unsigned n = 0;
+
+    for (unsigned q = 0; q < smmuv3_cmdqv_nb_vcmdqs(s); q++) {
+        n += smmuv3_cmdqv_pending(s, q);
+    }
+    return n;
+}
+
+uint64_t smmuv3_cmdqv_queue_addr(const SMMUv3Cmdqv *s, unsigned q)
+{
+    return address(&s->vcmdq[q]);
+}
+
+uint64_t smmuv3_cmdqv_queue_size(const SMMUv3Cmdqv *s, unsigned q)
+{
+    return (uint64_t)sizeof(Cmd) << log2size(&s->vcmdq[q]);
+}
+
 uint64_t smmuv3_cmdqv_head(const SMMUv3Cmdqv *s, unsigned q)
 {
     const SMMUv3Vcmdq *vcmdq = &s->vcmdq[q];
@@ -224,6 +244,41 @@ bool smmuv3_cmdqv_stop(SMMUv3Cmdqv *s, unsigned q, int error)
 {
     s->vcmdq[q].cons = FIELD_DP32(s->vcmdq[q].cons, VCMDQ_CONS, ERR, error);
     return raise_error(s, q, R_VCMDQ_GERROR_CMDQ_ERR_MASK);
+}
+
+const char *smmuv3_cmdqv_givable(const SMMUv3Cmdqv *s, unsigned *nb)
+{
+    unsigned nb_on = 0;
+
+    if (!smmuv3_cmdqv_vintf_enabled(s, 0)) {
+        return "the guest has not enabled its CMDQV";
+    }
+    if (FIELD_EX32(s->config, CMDQV_CONFIG, CONS_DRAM_EN)) {
+        return "the guest wants CONS to be copied to memory";
+    }
+    for (unsigned q = 0; q < smmuv3_cmdqv_nb_vcmdqs(s); q++) {
+        if (smmuv3_vcmdq_is_mapped(&s->vcmdq[q]) != !!s->vcmdq[q].status) {
+            return "the guest has not enabled all queues that it has mapped";
+        }
+        if (smmuv3_vcmdq_errors(&s->vcmdq[q])) {
+            return "the guest has not acknowledged an error of a queue";
+        }
+        nb_on += s->vcmdq[q].status != 0;
+    }
+    /* LVCMDQs are mapped from 0 on, without gaps */
+    *nb = nb_on;
+    return nb_on ? NULL : "the guest has not enabled a queue";
+}
+
+void smmuv3_vcmdq_adopt(SMMUv3Vcmdq *vcmdq, const uint32_t *slot)
+{
+    vcmdq->cons = slot[R_VCMDQ_CONS] & (R_VCMDQ_CONS_INDEX_MASK |
+                                        R_VCMDQ_CONS_ERR_MASK);
+    vcmdq->prod = slot[R_VCMDQ_PROD] & R_VCMDQ_CONS_INDEX_MASK;
+    vcmdq->config = slot[R_VCMDQ_CONFIG] & R_VCMDQ_CONFIG_EN_MASK;
+    vcmdq->status = vcmdq->config;
+    vcmdq->gerror = slot[R_VCMDQ_GERROR] & GERROR_MASK;
+    vcmdq->gerrorn = slot[R_VCMDQ_GERRORN] & GERROR_MASK;
 }
 
 static bool is_lvcmdq(const SMMUv3Cmdqv *s, unsigned q)

@@ -86,6 +86,8 @@ REG32(VCMDQ_GERROR,             0x10)
     FIELD(VCMDQ_GERROR, CMDQ_INIT_ERR,  2, 1)
 REG32(VCMDQ_GERRORN,            0x14)
 
+#define CMDQV_SLOT_REGS     (A_VCMDQ_GERRORN / 4 + 1)
+
 /* ... and in page 1 */
 REG64(VCMDQ_BASE,               0x0)
     FIELD(VCMDQ_BASE, LOG2SIZE,         0, 5)
@@ -252,6 +254,9 @@ int smmuv3_cmdqv_find(const SMMUv3Cmdqv *s, unsigned v, unsigned l);
 /* Whether VCMDQ @q has a command that can be executed */
 bool smmuv3_cmdqv_pending(const SMMUv3Cmdqv *s, unsigned q);
 
+/* How many queues have one */
+unsigned smmuv3_cmdqv_nb_pending(const SMMUv3Cmdqv *s);
+
 /* Where the next command of VCMDQ @q is, and that it has been executed */
 uint64_t smmuv3_cmdqv_head(const SMMUv3Cmdqv *s, unsigned q);
 void smmuv3_cmdqv_advance(SMMUv3Cmdqv *s, unsigned q);
@@ -264,6 +269,21 @@ void smmuv3_cmdqv_advance(SMMUv3Cmdqv *s, unsigned q);
  * Returns: whether to pulse the interrupt.
  */
 bool smmuv3_cmdqv_stop(SMMUv3Cmdqv *s, unsigned q, int error);
+
+/* Where the commands of VCMDQ @q are, and how many bytes there is room for */
+uint64_t smmuv3_cmdqv_queue_addr(const SMMUv3Cmdqv *s, unsigned q);
+uint64_t smmuv3_cmdqv_queue_size(const SMMUv3Cmdqv *s, unsigned q);
+
+/**
+ * smmuv3_cmdqv_givable - whether queues can be given to the hardware as they are
+ * @nb: (out) how many, which are LVCMDQ 0 and following of VINTF 0
+ *
+ * For a guest's CMDQV. Returns: NULL, or a literal that says why not.
+ */
+const char *smmuv3_cmdqv_givable(const SMMUv3Cmdqv *s, unsigned *nb);
+
+/* What hardware says of a queue in page 0, as it is now, and nothing else */
+void smmuv3_vcmdq_adopt(SMMUv3Vcmdq *vcmdq, const uint32_t *slot);
 
 /**
  * smmuv3_cmdqv_filter - what a VINTF may do, and to whom

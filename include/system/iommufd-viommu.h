@@ -25,6 +25,25 @@
  */
 
 /**
+ * iommufd_backend_get_typed_info: ask what a device's physical IOMMU has beside
+ * what iommufd_backend_get_device_info() tells
+ *
+ * @be: connected iommufd backend
+ * @dev_id: iommufd id of a device behind the physical IOMMU
+ * @type: enum iommu_hw_info_type
+ * @data: (out) the struct that goes with @type, as far as the kernel has it;
+ *        the rest of it is zeroed
+ * @len: size of @data
+ * @errp: (out) error
+ *
+ * Returns: 0, or -errno with @errp set; -EOPNOTSUPP if the IOMMU has no such
+ * thing, or the kernel is older than 6.17 and cannot be asked.
+ */
+int iommufd_backend_get_typed_info(IOMMUFDBackend *be, uint32_t dev_id,
+                                   uint32_t type, void *data, uint32_t len,
+                                   Error **errp);
+
+/**
  * iommufd_backend_alloc_viommu: make a virtual IOMMU on a device's physical one
  *
  * @be: connected iommufd backend
@@ -33,6 +52,8 @@
  * @type: enum iommu_viommu_type
  * @hwpt_id: nesting parent HWPT of the same physical IOMMU; pinned by the
  *           virtual IOMMU
+ * @data: (in, out) the struct that goes with @type, or NULL if none does
+ * @data_len: size of @data
  * @viommu_id: (out) id of the new object
  * @errp: (out) error
  *
@@ -40,7 +61,48 @@
  */
 bool iommufd_backend_alloc_viommu(IOMMUFDBackend *be, uint32_t dev_id,
                                   uint32_t type, uint32_t hwpt_id,
+                                  void *data, uint32_t data_len,
                                   uint32_t *viommu_id, Error **errp);
+
+/**
+ * iommufd_backend_viommu_mmap: map the registers of a virtual IOMMU that its
+ * guest may use directly
+ *
+ * @be: connected iommufd backend
+ * @offset: where they are in the file, as iommufd_backend_alloc_viommu() has
+ *          returned it in @data
+ * @size: the same; they can only be mapped as a whole
+ * @errp: (out) error
+ *
+ * Shared, to read and write, and not for a child of fork(). The virtual IOMMU
+ * is pinned until the caller has given it back with munmap(2).
+ *
+ * Returns: the address, or NULL with @errp set.
+ */
+void *iommufd_backend_viommu_mmap(IOMMUFDBackend *be, uint64_t offset,
+                                  uint64_t size, Error **errp);
+
+/**
+ * iommufd_backend_alloc_hw_queue: have the hardware consume a queue in the
+ * guest's memory
+ *
+ * @be: connected iommufd backend
+ * @viommu_id: virtual IOMMU of a type that has such queues; pinned by the queue
+ * @type: enum iommu_hw_queue_type
+ * @index: which of the virtual IOMMU's queues. The kernel wants them ascending
+ *         from 0, and takes them back descending
+ * @iova: guest physical address of the queue. Its memory is pinned, and cannot
+ *        be unmapped from stage 2 while there is the queue
+ * @length: of the queue in bytes
+ * @hw_queue_id: (out) id of the new object
+ * @errp: (out) error
+ *
+ * Returns: true, or false with @errp set.
+ */
+bool iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
+                                    uint32_t type, uint32_t index,
+                                    uint64_t iova, uint64_t length,
+                                    uint32_t *hw_queue_id, Error **errp);
 
 /**
  * iommufd_backend_alloc_vdevice: tell a virtual IOMMU by what id its guest

@@ -58,6 +58,7 @@ ALLOC_HWPT = ("iommufd_backend_alloc_hwpt",)
 ALLOC_VIOMMU = ("iommufd_backend_alloc_viommu",)
 ALLOC_VDEVICE = ("iommufd_backend_alloc_vdevice", "iommufd_backend_alloc_vdev")
 ALLOC_VEVENTQ = ("iommufd_backend_alloc_veventq", "iommufd_viommu_alloc_eventq")
+ALLOC_HW_QUEUE = ("iommufd_backend_alloc_hw_queue",)
 INVALIDATE = ("iommufd_backend_invalidate", "iommufd_backend_invalidate_cache")
 ALLOC_IOAS = ("iommufd_backend_alloc_ioas",)
 DESTROY = ("iommufd_backend_free_id",)
@@ -65,7 +66,8 @@ DESTROY = ("iommufd_backend_free_id",)
 LIVE = (("IOAS", ALLOC_IOAS, ("ioas",)), ("HWPT", ALLOC_HWPT, ("out_hwpt",)),
         ("vIOMMU", ALLOC_VIOMMU, ("viommu", "viommu_id")),
         ("vDEVICE", ALLOC_VDEVICE, ("vdevice", "vdev_id")),
-        ("vEVENTQ", ALLOC_VEVENTQ, ("veventq", "veventq_id")))
+        ("vEVENTQ", ALLOC_VEVENTQ, ("veventq", "veventq_id")),
+        ("hardware queue", ALLOC_HW_QUEUE, ("hw_queue", "hw_queue_id")))
 
 STE_CONFIG = {0: "abort", 4: "bypass", 5: "stage 1"}
 

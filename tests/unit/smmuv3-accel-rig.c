@@ -8,6 +8,8 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "exec/memory.h"
+#include "exec/ramblock.h"
 #include "hw/pci/pci_device.h"
 #include "hw/qdev-core.h"
 #include "monitor/monitor.h"
@@ -107,6 +109,18 @@ bool phase_check(MachineInitPhase phase)
     return true;
 }
 
+/* There is no memory to be in, so that nobody but the owner has the region */
+void memory_region_init_ram_device_ptr(MemoryRegion *mr, Object *owner,
+                                       const char *name, uint64_t size,
+                                       void *ptr)
+{
+    static RAMBlock block;
+
+    block = (RAMBlock) { .mr = mr, .host = ptr, .max_length = size };
+    mr->owner = owner;
+    mr->ram_block = &block;
+}
+
 /* A BQL that threads can wait for; the one of the tests' stubs is none */
 
 static QemuMutex bql;
@@ -143,7 +157,8 @@ static bool vcpu_shall_stop, vcpu_can_run;
 static void (*deferred)(void *opaque, bool alone);
 static void *deferred_opaque;
 
-bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size)
+bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size,
+                          bool is_write)
 {
     return vcpu_alone;
 }

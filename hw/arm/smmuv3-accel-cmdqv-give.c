@@ -1,0 +1,367 @@
+/*
+ * Accelerated SMMUv3: a guest's command queues, executed by hardware
+ *
+ * All that a queue is are its memory and six registers, and a command may be
+ * executed twice. So the queues can be given to the host's CMDQV and taken back
+ * between any two commands, if the guest cannot write to them meanwhile: it has
+ * the page with their registers, or traps to QEMU, which has the BQL.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "block/aio.h"
+#include "hw/irq.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "qemu/units.h"
+#include "trace.h"
+
+#include "smmuv3-accel-cmdqv.h"
+#include "smmuv3-accel-mmio.h"
+#include "smmuv3-accel-report.h"
+#include "smmuv3-accel-state.h"
+
+/* A queue that is idle stops within microseconds; the guest waits for a second */
+#define PATIENCE_US 100000
+#define POLL_US 10
+
+/* To give and to take back are a CMD_SYNC of the host's each */
+#define GIVE_EVERY_MS 100
+
+/* The host's kernel logs each error */
+#define ERRORS_MAX 16
+#define ERRORS_WITHIN_MS 60000
+
+static SMMUv3Cmdqv *regs(SMMUv3AccelState *s)
+{
+    return &s->cmdqv->dev.regs;
+}
+
+/* The VCMDQ that is LVCMDQ @l of the guest's only VINTF */
+static SMMUv3Vcmdq *vcmdq(SMMUv3AccelState *s, unsigned l)
+{
+    return &regs(s)->vcmdq[smmuv3_cmdqv_find(regs(s), 0, l)];
+}
+
+/* Registers of a queue in hardware */
+
+static uint32_t read_slot(SMMUv3AccelState *s, unsigned l, uint32_t reg)
+{
+    return smmuv3_accel_host_queue_read(s->host, l, reg);
+}
+
+static void write_slot(SMMUv3AccelState *s, unsigned l, uint32_t reg,
+                       uint32_t value)
+{
+    smmuv3_accel_host_queue_write(s->host, l, reg, value);
+}
+
+static void adopt(SMMUv3AccelState *s, unsigned l)
+{
+    uint32_t slot[CMDQV_SLOT_REGS];
+
+    for (int i = 0; i < ARRAY_SIZE(slot); i++) {
+        slot[i] = read_slot(s, l, 4 * i);
+    }
+    smmuv3_vcmdq_adopt(vcmdq(s, l), slot);
+}
+
+void smmuv3_accel_cmdqv_sync(SMMUv3AccelState *s)
+{
+    if (!s->cmdqv->hardware) {
+        return;
+    }
+    for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
+        adopt(s, l);
+    }
+}
+
+void smmuv3_accel_cmdqv_pass_on(SMMUv3AccelState *s, hwaddr offset,
+                                uint64_t value, unsigned size)
+{
+    for (unsigned i = 0; i < size / 4; i++) {
+        hwaddr at = offset - CMDQV_VINTF + 4 * i;
+
+        write_slot(s, at / CMDQV_SLOT_SIZE, at % CMDQV_SLOT_SIZE,
+                   value >> 32 * i);
+    }
+}
+
+/* Returns: whether STATUS.EN_OK has become @on */
+static bool enable_slot(SMMUv3AccelState *s, unsigned l, bool on)
+{
+    write_slot(s, l, A_VCMDQ_CONFIG, on);
+    for (int us = 0; us < PATIENCE_US; us += POLL_US) {
+        if (!!(read_slot(s, l, A_VCMDQ_STATUS) &
+               R_VCMDQ_STATUS_EN_OK_MASK) == on) {
+            return true;
+        }
+        g_usleep(POLL_US);
+    }
+    return false;
+}
+
+/* To hardware */
+
+static bool start_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
+{
+    const SMMUv3Vcmdq *q = vcmdq(s, l);
+
+    write_slot(s, l, A_VCMDQ_CONS, q->cons);
+    if (read_slot(s, l, A_VCMDQ_CONS) != q->cons) {
+        error_setg(errp, "the host's CMDQV cannot start a queue at command %u",
+                   q->cons);
+        return false;
+    }
+    write_slot(s, l, A_VCMDQ_PROD, q->prod);
+    write_slot(s, l, A_VCMDQ_GERRORN, read_slot(s, l, A_VCMDQ_GERROR));
+    if (!enable_slot(s, l, true)) {
+        error_setg(errp, "the host's CMDQV does not enable queue %u", l);
+        return false;
+    }
+    return true;
+}
+
+static void explain(SMMUv3AccelState *s, unsigned q, Error **errp)
+{
+    uint64_t kib = smmuv3_cmdqv_queue_size(regs(s), q) / KiB;
+
+    error_append_hint(errp, "QEMU executes the commands of the guest instead. "
+                      "Hardware needs a queue, here of %" PRIu64 " KiB, in one "
+                      "piece of host memory: use huge pages for the guest "
+                      "(-object memory-backend-memfd,hugetlb=on,...), or an "
+                      "idr1= with smaller CMDQS.\n", kib);
+}
+
+static bool alloc_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
+{
+    unsigned q = smmuv3_cmdqv_find(regs(s), 0, l);
+    ERRP_GUARD();
+
+    if (!smmuv3_accel_host_queue_alloc(s->host, l,
+                                       smmuv3_cmdqv_queue_addr(regs(s), q),
+                                       smmuv3_cmdqv_queue_size(regs(s), q),
+                                       errp)) {
+        explain(s, q, errp);
+        return false;
+    }
+    return true;
+}
+
+static bool start_all(SMMUv3AccelState *s, unsigned nb, Error **errp)
+{
+    for (unsigned l = 0; l < nb; l++) {
+        if (!alloc_queue(s, l, errp)) {
+            return false;
+        }
+    }
+    for (unsigned l = 0; l < nb; l++) {
+        if (!start_queue(s, l, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void refused(SMMUv3AccelState *s, Error *err)
+{
+    for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
+        enable_slot(s, l, false);
+    }
+    smmuv3_accel_host_queues_free(s->host);
+    s->cmdqv->failure = g_strdup(error_get_pretty(err));
+    error_prepend(&err, "arm-smmuv3-accel: the host does not take the guest's "
+                  "command queues: ");
+    smmuv3_accel_complain(s, err);
+}
+
+bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
+{
+    SMMUv3AccelCmdqv *c = s->cmdqv;
+    Error *err = NULL;
+    unsigned nb;
+
+    if (qemu_clock_get_ms(QEMU_CLOCK_REALTIME) < c->next_give_ms ||
+        smmuv3_accel_cmdqv_kept_by(s, &nb)) {
+        return false;
+    }
+    /* What was put off for the host has been before what is in the queues */
+    ARM_SMMUV3_GET_CLASS(s)->cmdq_drained(ARM_SMMUV3(s));
+    if (!s->host || smmuv3_accel_cmdqv_kept_by(s, &nb)) {
+        return false;           /* the BQL was dropped */
+    }
+    if (!start_all(s, nb, &err)) {
+        refused(s, err);
+        return false;
+    }
+    /* QEMU does not see what is invalidated from now on */
+    ARM_SMMU(s)->no_iotlb = true;
+    c->hardware = true;
+    s->counters.cmdqv_given++;
+    trace_smmuv3_accel_cmdqv_give(s->host->viommu_id, nb);
+    memory_region_set_enabled(smmuv3_accel_host_queue_page(s->host), true);
+    return true;
+}
+
+/* Back from hardware */
+
+/* Commands that the guest knows to be under way need not be executed twice */
+static void wait_empty(SMMUv3AccelState *s, unsigned l)
+{
+    for (int us = 0; us < PATIENCE_US; us += POLL_US) {
+        adopt(s, l);
+        if (!smmuv3_cmdqv_pending(regs(s), smmuv3_cmdqv_find(regs(s), 0, l))) {
+            return;
+        }
+        g_usleep(POLL_US);
+    }
+}
+
+/* Returns: whether the queue has an error that the guest has to hear of */
+static bool stop_queue(SMMUv3AccelState *s, unsigned l)
+{
+    SMMUv3Vcmdq *q = vcmdq(s, l);
+    uint32_t config, status;
+
+    wait_empty(s, l);
+    config = q->config;
+    status = q->status;
+    enable_slot(s, l, false);
+    adopt(s, l);
+    q->config = config;
+    q->status = status;
+    return smmuv3_vcmdq_errors(q);
+}
+
+void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
+{
+    SMMUv3AccelCmdqv *c = s->cmdqv;
+    bool error = false;
+
+    if (!c || !c->hardware) {
+        return;
+    }
+    /* When this returns the guest's accesses trap */
+    memory_region_set_enabled(smmuv3_accel_host_queue_page(s->host), false);
+    for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
+        error |= stop_queue(s, l);
+    }
+    smmuv3_accel_host_queues_free(s->host);
+    trace_smmuv3_accel_cmdqv_take_back(s->host->viommu_id, why);
+    ARM_SMMU(s)->no_iotlb = false;
+    c->hardware = false;
+    c->next_give_ms = qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GIVE_EVERY_MS;
+    s->counters.cmdqv_taken_back++;
+    if (error) {
+        /* Its event may not arrive any more */
+        qemu_irq_pulse(c->dev.irq);
+    }
+    if (s->mmio.busy) {
+        s->mmio.rung = true;    /* who is, looks at all queues at the end */
+    } else {
+        smmuv3_accel_mmio_resume(s);
+    }
+}
+
+static void take_back_bh(void *opaque)
+{
+    smmuv3_accel_cmdqv_take_back(opaque, "an IOMMU notifier has come");
+}
+
+/*
+ * The memory map is in the middle of a change, so that the guest keeps the page
+ * for a moment. Until then its commands wait.
+ */
+void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
+{
+    if (!s->cmdqv || !s->cmdqv->hardware ||
+        QLIST_EMPTY(&ARM_SMMU(s)->devices_with_notifiers)) {
+        return;
+    }
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), take_back_bh, s);
+}
+
+/* Errors of queues in hardware */
+
+static void count_error(SMMUv3AccelState *s)
+{
+    int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+    SMMUv3AccelCmdqv *c = s->cmdqv;
+
+    s->counters.cmdqv_errors = ++c->dev.errors;
+    if (now - c->errors_since_ms > ERRORS_WITHIN_MS) {
+        c->errors_since_ms = now;
+        c->recent_errors = 0;
+    }
+    if (++c->recent_errors >= ERRORS_MAX) {
+        c->barred = true;
+        smmuv3_accel_cmdqv_take_back(s, "too many errors");
+    }
+}
+
+/* Which queue it is, the guest reads from registers: records say no more */
+static void read_errors(void *opaque)
+{
+    SMMUv3AccelState *s = opaque;
+    uint8_t buf[512];
+    ssize_t len = RETRY_ON_EINTR(read(s->host->queue_errors_fd, buf,
+                                      sizeof(buf)));
+
+    if (len <= 0) {
+        return;
+    }
+    trace_smmuv3_accel_cmdqv_errors(s->host->viommu_id, len);
+    if (!(regs(s)->vintf_int_mask & 1)) {
+        qemu_irq_pulse(s->cmdqv->dev.irq);
+    }
+    count_error(s);
+}
+
+void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s)
+{
+    MemoryRegion *page;
+    Error *err = NULL;
+
+    if (!smmuv3_accel_cmdqv_is_wanted(s) || !s->host->cmdqv) {
+        return;
+    }
+    page = smmuv3_accel_host_queue_page(s->host);
+    memory_region_set_enabled(page, false);
+    memory_region_add_subregion_overlap(&s->cmdqv->dev.iomem, CMDQV_VINTF,
+                                        page, 1);
+    g_clear_pointer(&s->cmdqv->failure, g_free);
+    if (smmuv3_accel_host_open_queue_errors(s->host, &err)) {
+        error_prepend(&err, "arm-smmuv3-accel: QEMU executes the commands of "
+                      "the guest's queues, as the host cannot tell of errors "
+                      "in them: ");
+        smmuv3_accel_complain(s, err);
+        return;
+    }
+    qemu_set_fd_handler(s->host->queue_errors_fd, read_errors, NULL, s);
+}
+
+void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s)
+{
+    if (!s->cmdqv || !s->host->cmdqv) {
+        return;
+    }
+    smmuv3_accel_cmdqv_take_back(s, "the last host device leaves");
+    memory_region_del_subregion(&s->cmdqv->dev.iomem,
+                                smmuv3_accel_host_queue_page(s->host));
+    if (s->host->queue_errors_id) {
+        qemu_set_fd_handler(s->host->queue_errors_fd, NULL, NULL, NULL);
+        smmuv3_accel_host_close_queue_errors(s->host);
+    }
+}
+
+void smmuv3_accel_cmdqv_reset(SMMUv3AccelState *s)
+{
+    if (s->cmdqv) {
+        smmuv3_accel_cmdqv_take_back(s, "reset");
+        s->cmdqv->barred = false;
+        s->cmdqv->recent_errors = 0;
+        g_clear_pointer(&s->cmdqv->failure, g_free);
+    }
+}

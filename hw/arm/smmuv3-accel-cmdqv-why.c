@@ -1,0 +1,103 @@
+/*
+ * Accelerated SMMUv3: who executes a guest's command queues, and why
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/pci/pci_device.h"
+
+#include "smmuv3-accel-cmdqv.h"
+#include "smmuv3-accel-state.h"
+
+static bool fits(SMMUv3AccelState *s)
+{
+    const SMMUv3AccelDevice *dev = QLIST_FIRST(&s->devices);
+    const SMMUv3AccelHostCmdqvInfo *info = dev ? &dev->host->cmdqv : NULL;
+    uint32_t param = s->cmdqv->dev.regs.param;
+
+    return info && info->present &&
+           info->version == FIELD_EX32(param, CMDQV_PARAM, VER) &&
+           info->log2_vcmdqs >= FIELD_EX32(param, CMDQV_PARAM, LOG2_VCMDQS);
+}
+
+/* Below no other root complex, which may be a child of pcie.0 */
+static bool has_ats(PCIBus *bus)
+{
+    PCIBus *child;
+
+    for (int devfn = 0; devfn < ARRAY_SIZE(bus->devices); devfn++) {
+        PCIDevice *pdev = bus->devices[devfn];
+
+        if (pdev && pdev->exp.ats_cap &&
+            !object_dynamic_cast(OBJECT(pdev), "vfio-pci")) {
+            return true;
+        }
+    }
+    QLIST_FOREACH(child, &bus->child, sibling) {
+        if (!pci_bus_is_root(child) && has_ats(child)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An ATC_INV for a device that the host does not have is an error there */
+static bool has_emulated_ats(SMMUv3AccelState *s)
+{
+    return FIELD_EX32(ARM_SMMUV3(s)->idr[0], IDR0, ATS) &&
+           has_ats(ARM_SMMU(s)->primary_bus);
+}
+
+static const char *host_why(const SMMUv3AccelHost *host)
+{
+    if (!host) {
+        return "there is no host device";
+    }
+    if (!host->cmdqv) {
+        return host->cmdqv_error ? error_get_pretty(host->cmdqv_error) :
+               "the host has no CMDQV, or its kernel is older than 6.17";
+    }
+    return host->queue_errors_id ? NULL : "the host cannot tell of errors";
+}
+
+const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb)
+{
+    const char *why = host_why(s->host) ?: smmuv3_cmdqv_givable(&s->cmdqv->dev.regs, nb);
+
+    if (why) {
+        return why;
+    }
+    if (!fits(s)) {
+        return "the host's CMDQV has fewer queues or another version than "
+               "cmdqv-param= says";
+    }
+    if (!QLIST_EMPTY(&ARM_SMMU(s)->devices_with_notifiers)) {
+        return "an emulated device has QEMU tell it of invalidations, as with "
+               "vhost";
+    }
+    if (has_emulated_ats(s)) {
+        return "an emulated device has ATS";
+    }
+    if (s->cmdqv->barred) {
+        return "the guest's queues had too many errors; until it is reset";
+    }
+    return s->cmdqv->failure;
+}
+
+SMMUv3AccelCmdqvMode smmuv3_accel_cmdqv_mode(const SMMUv3AccelState *s)
+{
+    return !smmuv3_accel_cmdqv_is_wanted(s) ? SMMU_ACCEL_CMDQV_NONE :
+           s->cmdqv->hardware ? SMMU_ACCEL_CMDQV_HARDWARE :
+           SMMU_ACCEL_CMDQV_SOFTWARE;
+}
+
+const char *smmuv3_accel_cmdqv_why(SMMUv3AccelState *s)
+{
+    unsigned nb;
+
+    return smmuv3_accel_cmdqv_mode(s) == SMMU_ACCEL_CMDQV_SOFTWARE ?
+           smmuv3_accel_cmdqv_kept_by(s, &nb) : NULL;
+}

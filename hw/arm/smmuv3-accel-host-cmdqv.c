@@ -1,0 +1,242 @@
+/*
+ * Accelerated SMMUv3: the host's Tegra241 CMDQV, of which a guest gets a part
+ *
+ * A vIOMMU of this kind has a virtual interface of the CMDQV. The registers of
+ * its queues are a page in iommufd's file. The hardware finds the queues by the
+ * host's physical addresses, which the kernel tells it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/atomic.h"
+#include "qemu/bswap.h"
+#include "exec/memory.h"
+#include "exec/ramblock.h"
+#include "system/iommufd-viommu.h"
+#include "trace.h"
+#include <sys/mman.h>
+#include <linux/iommufd.h>
+
+#include "smmuv3-accel-host.h"
+#include "smmuv3-accel-host-cmdqv.h"
+
+/* Registers of a queue, one after the other in the page */
+#define QUEUE_STRIDE 0x80
+
+/*
+ * The page, and the vIOMMU that it holds. A FlatView may have it until an RCU
+ * grace period after it has left the guest's memory, and so after the host is
+ * gone: it owns all that it needs.
+ */
+struct SMMUv3AccelHostCmdqv {
+    Object parent_obj;
+
+    IOMMUFDBackend *iommufd;    /* connected */
+    SMMUv3AccelCounters *counters;
+    uint32_t viommu_id;
+    uint8_t *page;              /* NULL: could not be mapped */
+    uint64_t size;
+    MemoryRegion mr;            /* of @page */
+
+    GArray *queues;             /* ids, by number of the queue */
+};
+
+#define TYPE_SMMUV3_ACCEL_HOST_CMDQV "smmuv3-accel-host-cmdqv"
+OBJECT_DECLARE_SIMPLE_TYPE(SMMUv3AccelHostCmdqv, SMMUV3_ACCEL_HOST_CMDQV)
+
+static void put_id(SMMUv3AccelHostCmdqv *cmdqv, uint32_t id)
+{
+    smmuv3_accel_count(cmdqv->counters, SMMU_ACCEL_IOCTL_DESTROY,
+                       iommufd_backend_free_id(cmdqv->iommufd, id));
+}
+
+/* The region, a child of the object, is gone already */
+static void host_cmdqv_finalize(Object *obj)
+{
+    SMMUv3AccelHostCmdqv *cmdqv = SMMUV3_ACCEL_HOST_CMDQV(obj);
+
+    assert(!cmdqv->queues->len);
+    g_array_unref(cmdqv->queues);
+    if (cmdqv->page) {
+        munmap(cmdqv->page, cmdqv->size);
+    }
+    if (cmdqv->viommu_id) {
+        put_id(cmdqv, cmdqv->viommu_id);
+    }
+    if (cmdqv->iommufd) {
+        iommufd_backend_disconnect(cmdqv->iommufd);
+        object_unref(cmdqv->iommufd);
+    }
+}
+
+static void host_cmdqv_init(Object *obj)
+{
+    SMMUv3AccelHostCmdqv *cmdqv = SMMUV3_ACCEL_HOST_CMDQV(obj);
+
+    cmdqv->queues = g_array_new(false, false, sizeof(uint32_t));
+}
+
+static const TypeInfo host_cmdqv_info = {
+    .name = TYPE_SMMUV3_ACCEL_HOST_CMDQV,
+    .parent = TYPE_OBJECT,
+    .instance_size = sizeof(SMMUv3AccelHostCmdqv),
+    .instance_init = host_cmdqv_init,
+    .instance_finalize = host_cmdqv_finalize,
+};
+
+static void host_cmdqv_register_types(void)
+{
+    type_register_static(&host_cmdqv_info);
+}
+
+type_init(host_cmdqv_register_types)
+
+/* What the host has */
+
+void smmuv3_accel_host_ask_cmdqv(SMMUv3AccelHostDevice *dev,
+                                 SMMUv3AccelCounters *counters)
+{
+    HostIOMMUDeviceIOMMUFD *hiodi = dev->hiodi;
+    struct iommu_hw_info_tegra241_cmdqv info = { 0 };
+    int ret = iommufd_backend_get_typed_info(hiodi->iommufd, hiodi->devid,
+                                             IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV,
+                                             &info, sizeof(info), NULL);
+
+    smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_HW_INFO, !ret);
+    dev->cmdqv = (SMMUv3AccelHostCmdqvInfo) {
+        .present = !ret,
+        .version = info.version,
+        .log2_vcmdqs = info.log2vcmdqs,
+        .log2_sids = info.log2vsids,
+    };
+    trace_smmuv3_accel_host_has_cmdqv(dev->name, ret, info.version,
+                                      info.log2vcmdqs, info.log2vsids);
+}
+
+/* The page */
+
+static bool map_page(SMMUv3AccelHostCmdqv *cmdqv, uint64_t offset,
+                     uint64_t size, Error **errp)
+{
+    cmdqv->page = iommufd_backend_viommu_mmap(cmdqv->iommufd, offset, size,
+                                              errp);
+    if (!cmdqv->page) {
+        return false;
+    }
+    cmdqv->size = size;
+    memory_region_init_ram_device_ptr(&cmdqv->mr, OBJECT(cmdqv),
+                                      "smmuv3-accel-queues", size,
+                                      cmdqv->page);
+    /*
+     * VFIO maps all RAM for devices to use. The page is none of theirs, and the
+     * kernel would refuse it with a message for each device.
+     */
+    cmdqv->mr.ram_block->flags |= RAM_PROTECTED;
+    return true;
+}
+
+static bool alloc_viommu(SMMUv3AccelHostCmdqv *cmdqv, uint32_t devid,
+                         uint32_t stage2, Error **errp)
+{
+    struct iommu_viommu_tegra241_cmdqv data = { 0 };
+    bool ok;
+
+    /* One that was to be destroyed may have the last virtual interface */
+    iommufd_backend_reap(cmdqv->iommufd);
+    ok = iommufd_backend_alloc_viommu(cmdqv->iommufd, devid,
+                                      IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV, stage2,
+                                      &data, sizeof(data), &cmdqv->viommu_id,
+                                      errp);
+    return smmuv3_accel_count(cmdqv->counters, SMMU_ACCEL_IOCTL_VIOMMU_ALLOC,
+                              ok) &&
+           map_page(cmdqv, data.out_vintf_mmap_offset,
+                    data.out_vintf_mmap_length, errp);
+}
+
+SMMUv3AccelHostCmdqv *
+smmuv3_accel_host_cmdqv_new(const SMMUv3AccelHostDevice *dev, uint32_t stage2,
+                            SMMUv3AccelCounters *counters,
+                            uint32_t *viommu_id, Error **errp)
+{
+    IOMMUFDBackend *be = dev->hiodi->iommufd;
+    SMMUv3AccelHostCmdqv *cmdqv;
+
+    if (!iommufd_backend_connect(be, errp)) {
+        return NULL;
+    }
+    cmdqv = SMMUV3_ACCEL_HOST_CMDQV(object_new(TYPE_SMMUV3_ACCEL_HOST_CMDQV));
+    cmdqv->iommufd = IOMMUFD_BACKEND(object_ref(be));
+    cmdqv->counters = counters;
+    if (!alloc_viommu(cmdqv, dev->hiodi->devid, stage2, errp)) {
+        object_unref(cmdqv);
+        return NULL;
+    }
+    *viommu_id = cmdqv->viommu_id;
+    return cmdqv;
+}
+
+MemoryRegion *smmuv3_accel_host_queue_page(SMMUv3AccelHost *host)
+{
+    return &host->cmdqv->mr;
+}
+
+static uint32_t *queue_reg(SMMUv3AccelHost *host, unsigned lvcmdq, uint32_t reg)
+{
+    uint64_t offset = (uint64_t)lvcmdq * QUEUE_STRIDE + reg;
+
+    assert(offset + sizeof(uint32_t) <= host->cmdqv->size);
+    return (uint32_t *)(host->cmdqv->page + offset);
+}
+
+uint32_t smmuv3_accel_host_queue_read(SMMUv3AccelHost *host, unsigned lvcmdq,
+                                      uint32_t reg)
+{
+    return le32_to_cpu(qatomic_read(queue_reg(host, lvcmdq, reg)));
+}
+
+void smmuv3_accel_host_queue_write(SMMUv3AccelHost *host, unsigned lvcmdq,
+                                   uint32_t reg, uint32_t value)
+{
+    qatomic_set(queue_reg(host, lvcmdq, reg), cpu_to_le32(value));
+}
+
+/* Queues */
+
+bool smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
+                                   uint64_t gpa, uint64_t length, Error **errp)
+{
+    SMMUv3AccelHostCmdqv *cmdqv = host->cmdqv;
+    uint32_t id;
+    bool ok;
+
+    assert(lvcmdq == cmdqv->queues->len);
+    smmuv3_accel_host_reap(host);
+    ok = iommufd_backend_alloc_hw_queue(host->iommufd, host->viommu_id,
+                                        IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV,
+                                        lvcmdq, gpa, length, &id, errp);
+    if (!smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HW_QUEUE_ALLOC,
+                            ok)) {
+        return false;
+    }
+    g_array_append_val(cmdqv->queues, id);
+    return true;
+}
+
+void smmuv3_accel_host_queues_free(SMMUv3AccelHost *host)
+{
+    GArray *queues = host->cmdqv ? host->cmdqv->queues : NULL;
+
+    while (queues && queues->len) {
+        uint32_t id = g_array_index(queues, uint32_t, queues->len - 1);
+
+        g_array_set_size(queues, queues->len - 1);
+        put_id(host->cmdqv, id);
+    }
+}
+
+unsigned smmuv3_accel_host_nb_queues(const SMMUv3AccelHost *host)
+{
+    return host->cmdqv ? host->cmdqv->queues->len : 0;
+}

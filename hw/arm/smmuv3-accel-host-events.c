@@ -1,0 +1,78 @@
+/*
+ * Accelerated SMMUv3: the host's queues of events
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "system/iommufd-viommu.h"
+#include <linux/iommufd.h>
+
+#include "smmuv3-accel-host.h"
+
+#define CLOSE_TRIES 10
+#define CLOSE_WAIT_US 100
+
+/* A queue of a CMDQV has one event for all that went wrong since the last */
+#define QUEUE_ERRORS 16
+
+static int open_veventq(SMMUv3AccelHost *host, uint32_t type, uint32_t depth,
+                        uint32_t *id, int *fd, Error **errp)
+{
+    int ret;
+
+    smmuv3_accel_host_reap(host);
+    ret = iommufd_backend_alloc_veventq(host->iommufd, host->viommu_id, type,
+                                        depth, id, fd, errp);
+    smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_VEVENTQ_ALLOC, !ret);
+    return ret;
+}
+
+/*
+ * The file holds the queue. From a vCPU's thread it is closed while the main
+ * loop may be polling it still, and holds it until it has woken up. The vIOMMU
+ * can have one queue of each type only, so that the next one has to wait for it.
+ */
+static void close_veventq(SMMUv3AccelHost *host, uint32_t *id, int fd)
+{
+    if (!*id) {
+        return;
+    }
+    close(fd);
+    for (int i = 0; i < CLOSE_TRIES; i++) {
+        if (smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_DESTROY,
+                               iommufd_backend_free_id(host->iommufd, *id))) {
+            break;
+        }
+        g_usleep(CLOSE_WAIT_US);
+    }
+    *id = 0;
+}
+
+int smmuv3_accel_host_open_events(SMMUv3AccelHost *host, uint8_t log2size,
+                                  Error **errp)
+{
+    int ret = open_veventq(host, IOMMU_VEVENTQ_TYPE_ARM_SMMUV3, 1U << log2size,
+                           &host->veventq_id, &host->veventq_fd, errp);
+
+    if (!ret) {
+        host->veventq_log2size = log2size;
+    }
+    return ret;
+}
+
+void smmuv3_accel_host_close_events(SMMUv3AccelHost *host)
+{
+    close_veventq(host, &host->veventq_id, host->veventq_fd);
+}
+
+int smmuv3_accel_host_open_queue_errors(SMMUv3AccelHost *host, Error **errp)
+{
+    return open_veventq(host, IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV, QUEUE_ERRORS,
+                        &host->queue_errors_id, &host->queue_errors_fd, errp);
+}
+
+void smmuv3_accel_host_close_queue_errors(SMMUv3AccelHost *host)
+{
+    close_veventq(host, &host->queue_errors_id, host->queue_errors_fd);
+}

@@ -13,10 +13,8 @@
 
 #include "hw/arm/smmuv3-accel.h"
 #include "qapi/qapi-types-smmuv3-accel.h"
+#include "smmuv3-accel-idregs.h"
 #include "smmuv3-cmdqv-device.h"
-
-/* PARAM if neither the command line nor a host at start says another one */
-#define SMMU_ACCEL_CMDQV_PARAM 0x4011
 
 typedef struct SMMUv3AccelCmdqv {
     SMMUv3CmdqvDevice dev;

@@ -8,6 +8,8 @@
 #include "qapi/error.h"
 #include "qemu/ctype.h"
 #include "qemu/cutils.h"
+#include "qemu/host-utils.h"
+#include "qemu/units.h"
 #include "hw/arm/smmuv3.h"
 #include "smmuv3-internal.h"
 #include "smmuv3-accel-idregs.h"
@@ -27,6 +29,8 @@ void smmuv3_accel_spec_init(SMMUv3AccelSpec *spec)
     spec->ats = ON_OFF_AUTO_AUTO;
     spec->ssidsize = SMMU_ACCEL_AUTO;
     spec->oas = SMMU_ACCEL_AUTO;
+    spec->cmdqv = ON_OFF_AUTO_OFF;
+    spec->page_size = 4 * KiB;      /* there is no smaller one */
 }
 
 /* A decimal number, all of @str */
@@ -221,6 +225,41 @@ static uint32_t inherited_field(const SMMUv3AccelRule *rule,
     return value;
 }
 
+/* A CMDQV */
+
+uint32_t smmuv3_accel_hardware_cmdqs(uint64_t page_size,
+                                     const SMMUv3AccelHostInfo *host)
+{
+    uint32_t cmdqs = 63 - clz64(page_size / sizeof(Cmd));
+
+    if (host) {
+        cmdqs = MIN(cmdqs, FIELD_EX32(host->idr[1], IDR1, CMDQS));
+    }
+    return MIN(cmdqs, SMMU_CMDQS);
+}
+
+static uint32_t composed_param(const SMMUv3AccelSpec *spec,
+                               const SMMUv3AccelHostInfo *host)
+{
+    uint32_t host_param = host ? host->cmdqv_param : 0;
+
+    if (spec->cmdqv == ON_OFF_AUTO_OFF ||
+        (spec->cmdqv == ON_OFF_AUTO_AUTO && !host_param)) {
+        return 0;
+    }
+    return spec->cmdqv_param ?: host_param ?: SMMU_ACCEL_CMDQV_PARAM;
+}
+
+/* So that the queues of a CMDQV can be given to hardware */
+static uint32_t limit_cmdqs(uint32_t idr1, const SMMUv3AccelSpec *spec,
+                            const SMMUv3AccelHostInfo *host)
+{
+    uint32_t most = smmuv3_accel_hardware_cmdqs(spec->page_size, host);
+
+    return FIELD_DP32(idr1, IDR1, CMDQS,
+                      MIN(FIELD_EX32(idr1, IDR1, CMDQS), most));
+}
+
 /* A register that is not given, from @host or, without one, of newer QEMU */
 static uint32_t composed_reg(SMMUv3AccelReg reg, const SMMUv3AccelSpec *spec,
                              const SMMUv3AccelHostInfo *host)
@@ -265,6 +304,11 @@ bool smmuv3_accel_regs_compose(const SMMUv3AccelSpec *spec,
             out->origin[reg] = SMMU_ACCEL_ORIGIN_DEFAULT;
         }
     }
+    out->cmdqv_param = composed_param(spec, host);
+    if (out->cmdqv_param && !spec->given[SMMU_ACCEL_IDR1]) {
+        out->reg[SMMU_ACCEL_IDR1] = limit_cmdqs(out->reg[SMMU_ACCEL_IDR1],
+                                                spec, host);
+    }
     return true;
 }
 
@@ -281,6 +325,10 @@ char *smmuv3_accel_regs_spec(const SMMUv3AccelRegs *regs)
         }
         g_string_append_printf(str, "%s%s=0x%x", str->len ? "," : "",
                                smmuv3_accel_reg_name(reg), regs->reg[reg]);
+    }
+    if (regs->cmdqv_param) {
+        g_string_append_printf(str, "%scmdqv=on,cmdqv-param=0x%x",
+                               str->len ? "," : "", regs->cmdqv_param);
     }
     return g_string_free(str, false);
 }

@@ -20,7 +20,14 @@ typedef struct SMMUv3AccelRegs {
     uint32_t reg[SMMU_ACCEL_NR_REGS];
     SMMUv3AccelOrigin origin[SMMU_ACCEL_NR_REGS];
     bool dropin;                    /* may have SMMUv3AccelRule.dropin */
+    uint32_t cmdqv_param;           /* PARAM of its CMDQV; 0: it has none */
 } SMMUv3AccelRegs;
+
+/* PARAM if neither the command line nor a host at start says another one */
+#define SMMU_ACCEL_CMDQV_PARAM 0x4011
+
+/* Linux does not drive an SMMU whose command queue holds less, as log2 */
+#define SMMU_ACCEL_CMDQS_LINUX 7
 
 /* ssidsize= and oas= not given, or given as "auto" */
 #define SMMU_ACCEL_AUTO (-1)
@@ -34,6 +41,9 @@ typedef struct SMMUv3AccelSpec {
     int ssidsize;                   /* 0..20 or SMMU_ACCEL_AUTO */
     int oas;                        /* in bits, or SMMU_ACCEL_AUTO */
     bool dropin;                    /* accel=on: as newer QEMU without a host */
+    OnOffAuto cmdqv;
+    uint32_t cmdqv_param;           /* 0: not given */
+    uint64_t page_size;             /* smallest of guest memory on the host */
 } SMMUv3AccelSpec;
 
 /* What the kernel says of the physical SMMU of one device */
@@ -42,11 +52,24 @@ typedef struct SMMUv3AccelHostInfo {
     uint32_t iidr;
     uint32_t aidr;
     uint8_t oas_bits;               /* from the stage-2 IOVA range, or 0 */
+    uint32_t cmdqv_param;           /* the most of a guest's; 0: it has none */
 } SMMUv3AccelHostInfo;
 
 /* The field of @rule in the registers of @host */
 uint32_t smmuv3_accel_host_field(const SMMUv3AccelRule *rule,
                                  const SMMUv3AccelHostInfo *host);
+
+/**
+ * smmuv3_accel_hardware_cmdqs:
+ * @page_size: the smallest page that guest memory has on the host
+ * @host: NULL if there is none yet
+ *
+ * Returns the largest IDR1.CMDQS with which every queue of a CMDQV can be given
+ * to hardware: it reads a queue by physical addresses, so one that is more than
+ * a page may lie in pieces, and the kernel refuses more than @host's own.
+ */
+uint32_t smmuv3_accel_hardware_cmdqs(uint64_t page_size,
+                                     const SMMUv3AccelHostInfo *host);
 
 /* Set @spec to "nothing given": without this, ssidsize and oas would read 0 */
 void smmuv3_accel_spec_init(SMMUv3AccelSpec *spec);
@@ -96,8 +119,9 @@ bool smmuv3_accel_spec_validate(const SMMUv3AccelSpec *spec, Error **errp);
  *
  * A given register is taken as it is, any other from @host, masked to what the
  * device honours, with the shorthands on top. Without a host, a drop-in for
- * newer QEMU takes its values, and nothing is UNKNOWN. That the result fits @host is
- * for smmuv3_accel_regs_compare() to say: ril=on may ask for too much.
+ * newer QEMU takes its values, and nothing is UNKNOWN. With a CMDQV, CMDQS is
+ * what hardware can have. That the result fits @host is for
+ * smmuv3_accel_regs_compare() to say: ril=on may ask for too much.
  */
 bool smmuv3_accel_regs_compose(const SMMUv3AccelSpec *spec,
                                const SMMUv3AccelHostInfo *host,
@@ -120,7 +144,8 @@ bool smmuv3_accel_regs_compare(const SMMUv3AccelRegs *vsmmu,
  * smmuv3_accel_regs_spec:
  *
  * Returns the known registers as options to paste, "idr0=0x...,idr1=..."
- * (g_free()). IDR2 and IDR4 appear when they are not 0.
+ * (g_free()). IDR2 and IDR4 appear when they are not 0, a CMDQV if there is
+ * one.
  */
 char *smmuv3_accel_regs_spec(const SMMUv3AccelRegs *regs);
 

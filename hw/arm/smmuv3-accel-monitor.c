@@ -15,6 +15,7 @@
 
 #include "smmuv3-accel-state.h"
 #include "smmuv3-accel-query.h"
+#include "smmuv3-cmdqv.h"
 
 static int bus_num(const void *smmu)
 {
@@ -174,6 +175,54 @@ static void print_event_queue(Monitor *mon, const SMMUv3AccelInfoEventQueue *q)
     line_end(&line);
 }
 
+static void print_vcmdq(Monitor *mon, const SMMUv3AccelInfoCmdqvQueue *q)
+{
+    Line line = line_start(mon, ",", "      queue %u ", q->index);
+
+    if (!q->enabled) {
+        line_add(&line, "off");
+    } else {
+        line_add(&line, "%u entries", 1U << q->log2size);
+    }
+    if (q->enabled && q->has_prod) {
+        line_add(&line, "PROD 0x%x", q->prod);
+        line_add(&line, "CONS 0x%x",
+                 FIELD_EX32(q->cons, VCMDQ_CONS, INDEX));
+    }
+    if (q->errors) {
+        line_add(&line, "STOPPED BY ERROR %u",
+                 FIELD_EX32(q->cons, VCMDQ_CONS, ERR));
+    }
+    line_end(&line);
+}
+
+static void print_cmdqv(Monitor *mon, const SMMUv3AccelInfoCmdqv *cmdqv)
+{
+    Line line = line_start(mon, ",", "  CMDQV       ");
+
+    if (cmdqv->wanted == ON_OFF_AUTO_OFF) {
+        return;                 /* nothing is to be said of what is as ever */
+    }
+    line_add(&line, "cmdqv=%s", OnOffAuto_str(cmdqv->wanted));
+    if (cmdqv->has_param) {
+        line_add(&line, "PARAM 0x%x", cmdqv->param);
+    }
+    if (cmdqv->why) {
+        line_add(&line, "%s: %s", SMMUv3AccelCmdqvMode_str(cmdqv->mode),
+                 cmdqv->why);
+    } else {
+        line_add(&line, "%s", SMMUv3AccelCmdqvMode_str(cmdqv->mode));
+    }
+    if (cmdqv->has_hardware_log2size) {
+        line_add(&line, "up to %u entries are sure to fit into hardware",
+                 1U << cmdqv->hardware_log2size);
+    }
+    line_end(&line);
+    for (SMMUv3AccelInfoCmdqvQueueList *l = cmdqv->queues; l; l = l->next) {
+        print_vcmdq(mon, l->value);
+    }
+}
+
 /* "host device 0000:01:00.0 (dev1) on rp1 00.0, StreamID 0x900 (09:00.0)" */
 static void print_place(Monitor *mon, const char *what, const char *name,
                         const char *id, const char *bus, unsigned slot,
@@ -296,6 +345,14 @@ static void print_counters(Monitor *mon, const SMMUv3AccelInfoCounters *c)
     line_count(&line, "lost", c->events_lost);
     line_end(&line);
 
+    line = line_start(mon, ",", "  by CMDQV    ");
+    line_count(&line, "doorbells", c->cmdqv_doorbells);
+    line_count(&line, "commands", c->cmdqv_commands);
+    line_count(&line, "errors", c->cmdqv_errors);
+    line_count(&line, "given to hardware", c->cmdqv_given);
+    line_count(&line, "taken back", c->cmdqv_taken_back);
+    line_end(&line);
+
     line = line_start(mon, ",", "  complaints  ");
     line_count(&line, "all", c->complaints);
     line_count(&line, "held back", c->complaints_suppressed);
@@ -315,6 +372,7 @@ static void print_vsmmu(Monitor *mon, const SMMUv3AccelInfo *info)
     print_registers(mon, info);
     print_host(mon, info);
     print_event_queue(mon, info->event_queue);
+    print_cmdqv(mon, info->cmdqv);
     print_devices(mon, info);
     print_counters(mon, info->counters);
 }

@@ -59,7 +59,7 @@ static char *get_spec(Object *obj, Error **errp)
 {
     SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(obj);
 
-    return s->regs_fixed ? smmuv3_accel_regs_spec(&s->regs) : g_strdup("");
+    return s->regs_fixed ? smmuv3_accel_regs_to_paste(s) : g_strdup("");
 }
 
 static char *get_origins(Object *obj, Error **errp)
@@ -154,6 +154,8 @@ bool smmuv3_accel_props_to_spec(SMMUv3AccelState *s, Error **errp)
     s->spec.ril = s3->ril;
     s->spec.ats = s3->ats;
     s->spec.dropin = s3->accel;
+    s->spec.cmdqv = s3->cmdqv_wanted;
+    s->spec.cmdqv_param = s->cmdqv_param;
     return (!s3->ssidsize ||
             smmuv3_accel_parse_ssidsize(s3->ssidsize, &s->spec.ssidsize,
                                         errp)) &&

@@ -10,10 +10,12 @@
 #include "hw/pci/pci_device.h"
 #include "hw/pci/pci_ids.h"
 
+#include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-device.h"
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-query.h"
 #include "smmuv3-accel-regs.h"
+#include "smmuv3-cmdqv-device.h"
 
 static SMMUv3AccelInfoFieldList *query_fields(SMMUv3AccelReg reg,
                                               uint32_t value)
@@ -81,6 +83,46 @@ static SMMUv3AccelInfoEventQueue *query_eventq(SMMUv3AccelState *s)
         info->has_id = info->has_host_entries = true;
         info->id = s->host->veventq_id;
         info->host_entries = 1U << s->host->veventq_log2size;
+    }
+    return info;
+}
+
+static SMMUv3AccelInfoCmdqvQueue *query_vcmdq(const SMMUv3Vcmdq *vcmdq,
+                                              unsigned q, bool in_hardware)
+{
+    SMMUv3AccelInfoCmdqvQueue *info = g_new0(SMMUv3AccelInfoCmdqvQueue, 1);
+
+    info->index = q;
+    info->enabled = vcmdq->status;
+    info->has_log2size = info->enabled;
+    info->log2size = FIELD_EX64(vcmdq->base, VCMDQ_BASE, LOG2SIZE);
+    info->has_prod = info->has_cons = info->has_errors = !in_hardware;
+    info->prod = vcmdq->prod;
+    info->cons = vcmdq->cons;
+    info->errors = smmuv3_vcmdq_errors(vcmdq);
+    return info;
+}
+
+static SMMUv3AccelInfoCmdqv *query_cmdqv(SMMUv3AccelState *s)
+{
+    const SMMUv3State *s3 = ARM_SMMUV3(s);
+    SMMUv3AccelInfoCmdqv *info = g_new0(SMMUv3AccelInfoCmdqv, 1);
+    SMMUv3AccelInfoCmdqvQueueList **tail = &info->queues;
+    const SMMUv3Cmdqv *regs;
+
+    info->wanted = s3->cmdqv_wanted;
+    info->mode = smmuv3_accel_cmdqv_mode(s);
+    info->why = g_strdup(smmuv3_accel_cmdqv_why(s));
+    if (!s3->cmdqv) {
+        return info;
+    }
+    regs = &s3->cmdqv->regs;
+    info->has_param = info->has_hardware_log2size = true;
+    info->param = regs->param;
+    info->hardware_log2size = smmuv3_accel_regs_hardware_cmdqs(s);
+    for (unsigned q = 0; q < smmuv3_cmdqv_nb_vcmdqs(regs); q++) {
+        QAPI_LIST_APPEND(tail, query_vcmdq(&regs->vcmdq[q], q, info->mode ==
+                                           SMMU_ACCEL_CMDQV_HARDWARE));
     }
     return info;
 }
@@ -248,6 +290,11 @@ query_counters(const SMMUv3AccelCounters *counters)
     info->events_delivered = counters->events_delivered;
     info->events_dropped = counters->events_dropped;
     info->events_lost = counters->events_lost;
+    info->cmdqv_doorbells = counters->cmdqv_doorbells;
+    info->cmdqv_commands = counters->cmdqv_commands;
+    info->cmdqv_errors = counters->cmdqv_errors;
+    info->cmdqv_given = counters->cmdqv_given;
+    info->cmdqv_taken_back = counters->cmdqv_taken_back;
     info->complaints = counters->complaints;
     info->complaints_suppressed = counters->complaints_suppressed;
     return info;
@@ -264,12 +311,13 @@ SMMUv3AccelInfo *smmuv3_accel_query(SMMUv3AccelState *s)
     info->enabled = smmu_enabled(ARM_SMMUV3(s));
     info->mode = smmuv3_accel_regs_mode(s);
     info->inherited_from = g_strdup(s->inherited_from);
-    info->spec = s->regs_fixed ? smmuv3_accel_regs_spec(&s->regs) : NULL;
+    info->spec = s->regs_fixed ? smmuv3_accel_regs_to_paste(s) : NULL;
     info->registers = query_registers(s);
     info->host_smmu_wanted = g_strdup(s->host_smmu);
     info->host_smmu = g_strdup(s->associated_smmu);
     info->viommu = query_viommu(s->host);
     info->event_queue = query_eventq(s);
+    info->cmdqv = query_cmdqv(s);
     info->host_devices = query_host_devices(s);
     query_emulated_devices(s, bus, &info->emulated_devices);
     info->counters = query_counters(&s->counters);

@@ -10,10 +10,13 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "system/hostmem.h"
 #include "trace.h"
 
 #include "smmuv3-accel-regs.h"
 #include "smmuv3-accel-state.h"
+#include "smmuv3-cmdqv-device.h"
 
 /* So that what was not given, or "auto", reads as the value in effect */
 static void show_shorthands(SMMUv3State *s3, const SMMUv3AccelRegs *regs)
@@ -27,6 +30,19 @@ static void show_shorthands(SMMUv3State *s3, const SMMUv3AccelRegs *regs)
     s3->oas = smmuv3_accel_auto_to_str(oas2bits(FIELD_EX32(idr5, IDR5, OAS)));
 }
 
+/* A CMDQV is of no use to a guest that does not take its SMMU */
+static void warn_of_cmdqs(const SMMUv3AccelState *s, uint32_t idr1)
+{
+    uint32_t cmdqs = FIELD_EX32(idr1, IDR1, CMDQS);
+
+    if (s->spec.cmdqv != ON_OFF_AUTO_OFF && cmdqs < SMMU_ACCEL_CMDQS_LINUX) {
+        warn_report("IDR1.CMDQS is %u: Linux as a guest uses neither an SMMU "
+                    "with less than %u, nor its CMDQV; idr1=0x%x has 8",
+                    cmdqs, SMMU_ACCEL_CMDQS_LINUX,
+                    FIELD_DP32(idr1, IDR1, CMDQS, 8));
+    }
+}
+
 static void fix_regs(SMMUv3AccelState *s, const SMMUv3AccelRegs *regs,
                      const char *host)
 {
@@ -38,10 +54,29 @@ static void fix_regs(SMMUv3AccelState *s, const SMMUv3AccelRegs *regs,
     s->regs_fixed = true;
     s->inherited_from = g_strdup(host);
     show_shorthands(s3, regs);
+    warn_of_cmdqs(s, regs->reg[SMMU_ACCEL_IDR1]);
     /* Tables for the guest are built before the first reset */
     ARM_SMMUV3_GET_CLASS(s3)->init_idregs(s3);
     trace_smmuv3_accel_regs(SMMUv3AccelInfoMode_str(smmuv3_accel_regs_mode(s)),
                             host ?: "no host", spec);
+}
+
+char *smmuv3_accel_regs_to_paste(const SMMUv3AccelState *s)
+{
+    const SMMUv3State *s3 = ARM_SMMUV3(s);
+    SMMUv3AccelRegs regs = s->regs;
+
+    /* Whether there is one is known when the machine is done */
+    regs.cmdqv_param = s3->cmdqv ? s3->cmdqv->regs.param : 0;
+    return smmuv3_accel_regs_spec(&regs);
+}
+
+uint32_t smmuv3_accel_regs_hardware_cmdqs(const SMMUv3AccelState *s)
+{
+    const SMMUv3AccelDevice *dev = QLIST_FIRST(&s->devices);
+
+    return smmuv3_accel_hardware_cmdqs(qemu_minrampagesize(),
+                                       dev ? &dev->host->smmu : NULL);
 }
 
 SMMUv3AccelInfoMode smmuv3_accel_regs_mode(const SMMUv3AccelState *s)
@@ -80,6 +115,7 @@ bool smmuv3_accel_regs_from_defaults(SMMUv3AccelState *s)
     if (!s->spec.dropin) {
         return false;
     }
+    s->spec.page_size = qemu_minrampagesize();
     /* What can be wrong was seen at realize */
     smmuv3_accel_regs_compose(&s->spec, NULL, &regs, &error_abort);
     fix_regs(s, &regs, NULL);
@@ -92,6 +128,7 @@ bool smmuv3_accel_regs_admit(SMMUv3AccelState *s,
 {
     SMMUv3AccelRegs regs = s->regs;
 
+    s->spec.page_size = qemu_minrampagesize();
     if (!s->regs_fixed &&
         !smmuv3_accel_regs_compose(&s->spec, &dev->smmu, &regs, errp)) {
         return false;

@@ -104,7 +104,8 @@ static const SMMUv3AccelRule rules[] = {
     OWN(IDR1, EVENTQS, UPTO(SMMU_EVENTQS), UPTO(SMMU_EVENTQS), SMMU_EVENTQS,
         "the event queue is QEMU's"),
     OWN(IDR1, CMDQS, UPTO(SMMU_CMDQS), UPTO(SMMU_CMDQS), SMMU_CMDQS,
-        "the command queue is QEMU's"),
+        "the command queue is QEMU's, and so is each of a CMDQV's that does "
+        "not fit into hardware"),
     NONE(IDR1, ATTR_PERMS_OVR, "the kernel takes no overrides in an STE"),
     NONE(IDR1, ATTR_TYPES_OVR, "the kernel takes no overrides in an STE"),
     NONE(IDR1, REL, "QEMU has no fixed tables or queues"),

@@ -117,7 +117,7 @@ static int pre_save(void *opaque)
 
 static char *migrated_spec(const SMMUv3AccelState *s)
 {
-    SMMUv3AccelRegs regs;
+    SMMUv3AccelRegs regs = { 0 };
 
     for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
         regs.reg[reg] = s->migrated_reg[reg];

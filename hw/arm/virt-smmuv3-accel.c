@@ -11,7 +11,6 @@
 #include "hw/arm/virt-smmuv3-accel.h"
 #include "hw/platform-bus.h"
 
-/* Of an SMMU, and one more with a CMDQV */
 #define NUM_IRQS 4
 
 static int by_address(gconstpointer a, gconstpointer b)
@@ -100,6 +99,12 @@ static hwaddr msi_doorbell(VirtMachineState *vms)
     }
 }
 
+/* It has those of a CMDQV also if there turns out to be none (cmdqv=auto) */
+static bool has_cmdqv_irq(const SMMUv3State *s)
+{
+    return s->cmdqv_vintfs || s->cmdqv_wanted != ON_OFF_AUTO_OFF;
+}
+
 void virt_smmuv3_accel_pre_plug(VirtMachineState *vms, DeviceState *dev,
                                 Error **errp)
 {
@@ -124,11 +129,13 @@ void virt_smmuv3_accel_pre_plug(VirtMachineState *vms, DeviceState *dev,
         return;
     }
     pbus = PLATFORM_BUS_DEVICE(vms->platform_bus_dev);
-    irqs = NUM_IRQS + !!ARM_SMMUV3(dev)->cmdqv_vintfs;
+    irqs = NUM_IRQS + has_cmdqv_irq(ARM_SMMUV3(dev));
     if (bitmap_count_one(pbus->used_irqs, pbus->num_irqs) + irqs >
         pbus->num_irqs) {
         error_setg(errp, "no interrupts left on the platform bus: a machine "
-                   "has room for %u %s", pbus->num_irqs / irqs, type);
+                   "has room for %u %s%s", pbus->num_irqs / irqs, type,
+                   irqs > NUM_IRQS ? " with a CMDQV each, and for more without"
+                   : "");
         return;
     }
     object_property_set_bool(OBJECT(dev), "smmu_per_bus", true, &error_abort);

@@ -401,19 +401,12 @@ static void test_acpi(gconstpointer opaque)
  * The second SMMU has a CMDQV: its _UID is the identifier of that one's node,
  * which is 2, after the ITS and the other SMMU. Bytes as ACPI 6.5 has them.
  */
-static void test_acpi_cmdqv(void)
+static void assert_cmdqv(const char *args, const uint8_t *crs, size_t size)
 {
     static const uint8_t hid[] = "\x08_HID\x0dNVDA200C";   /* and a NUL */
     static const uint8_t uid[] = { 0x08, '_', 'U', 'I', 'D', 0x0a, 0x02 };
     static const uint8_t cca[] = { 0x08, '_', 'C', 'C', 'A', 0x01 };
-    /* Memory32Fixed, writable; Interrupt: consumer, edge, high, exclusive */
-    static const uint8_t crs[] = {
-        0x86, 0x09, 0x00, 0x01, 0x00, 0x00, 0x10, 0x0c, 0x00, 0x00, 0x0b, 0x00,
-        0x89, 0x06, 0x00, 0x03, 0x01, 0x98, 0x00, 0x00, 0x00, 0x79,
-    };
-    QTestState *qts = qtest_init(MACHINE PXB("pxb1", "8") SMMU("pxb1")
-                                 "-device arm-smmuv3,primary-bus=pcie.0,"
-                                 "x-cmdqv-vintfs=4");
+    QTestState *qts = qtest_init(args);
     g_autofree uint8_t *tables = read_tables(qts);
     const uint8_t *dsdt = find_table(tables, "DSDT");
     g_autofree char *iort = decode_iort(find_table(tables, "IORT"));
@@ -425,15 +418,49 @@ static void test_acpi_cmdqv(void)
     g_assert_nonnull(memmem(device, len, hid, sizeof(hid)));
     g_assert_nonnull(memmem(device, len, uid, sizeof(uid)));
     g_assert_nonnull(memmem(device, len, cca, sizeof(cca)));
-    g_assert_nonnull(memmem(device, len, crs, sizeof(crs)));
+    g_assert_nonnull(memmem(device, len, crs, size));
     qtest_quit(qts);
+}
 
-    qts = qtest_init(MACHINE "-device arm-smmuv3,primary-bus=pcie.0");
-    g_free(tables);
-    tables = read_tables(qts);
-    dsdt = find_table(tables, "DSDT");
+static void assert_no_cmdqv(const char *args)
+{
+    QTestState *qts = qtest_init(args);
+    g_autofree uint8_t *tables = read_tables(qts);
+    const uint8_t *dsdt = find_table(tables, "DSDT");
+
     g_assert_null(memmem(dsdt, table_len(dsdt), "NVDA", 4));
     qtest_quit(qts);
+}
+
+static void test_acpi_cmdqv(void)
+{
+    /* Memory32Fixed, writable; Interrupt: consumer, edge, high, exclusive */
+    static const uint8_t crs[] = {
+        0x86, 0x09, 0x00, 0x01, 0x00, 0x00, 0x10, 0x0c, 0x00, 0x00, 0x0b, 0x00,
+        0x89, 0x06, 0x00, 0x03, 0x01, 0x98, 0x00, 0x00, 0x00, 0x79,
+    };
+
+    assert_cmdqv(MACHINE PXB("pxb1", "8") SMMU("pxb1")
+                 "-device arm-smmuv3,primary-bus=pcie.0,x-cmdqv-vintfs=4",
+                 crs, sizeof(crs));
+    assert_no_cmdqv(MACHINE "-device arm-smmuv3,primary-bus=pcie.0");
+}
+
+/* That of an accelerated one is smaller, it has one VINTF */
+static void test_acpi_cmdqv_accel(void)
+{
+    static const uint8_t crs[] = {
+        0x86, 0x09, 0x00, 0x01, 0x00, 0x00, 0x08, 0x0c, 0x00, 0x00, 0x05, 0x00,
+        0x89, 0x06, 0x00, 0x03, 0x01, 0x98, 0x00, 0x00, 0x00, 0x79,
+    };
+
+    assert_cmdqv(MACHINE PXB("pxb1", "8") SMMU("pxb1")
+                 "-device arm-smmuv3-accel,bus=pcie.0,cmdqv=on," SPEC_A,
+                 crs, sizeof(crs));
+    assert_no_cmdqv(MACHINE SMMU("pcie.0"));
+    /* No host device at start, whose SMMU could have one */
+    assert_no_cmdqv(MACHINE "-device arm-smmuv3-accel,bus=pcie.0,cmdqv=auto,"
+                    SPEC_A);
 }
 
 /* One of the above byte by byte, checked by hand against DEN 0049E.d */
@@ -524,5 +551,6 @@ int main(int argc, char **argv)
     qtest_add_func("smmuv3-accel/acpi/bytes", test_acpi_bytes);
     qtest_add_func("smmuv3-accel/acpi/unchanged", test_acpi_unchanged);
     qtest_add_func("smmuv3-accel/acpi/cmdqv", test_acpi_cmdqv);
+    qtest_add_func("smmuv3-accel/acpi/cmdqv-accel", test_acpi_cmdqv_accel);
     return g_test_run();
 }

@@ -238,19 +238,17 @@ static void test_fdt_no_endpoint(void)
 }
 
 /* An SMMU with a CMDQV has another name first, and the block is beside it */
-static void test_fdt_cmdqv(void)
+static void assert_cmdqv(const char *args, const char *node, const char *reg)
 {
-    static const FdtProp props[] = {
-        { SMMU_NODE, "nvidia,cmdqv", "/cmdqv@c100000" },
+    const FdtProp props[] = {
+        { SMMU_NODE, "nvidia,cmdqv", node },
         { SMMU_NODE, "reg", "0 0xc000000 0 0x20000" },
         { SMMU_NODE, "interrupts", "0 112 1 0 113 1 0 114 1 0 115 1" },
-        { "/cmdqv@c100000", "reg", "0 0xc100000 0 0xb0000" },
-        { "/cmdqv@c100000", "interrupts", "0 116 1" },
+        { node, "reg", reg },
+        { node, "interrupts", "0 116 1" },
     };
     static const char names[] = "nvidia,tegra264-smmu\0arm,smmu-v3";
-    g_autofree void *fdt = get_fdt("-device arm-smmuv3,primary-bus=pcie.0,"
-                                   "x-cmdqv-vintfs=4");
-    g_autofree void *without = get_fdt("-device arm-smmuv3,primary-bus=pcie.0");
+    g_autofree void *fdt = get_fdt(args);
     const char *compatible;
     int len;
 
@@ -260,14 +258,36 @@ static void test_fdt_cmdqv(void)
     compatible = fdt_getprop(fdt, fdt_path_offset(fdt, SMMU_NODE),
                              "compatible", &len);
     g_assert_cmpmem(compatible, len, names, sizeof(names));
-    g_assert_cmpint(fdt_node_check_compatible(fdt,
-                        fdt_path_offset(fdt, "/cmdqv@c100000"),
-                        "nvidia,tegra264-cmdqv"), ==, 0);
+    g_assert_cmpint(fdt_node_check_compatible(fdt, fdt_path_offset(fdt, node),
+                                              "nvidia,tegra264-cmdqv"), ==, 0);
+}
 
-    compatible = fdt_getprop(without, fdt_path_offset(without, SMMU_NODE),
-                             "compatible", &len);
+static void assert_no_cmdqv(const char *args)
+{
+    g_autofree void *fdt = get_fdt(args);
+    int len;
+    const char *compatible = fdt_getprop(fdt, fdt_path_offset(fdt, SMMU_NODE),
+                                         "compatible", &len);
+
     g_assert_cmpmem(compatible, len, "arm,smmu-v3", sizeof("arm,smmu-v3"));
-    assert_prop(without, &(FdtProp) { SMMU_NODE, "nvidia,cmdqv", NULL });
+    assert_prop(fdt, &(FdtProp) { SMMU_NODE, "nvidia,cmdqv", NULL });
+}
+
+static void test_fdt_cmdqv(void)
+{
+    assert_cmdqv("-device arm-smmuv3,primary-bus=pcie.0,x-cmdqv-vintfs=4",
+                 "/cmdqv@c100000", "0 0xc100000 0 0xb0000");
+    assert_no_cmdqv("-device arm-smmuv3,primary-bus=pcie.0");
+}
+
+/* That of an accelerated one is smaller, it has one VINTF */
+static void test_fdt_cmdqv_accel(void)
+{
+    assert_cmdqv("-device arm-smmuv3-accel,bus=pcie.0,cmdqv=on," SPEC_A,
+                 "/cmdqv@c080000", "0 0xc080000 0 0x50000");
+    assert_no_cmdqv(SMMU("pcie.0"));
+    /* No host device at start, whose SMMU could have one */
+    assert_no_cmdqv("-device arm-smmuv3-accel,bus=pcie.0,cmdqv=auto," SPEC_A);
 }
 
 static void test_fdt_without(void)
@@ -298,6 +318,7 @@ int main(int argc, char **argv)
     qtest_add_func("smmuv3-accel/fdt/hotplug", test_fdt_hotplug);
     qtest_add_func("smmuv3-accel/fdt/no-endpoint", test_fdt_no_endpoint);
     qtest_add_func("smmuv3-accel/fdt/cmdqv", test_fdt_cmdqv);
+    qtest_add_func("smmuv3-accel/fdt/cmdqv-accel", test_fdt_cmdqv_accel);
     qtest_add_func("smmuv3-accel/fdt/without", test_fdt_without);
     return g_test_run();
 }

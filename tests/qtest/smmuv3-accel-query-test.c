@@ -283,6 +283,105 @@ static void test_guest(void)
     qtest_quit(qts);
 }
 
+/* Registers of a CMDQV on the platform bus, which is the first there */
+#define CMDQV       (MMIO_BASE + 0x80000)
+#define VINTF       (CMDQV + 0x1000)
+#define ALLOC_MAP   (CMDQV + 0x200)
+#define VCMDQ0      (CMDQV + 0x30000)
+#define VCMDQ1      (CMDQV + 0x40000)
+
+static void assert_cmdqv(QTestState *qts, const char *wanted, const char *mode,
+                         int param, int nb_queues)
+{
+    QList *list = query(qts);
+    QDict *cmdqv = qdict_get_qdict(nth(list, 0), "cmdqv");
+
+    g_assert_cmpstr(qdict_get_str(cmdqv, "wanted"), ==, wanted);
+    g_assert_cmpstr(qdict_get_str(cmdqv, "mode"), ==, mode);
+    g_assert_cmpint(qdict_get_try_int(cmdqv, "param", -1), ==, param);
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(cmdqv, "queues")), ==,
+                     nb_queues);
+    qobject_unref(list);
+}
+
+/* Who has one, and what is in the block for people */
+static void test_cmdqv(void)
+{
+    static const struct {
+        const char *args, *wanted, *mode, *line;
+        int param, nb_queues;
+    } cases[] = {
+        { "", "off", "none", NULL, -1, 0 },
+        { ",cmdqv=off", "off", "none", NULL, -1, 0 },
+        /* No host device at start */
+        { ",cmdqv=auto", "auto", "none",
+          "\n  CMDQV       cmdqv=auto, none\r\n", -1, 0 },
+        { ",cmdqv=on", "on", "software",
+          "\n  CMDQV       cmdqv=on, PARAM 0x4011, software: ", 0x4011, 2 },
+        { ",cmdqv=on,cmdqv-param=0x3021", "on", "software",
+          "\n  CMDQV       cmdqv=on, PARAM 0x3021, software: ", 0x3021, 4 },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        QTestState *qts = qtest_initf("-M virt -nodefaults -device "
+                                      "arm-smmuv3-accel,bus=pcie.0,%s%s",
+                                      SPEC_A, cases[i].args);
+        g_autofree char *text = qtest_hmp(qts, "info smmuv3-accel");
+
+        assert_cmdqv(qts, cases[i].wanted, cases[i].mode, cases[i].param,
+                     cases[i].nb_queues);
+        g_test_message("%s: %s", cases[i].args, text);
+        g_assert_true(!!strstr(text, cases[i].line ?: "CMDQV") ==
+                      !!cases[i].line);
+        qtest_quit(qts);
+    }
+}
+
+/* The first queue is on, and has a command that it may not have */
+static void test_cmdqv_queues(void)
+{
+    QTestState *qts = qtest_init("-M virt -nodefaults -m 64M -device "
+                                 "arm-smmuv3-accel,bus=pcie.0,cmdqv=on,"
+                                 SPEC_A);
+    g_autofree char *text = NULL;
+    QList *list, *queues;
+    QDict *info, *q;
+
+    qtest_writel(qts, VINTF, 1);
+    qtest_writel(qts, ALLOC_MAP, 1);
+    qtest_writeq(qts, VCMDQ1, 0x42000000 | 8);
+    qtest_writel(qts, VCMDQ0 + 8, 1);
+    qtest_writeq(qts, 0x42000000, 0x46);
+    qtest_writeq(qts, 0x42000010, 0x4);      /* CFGI_ALL */
+    qtest_writel(qts, VCMDQ0 + 4, 2);
+
+    list = query(qts);
+    info = nth(list, 0);
+    queues = qdict_get_qlist(qdict_get_qdict(info, "cmdqv"), "queues");
+    q = nth(queues, 0);
+    g_assert_true(qdict_get_bool(q, "enabled"));
+    g_assert_cmpuint(qdict_get_int(q, "log2size"), ==, 8);
+    g_assert_cmphex(qdict_get_int(q, "prod"), ==, 2);
+    g_assert_cmphex(qdict_get_int(q, "cons"), ==, 4 << 24 | 1);
+    g_assert_cmphex(qdict_get_int(q, "errors"), ==, 1);
+    q = nth(queues, 1);
+    g_assert_false(qdict_get_bool(q, "enabled"));
+    g_assert_false(qdict_haskey(q, "log2size"));
+    q = qdict_get_qdict(info, "counters");
+    g_assert_cmpuint(qdict_get_int(q, "cmdqv-doorbells"), ==, 1);
+    g_assert_cmpuint(qdict_get_int(q, "cmdqv-commands"), ==, 1);
+    g_assert_cmpuint(qdict_get_int(q, "cmdqv-errors"), ==, 1);
+    qobject_unref(list);
+
+    text = qtest_hmp(qts, "info smmuv3-accel");
+    g_assert_nonnull(strstr(text, "\n      queue 0 256 entries, PROD 0x2, "
+                            "CONS 0x1, STOPPED BY ERROR 4\r\n"
+                            "      queue 1 off\r\n"));
+    g_assert_nonnull(strstr(text, "\n  by CMDQV    doorbells 1, commands 1, "
+                            "errors 1\r\n"));
+    qtest_quit(qts);
+}
+
 /* One block each, in which every register is, and no line is too long */
 static void test_hmp(void)
 {
@@ -332,5 +431,7 @@ int main(int argc, char **argv)
     qtest_add_func("smmuv3-accel/query/emulated", test_emulated);
     qtest_add_func("smmuv3-accel/query/guest", test_guest);
     qtest_add_func("smmuv3-accel/query/hmp", test_hmp);
+    qtest_add_func("smmuv3-accel/query/cmdqv", test_cmdqv);
+    qtest_add_func("smmuv3-accel/query/cmdqv-queues", test_cmdqv_queues);
     return g_test_run();
 }

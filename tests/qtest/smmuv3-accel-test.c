@@ -162,6 +162,8 @@ static const Refusal refusals[] = {
       "ril= needs accel=on: an emulated SMMUv3 cannot vary" },
     { "dropin/oas", "-device arm-smmuv3,bus=pcie.0,oas=44",
       "oas= needs accel=on: an emulated SMMUv3 cannot vary" },
+    { "dropin/cmdqv", "-device arm-smmuv3,bus=pcie.0,cmdqv=auto",
+      "cmdqv= needs accel=on: an emulated SMMUv3 cannot vary" },
     { "dropin/stage", "-device arm-smmuv3,bus=pcie.0,accel=on,stage=nested",
       "stage= has no meaning for arm-smmuv3-accel: S1P and S2P of idr0= say "
       "what it translates" },
@@ -239,21 +241,50 @@ static void test_refusal(gconstpointer opaque)
     assert_refused(refusal->args, refusal->error);
 }
 
-/* The platform bus has 64 interrupts, four for each */
-static void test_too_many(void)
+/* @max of them, with @option each, are all that a machine has room for */
+static void assert_too_many(int max, const char *option, const char *error)
 {
     g_autoptr(GString) args = g_string_new(NULL);
 
-    for (int i = 1; i <= 17; i++) {
+    for (int i = 1; i <= max + 1; i++) {
         g_string_append_printf(args, "-device pxb-pcie,id=pxb%d,bus=pcie.0,"
                                "bus_nr=%d -device arm-smmuv3-accel,bus=pxb%d,"
-                               SPEC_A " ", i, 8 * i, i);
-        if (i == 16) {
+                               SPEC_A "%s ", i, 8 * i, i, option);
+        if (i == max) {
             assert_refused(args->str, NULL);
         }
     }
-    assert_refused(args->str, "no interrupts left on the platform bus: "
-                   "a machine has room for 16 arm-smmuv3-accel");
+    assert_refused(args->str, error);
+}
+
+/* The platform bus has 64 interrupts: four for each, five with a CMDQV */
+static void test_too_many(void)
+{
+    assert_too_many(16, "", "no interrupts left on the platform bus: "
+                    "a machine has room for 16 arm-smmuv3-accel");
+    assert_too_many(12, ",cmdqv=on", "no interrupts left on the platform bus: "
+                    "a machine has room for 12 arm-smmuv3-accel with a CMDQV "
+                    "each, and for more without");
+}
+
+/* Linux wants a command queue of 128: a warning, other guests may not */
+static void test_few_commands(void)
+{
+    int status;
+    g_autofree char *text = run_qemu("-device arm-smmuv3-accel,bus=pcie.0,"
+        "cmdqv=on,idr0=0xd40101a,idr1=0x0d30010,idr3=0x1400,idr5=0x74,"
+        "iidr=0x43b,aidr=0x1", &status);
+
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 0);
+    g_assert_true(g_str_has_suffix(text, ": warning: IDR1.CMDQS is 6: Linux as "
+                                   "a guest uses neither an SMMU with less "
+                                   "than 7, nor its CMDQV; idr1=0x1130010 has "
+                                   "8\n"));
+
+    assert_refused("-device arm-smmuv3-accel,bus=pcie.0,idr0=0xd40101a,"
+                   "idr1=0x0d30010,idr3=0x1400,idr5=0x74,iidr=0x43b,aidr=0x1",
+                   NULL);
 }
 
 static void test_hotplug(void)
@@ -304,6 +335,30 @@ static QDict *qom_get(QTestState *qts, const char *path, const char *property)
 
     g_assert_true(qdict_haskey(reply, "return"));
     return reply;
+}
+
+/* Registers of no host, and not given: as many as are sure to be contiguous */
+static void test_cmdqs(void)
+{
+    static const struct {
+        const char *option;
+        uint32_t idr1;
+    } cases[] = {
+        { "", 0x02730010 | 20 << 6 },
+        { ",cmdqv=on", 0x01130010 | 20 << 6 },
+        { ",cmdqv=auto", 0x02730010 | 20 << 6 },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        QTestState *qts = qtest_initf("-M virt -nodefaults -device arm-smmuv3,"
+                                      "accel=on,id=smmu,bus=pcie.0,"
+                                      "ssidsize=20%s", cases[i].option);
+        QDict *reply = qom_get(qts, "/machine/peripheral/smmu", "idr1");
+
+        g_assert_cmphex(qdict_get_int(reply, "return"), ==, cases[i].idr1);
+        qobject_unref(reply);
+        qtest_quit(qts);
+    }
 }
 
 static void assert_qom_str(QTestState *qts, const char *path,
@@ -542,6 +597,8 @@ int main(int argc, char **argv)
         qtest_add_data_func(path, &refusals[i], test_refusal);
     }
     qtest_add_func("smmuv3-accel/refusal/too-many", test_too_many);
+    qtest_add_func("smmuv3-accel/cmdqv/few-commands", test_few_commands);
+    qtest_add_func("smmuv3-accel/cmdqv/cmdqs", test_cmdqs);
     qtest_add_func("smmuv3-accel/refusal/hotplug", test_hotplug);
     qtest_add_func("smmuv3-accel/id-registers", test_id_registers);
     qtest_add_func("smmuv3-accel/properties", test_properties);

@@ -63,6 +63,37 @@ void rig_on_event(void (*func)(void))
     on_event = func;
 }
 
+static SMMUv3AccelCmdqvMode cmdqv_mode;
+static const char *cmdqv_why;
+
+void rig_set_cmdqv(SMMUv3AccelCmdqvMode mode, const char *why)
+{
+    cmdqv_mode = mode;
+    cmdqv_why = why;
+}
+
+SMMUv3AccelCmdqvMode smmuv3_accel_cmdqv_mode(const SMMUv3AccelState *s)
+{
+    return cmdqv_mode;
+}
+
+const char *smmuv3_accel_cmdqv_why(const SMMUv3AccelState *s)
+{
+    return cmdqv_why;
+}
+
+static long page_size = 4096;
+
+void rig_set_page_size(long size)
+{
+    page_size = size;
+}
+
+long qemu_minrampagesize(void)
+{
+    return page_size;
+}
+
 /* Into a queue that the guest empties at once */
 void smmuv3_deliver_event(SMMUv3State *s, Evt *evt)
 {

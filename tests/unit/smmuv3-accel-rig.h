@@ -12,10 +12,12 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "hw/arm/smmuv3-accel-cmdqv.h"
 #include "hw/arm/smmuv3-accel-device.h"
 #include "hw/arm/smmuv3-accel-evaluate.h"
 #include "hw/arm/smmuv3-accel-state.h"
 #include "hw/pci/pci_bus.h"
+#include "system/hostmem.h"
 #include "fake-iommufd.h"
 
 /* An SMMU that any guest can live with, and another one that is the same */
@@ -104,6 +106,11 @@ typedef struct RigEvents {
 RigEvents rig_events(void);
 /* Called when an event is delivered, as the MSI of one might; NULL: nothing */
 void rig_on_event(void (*func)(void));
+
+/* What the CMDQV says of itself; its registers are the test's own */
+void rig_set_cmdqv(SMMUv3AccelCmdqvMode mode, const char *why);
+/* The smallest page of guest memory on the host; 4096 at first */
+void rig_set_page_size(long size);
 
 /* Messages since the last call */
 char *rig_messages(void);

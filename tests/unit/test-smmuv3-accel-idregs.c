@@ -9,6 +9,7 @@
 #include "hw/arm/smmuv3.h"
 #include "hw/arm/smmuv3-internal.h"
 #include "hw/arm/smmuv3-accel-idregs.h"
+#include "qemu/units.h"
 
 /*
  * The rules once more, written down from kernel.md 3 and IHI 0070 rather than
@@ -725,7 +726,7 @@ static void test_text(void)
           "IMPLEMENTER=0x43b VARIANT=0x2 PRODUCTID=0x483" },
         { SMMU_ACCEL_AIDR, 0x2, "ARCH_MINOR=0x2" },
     };
-    SMMUv3AccelRegs regs;
+    SMMUv3AccelRegs regs = { 0 };
     char *str;
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -745,8 +746,101 @@ static void test_text(void)
     g_assert_cmpstr(str, ==, "idr1=0x2730010,idr3=0x0,idr4=0x1,"
                     "idr5=0x14,iidr=0x0,aidr=0x0");
     g_free(str);
+    regs.cmdqv_param = 0x3021;
+    str = smmuv3_accel_regs_spec(&regs);
+    g_assert_cmpstr(str, ==, "idr1=0x2730010,idr3=0x0,idr4=0x1,idr5=0x14,"
+                    "iidr=0x0,aidr=0x0,cmdqv=on,cmdqv-param=0x3021");
+    g_free(str);
     g_assert_cmpstr(SMMUv3AccelOrigin_str(SMMU_ACCEL_ORIGIN_GIVEN), ==,
                     "given");
+}
+
+/* Pages, and what the host's SMMU has: 0 for no host */
+static void test_hardware_cmdqs(void)
+{
+    static const struct {
+        uint64_t page_size;
+        unsigned host, want;
+    } cases[] = {
+        { 4 * KiB, 0, 8 }, { 16 * KiB, 0, 10 }, { 64 * KiB, 0, 12 },
+        { 2 * MiB, 0, 17 }, { 32 * MiB, 0, 19 }, { 1 * GiB, 0, 19 },
+        { LONG_MAX, 0, 19 },
+        { 4 * KiB, 7, 7 }, { 4 * KiB, 8, 8 }, { 4 * KiB, 19, 8 },
+        { 2 * MiB, 16, 16 }, { 2 * MiB, 18, 17 }, { 1 * GiB, 19, 19 },
+        { 1 * GiB, 20, 19 },            /* the architecture has 19 */
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        SMMUv3AccelHostInfo host = rich_host;
+
+        host.idr[1] = FIELD_DP32(host.idr[1], IDR1, CMDQS, cases[i].host);
+        g_assert_cmpuint(smmuv3_accel_hardware_cmdqs(cases[i].page_size,
+                                                     cases[i].host ? &host :
+                                                     NULL), ==, cases[i].want);
+    }
+}
+
+/* Whether there is a CMDQV, with which PARAM, and what IDR1.CMDQS is then */
+static void test_compose_cmdqv(void)
+{
+    enum { NO_HOST = -1 };
+    static const struct {
+        OnOffAuto cmdqv;
+        uint32_t given;
+        int host;               /* its PARAM */
+        uint32_t param;
+        unsigned cmdqs;         /* of 2 MiB pages and a host with 16 */
+    } cases[] = {
+        { ON_OFF_AUTO_OFF, 0, 0x4011, 0, 19 },
+        { ON_OFF_AUTO_OFF, 0x3021, 0x4011, 0, 19 },
+        { ON_OFF_AUTO_AUTO, 0, NO_HOST, 0, 19 },
+        { ON_OFF_AUTO_AUTO, 0x3021, NO_HOST, 0, 19 },
+        { ON_OFF_AUTO_AUTO, 0, 0, 0, 19 },
+        { ON_OFF_AUTO_AUTO, 0, 0x2021, 0x2021, 16 },
+        { ON_OFF_AUTO_AUTO, 0x3011, 0x2021, 0x3011, 16 },
+        { ON_OFF_AUTO_ON, 0, NO_HOST, 0x4011, 17 },
+        { ON_OFF_AUTO_ON, 0x3021, NO_HOST, 0x3021, 17 },
+        { ON_OFF_AUTO_ON, 0, 0, 0x4011, 16 },
+        { ON_OFF_AUTO_ON, 0, 0x2021, 0x2021, 16 },
+        { ON_OFF_AUTO_ON, 0x3021, 0x2021, 0x3021, 16 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        bool has_host = cases[i].host != NO_HOST;
+        SMMUv3AccelHostInfo host = rich_host;
+        SMMUv3AccelSpec spec;
+        SMMUv3AccelRegs regs;
+
+        host.idr[1] = FIELD_DP32(host.idr[1], IDR1, CMDQS, 16);
+        host.cmdqv_param = has_host ? cases[i].host : 0;
+        smmuv3_accel_spec_init(&spec);
+        spec.dropin = true;
+        spec.cmdqv = cases[i].cmdqv;
+        spec.cmdqv_param = cases[i].given;
+        spec.page_size = 2 * MiB;
+        smmuv3_accel_regs_compose(&spec, has_host ? &host : NULL, &regs,
+                                  &error_abort);
+        g_test_message("case %zu", i);
+        g_assert_cmphex(regs.cmdqv_param, ==, cases[i].param);
+        g_assert_cmpuint(FIELD_EX32(regs.reg[SMMU_ACCEL_IDR1], IDR1, CMDQS),
+                         ==, cases[i].cmdqs);
+
+        /* What is given stays, and a host with less is no reason to refuse */
+        spec.given[SMMU_ACCEL_IDR1] = true;
+        spec.reg[SMMU_ACCEL_IDR1] = modest[SMMU_ACCEL_IDR1];
+        smmuv3_accel_regs_compose(&spec, has_host ? &host : NULL, &regs,
+                                  &error_abort);
+        g_assert_cmphex(regs.reg[SMMU_ACCEL_IDR1], ==,
+                        modest[SMMU_ACCEL_IDR1]);
+        if (has_host) {
+            g_assert_true(smmuv3_accel_regs_compare(&regs, &host, "d", NULL,
+                                                    &error_abort));
+        }
+    }
+
+    /* Linux needs this much of its own SMMU, 4 KiB pages are the smallest */
+    g_assert_cmpuint(smmuv3_accel_hardware_cmdqs(4 * KiB, NULL), >=,
+                     SMMU_ACCEL_CMDQS_LINUX);
 }
 
 static void test_parse(void)
@@ -814,6 +908,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/idregs/compose/dropin",
                     test_compose_dropin);
     g_test_add_func("/smmuv3-accel/idregs/compose/stage2", test_stage2_given);
+    g_test_add_func("/smmuv3-accel/idregs/cmdqs", test_hardware_cmdqs);
+    g_test_add_func("/smmuv3-accel/idregs/compose/cmdqv", test_compose_cmdqv);
     g_test_add_func("/smmuv3-accel/idregs/text", test_text);
     g_test_add_func("/smmuv3-accel/idregs/parse", test_parse);
     return g_test_run();

@@ -7,10 +7,13 @@
 #include "smmuv3-accel-rig.h"
 #include "hw/arm/smmuv3-accel-commands.h"
 
+#include "hw/arm/smmuv3-accel-query.h"
+#include "hw/arm/smmuv3-cmdqv-device.h"
+#include "hw/pci/pci_device.h"
+#include "qemu/units.h"
+
 /* What a plug asks of the physical SMMU */
 #define ASKED "hw-info=1 ioas-alloc=1 iova-ranges=1 "
-#include "hw/arm/smmuv3-accel-query.h"
-#include "hw/pci/pci_device.h"
 
 #define F_TRANSLATION   0x10
 #define BOTH            (CR0_SMMUEN | CR0_EVENTQEN)
@@ -75,6 +78,9 @@ static char *others(const SMMUv3AccelInfoCounters *c)
         { "refused", c->refused }, { "fallbacks", c->fallbacks },
         { "delivered", c->events_delivered },
         { "dropped", c->events_dropped }, { "lost", c->events_lost },
+        { "doorbells", c->cmdqv_doorbells },
+        { "queued", c->cmdqv_commands }, { "stopped", c->cmdqv_errors },
+        { "given", c->cmdqv_given }, { "taken", c->cmdqv_taken_back },
         { "complaints", c->complaints },
         { "suppressed", c->complaints_suppressed },
     };
@@ -510,6 +516,137 @@ static void test_events(void)
     rig_free(rig);
 }
 
+/* "0: 256 PROD 0x12 CONS 0x11 errors 0x0, 1: off ..." */
+static char *queues(const SMMUv3AccelInfoCmdqv *cmdqv)
+{
+    GString *text = g_string_new("");
+
+    for (SMMUv3AccelInfoCmdqvQueueList *l = cmdqv->queues; l; l = l->next) {
+        const SMMUv3AccelInfoCmdqvQueue *q = l->value;
+
+        g_string_append_printf(text, "%s%u:", text->len ? ", " : "", q->index);
+        g_assert(q->has_log2size == q->enabled);
+        if (q->enabled) {
+            g_string_append_printf(text, " %u", 1U << q->log2size);
+        } else {
+            g_string_append(text, " off");
+        }
+        g_assert(q->has_prod == q->has_cons && q->has_prod == q->has_errors);
+        if (q->has_prod) {
+            g_string_append_printf(text, " PROD 0x%x CONS 0x%x errors 0x%x",
+                                   q->prod, q->cons, q->errors);
+        }
+    }
+    return g_string_free(text, false);
+}
+
+static void assert_cmdqv(Rig *rig, OnOffAuto wanted, SMMUv3AccelCmdqvMode mode,
+                         const char *why, const char *want)
+{
+    g_autoptr(SMMUv3AccelInfo) info = NULL;
+
+    rig->s3->cmdqv_wanted = wanted;
+    rig_set_cmdqv(mode, why);
+    info = smmuv3_accel_query(rig->s);
+    g_assert_cmpint(info->cmdqv->wanted, ==, wanted);
+    g_assert_cmpint(info->cmdqv->mode, ==, mode);
+    g_assert_cmpstr(info->cmdqv->why, ==, why);
+    g_assert_cmpint(info->cmdqv->has_param, ==, !!rig->s3->cmdqv);
+    g_assert_cmpint(info->cmdqv->has_hardware_log2size, ==,
+                    !!rig->s3->cmdqv);
+    if (info->cmdqv->has_param) {
+        g_assert_cmphex(info->cmdqv->param, ==, 0x4011);
+        g_assert_cmpuint(info->cmdqv->hardware_log2size, ==, 8);
+    }
+    assert_str(queues(info->cmdqv), want);
+}
+
+static void test_cmdqv(void)
+{
+    Rig *rig = rig_new(LINUX_6_19);
+    g_autofree SMMUv3CmdqvDevice *d = g_new0(SMMUv3CmdqvDevice, 1);
+    SMMUv3Vcmdq *vcmdq = d->regs.vcmdq;
+
+    assert_cmdqv(rig, ON_OFF_AUTO_OFF, SMMU_ACCEL_CMDQV_NONE, NULL, "");
+    /* The host has none */
+    assert_cmdqv(rig, ON_OFF_AUTO_AUTO, SMMU_ACCEL_CMDQV_NONE, NULL, "");
+
+    rig->s3->cmdqv = d;
+    d->regs.param = 0x4011;
+    vcmdq[0].base = 0x40000000 | 8;
+    assert_cmdqv(rig, ON_OFF_AUTO_ON, SMMU_ACCEL_CMDQV_SOFTWARE, "no host",
+                 "0: off PROD 0x0 CONS 0x0 errors 0x0, "
+                 "1: off PROD 0x0 CONS 0x0 errors 0x0");
+
+    /* The second has stopped at a command, an illegal one, with the wrap bit */
+    vcmdq[0].status = vcmdq[1].status = 1;
+    vcmdq[1].base = 0x50000000 | 12;
+    vcmdq[1].prod = 0x1003;
+    vcmdq[1].cons = 1 << 24 | 0x1002;
+    vcmdq[1].gerror = 1;
+    vcmdq[1].gerrorn = 4;
+    assert_cmdqv(rig, ON_OFF_AUTO_ON, SMMU_ACCEL_CMDQV_SOFTWARE, "no host",
+                 "0: 256 PROD 0x0 CONS 0x0 errors 0x0, "
+                 "1: 4096 PROD 0x1003 CONS 0x1001002 errors 0x5");
+
+    /* What the hardware has is not to be seen from here */
+    assert_cmdqv(rig, ON_OFF_AUTO_AUTO, SMMU_ACCEL_CMDQV_HARDWARE, NULL,
+                 "0: 256, 1: 4096");
+
+    rig->s->counters.cmdqv_doorbells = 5;
+    rig->s->counters.cmdqv_commands = 4;
+    rig->s->counters.cmdqv_errors = 3;
+    rig->s->counters.cmdqv_given = 2;
+    rig->s->counters.cmdqv_taken_back = 1;
+    assert_query(rig, &(Expected) {
+        .others = "doorbells=5 queued=4 stopped=3 given=2 taken=1",
+    });
+    rig->s3->cmdqv = NULL;
+    rig_set_cmdqv(SMMU_ACCEL_CMDQV_NONE, NULL);
+    rig_free(rig);
+}
+
+/* Inherited, so that queues fit into the host's pages and into its SMMU */
+static void test_cmdqs(void)
+{
+    static const struct {
+        OnOffAuto cmdqv;
+        long page_size;
+        unsigned cmdqs;
+    } cases[] = {
+        { ON_OFF_AUTO_ON, 4 * KiB, 8 },
+        { ON_OFF_AUTO_ON, 64 * KiB, 12 },
+        { ON_OFF_AUTO_ON, 2 * MiB, 16 },    /* the host's */
+        { ON_OFF_AUTO_ON, LONG_MAX, 16 },   /* no memory */
+        { ON_OFF_AUTO_OFF, 4 * KiB, 19 },
+        { ON_OFF_AUTO_AUTO, 4 * KiB, 19 },  /* the host has none */
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        Rig *rig = rig_new(LINUX_6_19);
+        g_autofree SMMUv3CmdqvDevice *d = g_new0(SMMUv3CmdqvDevice, 1);
+        g_autoptr(SMMUv3AccelInfo) info = NULL;
+
+        rig->s->spec.cmdqv = cases[i].cmdqv;
+        rig_set_page_size(cases[i].page_size);
+        g_assert(rig_plug(rig, 1, &error_abort));
+        g_assert_cmpuint(FIELD_EX32(rig->s->regs.reg[SMMU_ACCEL_IDR1], IDR1,
+                                    CMDQS), ==, cases[i].cmdqs);
+
+        rig->s3->cmdqv = d;
+        d->regs.param = 0x4011;
+        info = smmuv3_accel_query(rig->s);
+        g_assert_nonnull(strstr(info->spec, ",cmdqv=on,cmdqv-param=0x4011"));
+        if (cases[i].cmdqv == ON_OFF_AUTO_ON) {
+            g_assert_cmpuint(info->cmdqv->hardware_log2size, ==,
+                             cases[i].cmdqs);
+        }
+        rig->s3->cmdqv = NULL;
+        rig_free(rig);
+    }
+    rig_set_page_size(4 * KiB);
+}
+
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
@@ -528,5 +665,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/query/detached", test_detached);
     g_test_add_func("/smmuv3-accel/query/no-veventq", test_no_veventq);
     g_test_add_func("/smmuv3-accel/query/events", test_events);
+    g_test_add_func("/smmuv3-accel/query/cmdqv", test_cmdqv);
+    g_test_add_func("/smmuv3-accel/query/cmdqs", test_cmdqs);
     return g_test_run();
 }

@@ -15,6 +15,10 @@ def vsmmu(lab, number=1, ports=(1, 2), **registers):
     return options.root_complex(lab.qemu, number, ports, cmdqv="on", **registers)
 
 
+def specified(lab):
+    return basics.hexed(basics.host_registers(lab, cmdqv="on"))
+
+
 def cold(lab, host, *more, **start):
     """A guest with a host device behind its vSMMU; (guest, {VINTF: VMID} it was given)."""
     return started(lab, vsmmu(lab) + options.vfio(host) + list(more), **start)
@@ -94,7 +98,7 @@ def cmdqv_software(lab):
 @scenario(platform=l0.CMDQV)
 def cmdqv_hotplug_only(lab):
     """No host device at start: software; with the first one plugged, hardware."""
-    registers = migration.specified(lab)
+    registers = specified(lab)
     host, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + vsmmu(lab, **registers))
     cmdqv.driver_has_queues(guest.guest)
@@ -150,7 +154,7 @@ def large_queues(registers):
 @scenario(platform=l0.CMDQV)
 def cmdqv_no_contiguous_memory(lab):
     """A large queue in scattered pages of the host: software, one message with a cure; in huge pages: hardware."""
-    registers = large_queues(migration.specified(lab))
+    registers = large_queues(specified(lab))
     host, _ = lab.vfio("nvme0")
     args = options.iommufd() + vsmmu(lab, **registers) + options.vfio(host)
     lab.l1.sh(SCATTER.replace("MB", str(MB)), 120)
@@ -226,7 +230,7 @@ def cmdqv_errors_stay_inside(lab):
 @scenario(platform=l0.CMDQV)
 def cmdqv_migrate(lab):
     """Hardware, unplugged, moved to a host without a CMDQV, plugged: software; back the same way: hardware."""
-    registers = migration.specified(lab)
+    registers = specified(lab)
     host, _ = lab.vfio("nvme0")
     args = options.iommufd() + vsmmu(lab, **registers) + migration.SOFT_DISK
     guest = lab.start(args, **migration.MEMORY)

@@ -9,6 +9,7 @@
 #include "hw/arm/smmuv3.h"
 #include "smmuv3-internal.h"
 #include "smmuv3-accel-spec.h"
+#include "smmuv3-cmdqv.h"
 
 #define GRANULES (R_IDR5_GRAN4K_MASK | R_IDR5_GRAN16K_MASK | \
                   R_IDR5_GRAN64K_MASK)
@@ -68,6 +69,23 @@ static uint32_t common_reg(SMMUv3AccelReg reg, uint32_t a, uint32_t b)
     default:
         return common_fields(reg, a, b);
     }
+}
+
+/* A CMDQV is there if all have one, with as much as each of them has */
+static uint32_t common_param(uint32_t a, uint32_t b)
+{
+    uint32_t param = MIN(a, b);
+
+    if (!param || FIELD_EX32(a, CMDQV_PARAM, VER) !=
+                  FIELD_EX32(b, CMDQV_PARAM, VER)) {
+        return 0;
+    }
+    param = FIELD_DP32(param, CMDQV_PARAM, LOG2_VCMDQS,
+                       MIN(FIELD_EX32(a, CMDQV_PARAM, LOG2_VCMDQS),
+                           FIELD_EX32(b, CMDQV_PARAM, LOG2_VCMDQS)));
+    return FIELD_DP32(param, CMDQV_PARAM, LOG2_SIDS,
+                      MIN(FIELD_EX32(a, CMDQV_PARAM, LOG2_SIDS),
+                          FIELD_EX32(b, CMDQV_PARAM, LOG2_SIDS)));
 }
 
 /* "4K+64K" */
@@ -145,6 +163,8 @@ bool smmuv3_accel_spec_baseline(const SMMUv3AccelNamedRegs *regs, size_t n,
             out->reg[reg] = common_reg(reg, out->reg[reg],
                                        regs[i].regs.reg[reg]);
         }
+        out->cmdqv_param = common_param(out->cmdqv_param,
+                                        regs[i].regs.cmdqv_param);
     }
     return check_usable(regs, n, out, errp);
 }

@@ -87,7 +87,8 @@ static void configured_anew(SMMUv3AccelState *s)
 static void doorbell(SMMUv3AccelState *s, bool by_vintf)
 {
     s->counters.cmdqv_doorbells++;
-    if (!by_vintf || !smmuv3_accel_cmdqv_give(s)) {
+    if (!by_vintf || !smmuv3_accel_mmio_may_work(s) ||
+        !smmuv3_accel_cmdqv_give(s)) {
         smmuv3_accel_cmdqv_consume(s);
     }
 }
@@ -130,14 +131,20 @@ static MemTxResult cmdqv_write(void *opaque, hwaddr offset, uint64_t value,
                                unsigned size, MemTxAttrs attrs)
 {
     SMMUv3AccelState *s = opaque;
+    MemTxResult ret = MEMTX_OK;
 
     trace_smmuv3_cmdqv_write(offset, value, size);
     if (!smmuv3_accel_mmio_enter(s, &s->cmdqv->dev.iomem, offset, size)) {
         return MEMTX_ACCESS_ERROR;
     }
-    write_register(s, offset, value, size);
+    if (s->cmdqv->hardware && !smmuv3_accel_mmio_may_work(s)) {
+        /* A device must not wait for the host to give queues back */
+        ret = MEMTX_ACCESS_ERROR;
+    } else {
+        write_register(s, offset, value, size);
+    }
     smmuv3_accel_mmio_leave(s);
-    return MEMTX_OK;
+    return ret;
 }
 
 static const MemoryRegionOps cmdqv_ops = {

@@ -9,6 +9,7 @@
 #include "hw/arm/smmuv3.h"
 #include "smmuv3-internal.h"
 #include "smmuv3-accel-idregs.h"
+#include "smmuv3-cmdqv.h"
 
 /* Whether @host can back a vSMMU with @value in the field of @rule */
 static bool host_fits(const SMMUv3AccelRule *rule,
@@ -156,4 +157,27 @@ bool smmuv3_accel_regs_compare(const SMMUv3AccelRegs *vsmmu,
         return false;
     }
     return true;
+}
+
+const char *smmuv3_accel_regs_software_queues(const SMMUv3AccelRegs *vsmmu,
+                                              const SMMUv3AccelHostInfo *host)
+{
+    uint32_t param = vsmmu->cmdqv_param;
+
+    if (!param) {
+        return NULL;
+    }
+    if (!host->cmdqv_param) {
+        return "this SMMU has no CMDQV, or the kernel is older than 6.17 or "
+               "has no CONFIG_TEGRA241_CMDQV";
+    }
+    if (FIELD_EX32(param, CMDQV_PARAM, LOG2_VCMDQS) >
+        FIELD_EX32(host->cmdqv_param, CMDQV_PARAM, LOG2_VCMDQS)) {
+        return "this SMMU's CMDQV has fewer queues than cmdqv-param= says";
+    }
+    if (FIELD_EX32(vsmmu->reg[SMMU_ACCEL_IDR1], IDR1, CMDQS) >
+        FIELD_EX32(host->idr[1], IDR1, CMDQS)) {
+        return "this SMMU's IDR1.CMDQS is less than idr1= says";
+    }
+    return NULL;
 }

@@ -141,6 +141,15 @@ bool smmuv3_accel_regs_compare(const SMMUv3AccelRegs *vsmmu,
                                Error **errp);
 
 /**
+ * smmuv3_accel_regs_software_queues:
+ *
+ * Returns why the queues of @vsmmu's CMDQV stay with QEMU on @host, a literal;
+ * NULL if they do not have to, or there is no CMDQV.
+ */
+const char *smmuv3_accel_regs_software_queues(const SMMUv3AccelRegs *vsmmu,
+                                              const SMMUv3AccelHostInfo *host);
+
+/**
  * smmuv3_accel_regs_spec:
  *
  * Returns the known registers as options to paste, "idr0=0x...,idr1=..."

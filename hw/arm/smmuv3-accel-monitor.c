@@ -207,17 +207,16 @@ static void print_cmdqv(Monitor *mon, const SMMUv3AccelInfoCmdqv *cmdqv)
     if (cmdqv->has_param) {
         line_add(&line, "PARAM 0x%x", cmdqv->param);
     }
-    if (cmdqv->why) {
-        line_add(&line, "%s: %s", SMMUv3AccelCmdqvMode_str(cmdqv->mode),
-                 cmdqv->why);
-    } else {
-        line_add(&line, "%s", SMMUv3AccelCmdqvMode_str(cmdqv->mode));
-    }
+    line_add(&line, "%s", SMMUv3AccelCmdqvMode_str(cmdqv->mode));
     if (cmdqv->has_hardware_log2size) {
-        line_add(&line, "up to %u entries are sure to fit into hardware",
+        line_add(&line, "%u entries fit in hardware",
                  1U << cmdqv->hardware_log2size);
     }
     line_end(&line);
+    if (cmdqv->why) {
+        monitor_printf(mon, "      why %s: %s\n",
+                       SMMUv3AccelCmdqvMode_str(cmdqv->mode), cmdqv->why);
+    }
     for (SMMUv3AccelInfoCmdqvQueueList *l = cmdqv->queues; l; l = l->next) {
         print_vcmdq(mon, l->value);
     }

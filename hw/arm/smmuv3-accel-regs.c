@@ -122,18 +122,28 @@ bool smmuv3_accel_regs_from_defaults(SMMUv3AccelState *s)
     return true;
 }
 
+/* 0: it was not asked for, or there is none for guests */
+static uint32_t host_cmdqv_param(const SMMUv3AccelHostDevice *dev)
+{
+    return !dev->cmdqv.present ? 0 :
+           smmuv3_cmdqv_guest_param(dev->cmdqv.version, dev->cmdqv.log2_vcmdqs,
+                                    dev->cmdqv.log2_sids);
+}
+
 bool smmuv3_accel_regs_admit(SMMUv3AccelState *s,
                              const SMMUv3AccelHostDevice *dev,
                              const char *smmu, Error **errp)
 {
     SMMUv3AccelRegs regs = s->regs;
+    SMMUv3AccelHostInfo host = dev->smmu;
 
+    host.cmdqv_param = host_cmdqv_param(dev);
     s->spec.page_size = qemu_minrampagesize();
     if (!s->regs_fixed &&
-        !smmuv3_accel_regs_compose(&s->spec, &dev->smmu, &regs, errp)) {
+        !smmuv3_accel_regs_compose(&s->spec, &host, &regs, errp)) {
         return false;
     }
-    if (!smmuv3_accel_regs_compare(&regs, &dev->smmu, dev->name, smmu, errp)) {
+    if (!smmuv3_accel_regs_compare(&regs, &host, dev->name, smmu, errp)) {
         return false;
     }
     if (!s->regs_fixed) {

@@ -16,18 +16,21 @@
 #include "qobject/qnum.h"
 #include "qobject/qstring.h"
 #include "smmuv3-accel-spec.h"
+#include "smmuv3-cmdqv.h"
 
 #define DEVICE "arm-smmuv3-accel"
 /* Creates the same with accel=on: newer QEMU's name for it */
 #define DROPIN "arm-smmuv3"
 
+#define PARAM "cmdqv-param"
+
 /* Options of the device beside the registers; the last four say nothing here */
 static const char *const options[] = {
-    "driver", "accel", "ril", "ats", "ssidsize", "oas",
+    "driver", "accel", "ril", "ats", "ssidsize", "oas", "cmdqv", PARAM,
     "id", "bus", "primary-bus", "host-smmu",
 };
 
-#define KNOWN "idr0..idr5, iidr, aidr, ril, ats, ssidsize, oas"
+#define KNOWN "idr0..idr5, iidr, aidr, ril, ats, ssidsize, oas, cmdqv, " PARAM
 
 static bool parse_reg(const char *key, const char *value, uint32_t *out,
                       Error **errp)
@@ -131,6 +134,12 @@ static bool set_option(Parser *p, const char *key, const char *value,
     if (!strcmp(key, "oas")) {
         return smmuv3_accel_parse_oas(value, &spec->oas, errp);
     }
+    if (!strcmp(key, "cmdqv")) {
+        return parse_on_off(key, value, &spec->cmdqv, errp);
+    }
+    if (!strcmp(key, PARAM)) {
+        return parse_reg(key, value, &spec->cmdqv_param, errp);
+    }
     if (!strcmp(key, "driver")) {
         return set_driver(p, value, errp);
     }
@@ -196,7 +205,7 @@ static bool parse_member(Parser *p, const char *key, const QObject *obj,
     uint32_t reg_value;
     uint64_t n;
 
-    if (find_reg(key) >= 0) {
+    if (find_reg(key) >= 0 || !strcmp(key, PARAM)) {
         if (number && qnum_get_try_uint(number, &n)) {
             value = g_strdup_printf("%" PRIu64, n);
             return set_option(p, key, value, errp);
@@ -340,6 +349,26 @@ static bool parse_any(const char *text, Parser *p, Error **errp)
     }
 }
 
+/* Whether a CMDQV that is given can be, as the device itself decides */
+static bool check_cmdqv(const SMMUv3AccelSpec *spec, Error **errp)
+{
+    uint32_t param = spec->cmdqv_param;
+    const char *illegal = param ? smmuv3_cmdqv_param_illegal(param) : NULL;
+
+    if (param && spec->cmdqv == ON_OFF_AUTO_OFF) {
+        error_setg(errp, PARAM " needs cmdqv=on: add that, or remove it");
+        return false;
+    }
+    if (!illegal && FIELD_EX32(param, CMDQV_PARAM, LOG2_VINTFS)) {
+        illegal = "LOG2_VINTFS (bits 11 to 8) is 0 for a guest";
+    }
+    if (illegal) {
+        error_setg(errp, PARAM "=0x%x: %s; 0x%x has two queues", param,
+                   illegal, SMMU_ACCEL_CMDQV_PARAM);
+    }
+    return !illegal;
+}
+
 bool smmuv3_accel_spec_parse(const char *text, SMMUv3AccelSpec *spec,
                              Error **errp)
 {
@@ -359,5 +388,5 @@ bool smmuv3_accel_spec_parse(const char *text, SMMUv3AccelSpec *spec,
                    "whose registers cannot vary: add accel=on");
         return false;
     }
-    return true;
+    return check_cmdqv(spec, errp);
 }

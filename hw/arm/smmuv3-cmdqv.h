@@ -20,6 +20,7 @@
 #include "exec/hwaddr.h"
 #include "hw/arm/smmuv3.h"
 #include "hw/registerfields.h"
+#include "qemu/host-utils.h"
 #include "smmuv3-internal.h"
 
 #define CMDQV_MAX_VINTFS    64
@@ -183,6 +184,27 @@ static inline unsigned smmuv3_cmdqv_nb_lvcmdqs(const SMMUv3Cmdqv *s)
 static inline uint64_t smmuv3_cmdqv_size(const SMMUv3Cmdqv *s)
 {
     return CMDQV_VINTF + CMDQV_VINTF_SIZE * smmuv3_cmdqv_nb_vintfs(s);
+}
+
+/**
+ * smmuv3_cmdqv_guest_param - PARAM of a guest's CMDQV with the most that it can
+ * be given of a host's
+ * @version, @log2_vcmdqs, @log2_sids: what the host's kernel says of that
+ *
+ * Returns: 0 if there is no such thing, as far as is known here.
+ */
+static inline uint32_t smmuv3_cmdqv_guest_param(unsigned version,
+                                                unsigned log2_vcmdqs,
+                                                unsigned log2_sids)
+{
+    uint32_t param = FIELD_DP32(0, CMDQV_PARAM, VER, version);
+
+    if (version != 1 || log2_vcmdqs > ctz32(CMDQV_MAX_VCMDQS) ||
+        log2_sids > ctz32(CMDQV_MAX_SIDS)) {
+        return 0;
+    }
+    param = FIELD_DP32(param, CMDQV_PARAM, LOG2_VCMDQS, log2_vcmdqs);
+    return FIELD_DP32(param, CMDQV_PARAM, LOG2_SIDS, log2_sids);
 }
 
 /**

@@ -317,9 +317,11 @@ static void test_cmdqv(void)
         { ",cmdqv=auto", "auto", "none",
           "\n  CMDQV       cmdqv=auto, none\r\n", -1, 0 },
         { ",cmdqv=on", "on", "software",
-          "\n  CMDQV       cmdqv=on, PARAM 0x4011, software: ", 0x4011, 2 },
+          "\n  CMDQV       cmdqv=on, PARAM 0x4011, software, 256 entries "
+          "fit in hardware\r\n", 0x4011, 2 },
         { ",cmdqv=on,cmdqv-param=0x3021", "on", "software",
-          "\n  CMDQV       cmdqv=on, PARAM 0x3021, software: ", 0x3021, 4 },
+          "\n  CMDQV       cmdqv=on, PARAM 0x3021, software, 256 entries "
+          "fit in hardware\r\n", 0x3021, 4 },
     };
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -331,6 +333,8 @@ static void test_cmdqv(void)
         assert_cmdqv(qts, cases[i].wanted, cases[i].mode, cases[i].param,
                      cases[i].nb_queues);
         g_test_message("%s: %s", cases[i].args, text);
+        g_assert_true(!!strstr(text, "\n      why software: there is no host "
+                               "device\r\n") == !!cases[i].nb_queues);
         g_assert_true(!!strstr(text, cases[i].line ?: "CMDQV") ==
                       !!cases[i].line);
         qtest_quit(qts);
@@ -369,7 +373,7 @@ static void test_cmdqv_queues(void)
     g_assert_false(qdict_haskey(q, "log2size"));
     q = qdict_get_qdict(info, "counters");
     g_assert_cmpuint(qdict_get_int(q, "cmdqv-doorbells"), ==, 1);
-    g_assert_cmpuint(qdict_get_int(q, "cmdqv-commands"), ==, 1);
+    g_assert_cmpuint(qdict_get_int(q, "cmdqv-commands"), ==, 2);
     g_assert_cmpuint(qdict_get_int(q, "cmdqv-errors"), ==, 1);
     qobject_unref(list);
 
@@ -377,7 +381,7 @@ static void test_cmdqv_queues(void)
     g_assert_nonnull(strstr(text, "\n      queue 0 256 entries, PROD 0x2, "
                             "CONS 0x1, STOPPED BY ERROR 4\r\n"
                             "      queue 1 off\r\n"));
-    g_assert_nonnull(strstr(text, "\n  by CMDQV    doorbells 1, commands 1, "
+    g_assert_nonnull(strstr(text, "\n  by CMDQV    doorbells 1, commands 2, "
                             "errors 1\r\n"));
     qtest_quit(qts);
 }

@@ -23,6 +23,10 @@ typedef enum FakeCall {
     VIOMMU_ALLOC,
     VDEVICE_ALLOC,
     VEVENTQ_ALLOC,
+    HW_QUEUE_ALLOC,
+    MMAP,
+    IOAS_MAP,
+    IOAS_UNMAP,
     NESTED_ALLOC,
     INVALIDATE,
     DESTROY,
@@ -37,6 +41,7 @@ typedef enum FakeKind {
     OBJ_VIOMMU,
     OBJ_VDEVICE,
     OBJ_VEVENTQ,
+    OBJ_HW_QUEUE,
     OBJ_DEVICE,
     OBJ_TOMBSTONE,
 } FakeKind;
@@ -49,6 +54,7 @@ struct FakeObject {
     unsigned users;         /* beside the id itself */
     FakeObject *pins;       /* holds one of that object's users */
     const FakeSMMU *smmu;   /* not of an IOAS */
+    GArray *areas;          /* of an IOAS: what is mapped; or NULL */
     bool nests;             /* a stage 2 */
     const void *owner;      /* of a stage 2, in the books of VFIO */
     unsigned n_devices;     /* the same; of an IOAS too */
@@ -56,7 +62,16 @@ struct FakeObject {
     FakeDevice *dev;        /* of a vDEVICE */
     uint32_t vsid;          /* the same */
 
+    /* Of a vIOMMU that has a virtual interface of a CMDQV: its registers */
+    uint8_t *page;
+    int page_fd;
+
+    /* Of a queue in hardware */
+    uint32_t index;
+    uint64_t iova, length;
+
     /* Of a vEVENTQ */
+    uint32_t type;
     int peer;
     uint32_t depth;
     uint32_t sequence;
@@ -66,12 +81,19 @@ struct FakeObject {
     uint32_t lost_sequence;
 };
 
+/* Registers of a vIOMMU as the caller sees them; pins it */
+typedef struct FakeMapping {
+    void *at;
+    FakeObject *viommu;
+} FakeMapping;
+
 struct FakeIOMMUFD {
     IOMMUFDBackend *be;
     FakeKernel kernel;
     GPtrArray *objects;     /* by id; NULL: free */
     GPtrArray *groups;
     FakeObject *ioas;
+    GArray *mappings;
     GString *log, *words;
     IommufdNames names;     /* in @words */
     GArray *commands;
@@ -105,6 +127,12 @@ struct FakeDevice {
 
 #define TYPE_FAKE_DEVICE TYPE_HOST_IOMMU_DEVICE_IOMMUFD "-fake"
 OBJECT_DECLARE_SIMPLE_TYPE(FakeDevice, FAKE_DEVICE)
+
+/* The iommufd that has this file, or NULL */
+FakeIOMMUFD *fake_by_fd(int fd);
+/* Ask each for what is at an address, until one has it */
+void fake_each(bool (*func)(FakeIOMMUFD *f, void *addr, size_t length),
+               void *addr, size_t length);
 
 /*
  * Around every call that can be made to fail: the errno to fail with or 0; and
@@ -144,8 +172,38 @@ int fake_nested_alloc(FakeIOMMUFD *f, struct iommu_hwpt_alloc *alloc,
 int fake_viommu_alloc(FakeIOMMUFD *f, struct iommu_viommu_alloc *alloc);
 int fake_vdevice_alloc(FakeIOMMUFD *f, struct iommu_vdevice_alloc *alloc);
 int fake_veventq_alloc(FakeIOMMUFD *f, struct iommu_veventq_alloc *alloc);
+int fake_hw_queue_alloc(FakeIOMMUFD *f, struct iommu_hw_queue_alloc *alloc);
+int fake_ioas_map(FakeIOMMUFD *f, struct iommu_ioas_map *map);
+int fake_ioas_unmap(FakeIOMMUFD *f, struct iommu_ioas_unmap *unmap);
 /* @err: to fail with, or 0 */
 int fake_invalidate(FakeIOMMUFD *f, struct iommu_hwpt_invalidate *inv, int err);
+
+/* What is mapped; a queue in hardware locks it, if it is one piece */
+void fake_ioas_add(FakeObject *ioas, uint64_t iova, uint64_t length,
+                   uint64_t host);
+int fake_ioas_remove(FakeObject *ioas, uint64_t iova, uint64_t length);
+int fake_ioas_lock(FakeObject *ioas, uint64_t iova, uint64_t length,
+                   uint64_t *host);
+void fake_ioas_unlock(FakeObject *ioas, uint64_t iova, uint64_t length);
+
+/* Virtual interfaces of a CMDQV: parts of the calls above */
+bool fake_viommu_has_queues(const FakeObject *viommu);
+int fake_get_cmdqv_info(FakeIOMMUFD *f, struct iommu_hw_info *info,
+                        const FakeSMMU *smmu);
+int fake_interface_check(FakeIOMMUFD *f, struct iommu_viommu_alloc *alloc,
+                         const FakeSMMU *smmu);
+void fake_interface_add(FakeIOMMUFD *f, struct iommu_viommu_alloc *alloc,
+                        FakeObject *viommu);
+void fake_interface_remove(FakeObject *viommu);
+int fake_interface_check_sid(FakeIOMMUFD *f, FakeObject *viommu,
+                             uint64_t vsid);
+FakeObject *fake_hw_queue(FakeIOMMUFD *f, FakeObject *viommu, uint32_t index);
+void fake_hw_queue_remove(FakeIOMMUFD *f, FakeObject *queue);
+
+/* Events. Returns false if there is no queue for it, or no room */
+bool fake_veventq_add(FakeIOMMUFD *f, FakeObject *viommu, uint32_t type,
+                      const void *event, size_t size);
+void fake_veventq_deliver(FakeIOMMUFD *f, uint32_t type);
 
 /* What BIND, ATTACH and DETACH do in the kernel */
 void fake_device_bind(FakeDevice *dev);

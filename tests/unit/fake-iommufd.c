@@ -24,6 +24,10 @@ static const struct {
     [VIOMMU_ALLOC]  = { "viommu-alloc",  "IOMMU_VIOMMU_ALLOC" },
     [VDEVICE_ALLOC] = { "vdevice-alloc", "IOMMU_VDEVICE_ALLOC" },
     [VEVENTQ_ALLOC] = { "veventq-alloc", "IOMMU_VEVENTQ_ALLOC" },
+    [HW_QUEUE_ALLOC] = { "hw-queue-alloc", "IOMMU_HW_QUEUE_ALLOC" },
+    [MMAP]          = { "mmap",          "mmap" },
+    [IOAS_MAP]      = { "ioas-map",      "IOMMU_IOAS_MAP" },
+    [IOAS_UNMAP]    = { "ioas-unmap",    "IOMMU_IOAS_UNMAP" },
     [NESTED_ALLOC]  = { "nested-alloc",  "IOMMU_HWPT_ALLOC" },
     [INVALIDATE]    = { "invalidate",    "IOMMU_HWPT_INVALIDATE" },
     [DESTROY]       = { "destroy",       "IOMMU_DESTROY" },
@@ -48,7 +52,7 @@ int fake_inject(FakeIOMMUFD *f, FakeCall call)
 
 int fake_finish(FakeIOMMUFD *f, FakeCall call, int ret)
 {
-    f->total += call != DESTROY;
+    f->total += call != DESTROY && call != MMAP;
     g_string_append_printf(f->log, "%s%s%s", f->log->len ? " " : "",
                            calls[call].name, ret ? "!" : "");
     return ret;
@@ -123,6 +127,28 @@ unsigned fake_iommufd_total(FakeIOMMUFD *f)
 /* All that there are, by the file of the backend */
 static GHashTable *fakes;
 
+FakeIOMMUFD *fake_by_fd(int fd)
+{
+    return fakes ? g_hash_table_lookup(fakes, GINT_TO_POINTER(fd)) : NULL;
+}
+
+void fake_each(bool (*func)(FakeIOMMUFD *f, void *addr, size_t length),
+               void *addr, size_t length)
+{
+    GHashTableIter iter;
+    gpointer f;
+
+    if (!fakes) {
+        return;
+    }
+    g_hash_table_iter_init(&iter, fakes);
+    while (g_hash_table_iter_next(&iter, NULL, &f)) {
+        if (func(f, addr, length)) {
+            return;
+        }
+    }
+}
+
 static FakeCall which_call(unsigned long request, void *arg)
 {
     struct iommu_hwpt_alloc *alloc = arg;
@@ -142,6 +168,12 @@ static FakeCall which_call(unsigned long request, void *arg)
         return VDEVICE_ALLOC;
     case IOMMU_VEVENTQ_ALLOC:
         return VEVENTQ_ALLOC;
+    case IOMMU_HW_QUEUE_ALLOC:
+        return HW_QUEUE_ALLOC;
+    case IOMMU_IOAS_MAP:
+        return IOAS_MAP;
+    case IOMMU_IOAS_UNMAP:
+        return IOAS_UNMAP;
     case IOMMU_HWPT_INVALIDATE:
         return INVALIDATE;
     case IOMMU_DESTROY:
@@ -180,6 +212,12 @@ static int carry_out(FakeIOMMUFD *f, FakeCall call, void *arg)
         return fake_vdevice_alloc(f, arg);
     case VEVENTQ_ALLOC:
         return fake_veventq_alloc(f, arg);
+    case HW_QUEUE_ALLOC:
+        return fake_hw_queue_alloc(f, arg);
+    case IOAS_MAP:
+        return fake_ioas_map(f, arg);
+    case IOAS_UNMAP:
+        return fake_ioas_unmap(f, arg);
     case DESTROY:
         return fake_object_destroy(f, ((struct iommu_destroy *)arg)->id);
     default:
@@ -190,8 +228,7 @@ static int carry_out(FakeIOMMUFD *f, FakeCall call, void *arg)
 /* In place of the C library's: what is for an iommufd never reaches a kernel */
 int ioctl(int fd, unsigned long request, ...)
 {
-    FakeIOMMUFD *f = fakes ? g_hash_table_lookup(fakes, GINT_TO_POINTER(fd))
-                           : NULL;
+    FakeIOMMUFD *f = fake_by_fd(fd);
     uint32_t before[IOMMUFD_WORDS_MAX];
     FakeCall call;
     va_list args;
@@ -231,7 +268,7 @@ int monitor_fd_param(Monitor *mon, const char *fdname, Error **errp)
 
 static const char *const kinds[] = {
     "IOAS", "stage 2 HWPT", "nested HWPT", "vIOMMU", "vDEVICE", "vEVENTQ",
-    "device", "tombstone",
+    "queue in hardware", "device", "tombstone",
 };
 
 FakeIOMMUFD *fake_iommufd_new(FakeKernel kernel, const char *id)
@@ -245,6 +282,7 @@ FakeIOMMUFD *fake_iommufd_new(FakeKernel kernel, const char *id)
     f->groups = g_ptr_array_new();
     f->log = g_string_new(NULL);
     f->words = g_string_new(NULL);
+    f->mappings = g_array_new(false, false, sizeof(FakeMapping));
     f->commands = g_array_new(false, false, sizeof(FakeCommand));
     object_property_add_child(object_get_objects_root(), id, obj);
     object_unref(obj);
@@ -295,6 +333,7 @@ void fake_iommufd_free(FakeIOMMUFD *f)
     g_assert_cmpstr(left->str, ==, "");
     g_assert_cmpuint(f->be->users, ==, 0);
     g_assert_cmpuint(f->be->kept->len, ==, 0);
+    g_assert_cmpuint(f->mappings->len, ==, 0);
     g_hash_table_remove(fakes, GINT_TO_POINTER(f->be->fd));
     close(f->be->fd);
     g_ptr_array_unref(f->objects);
@@ -305,6 +344,7 @@ void fake_iommufd_free(FakeIOMMUFD *f)
         g_free(group);
     }
     g_ptr_array_unref(f->groups);
+    g_array_unref(f->mappings);
     g_array_unref(f->commands);
     g_string_free(f->log, true);
     g_string_free(f->words, true);

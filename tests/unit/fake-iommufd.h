@@ -8,7 +8,10 @@
  *
  * Not as in the kernel: an event queue that is empty says EAGAIN instead of 0,
  * and gives at most one packet, that is what fake_iommufd_deliver() put there,
- * per read(); IOVAs are not checked; nothing is attached to an IOAS.
+ * per read(); IOVAs are not checked; nothing is attached to an IOAS; all that a
+ * guest can address is mapped, in one piece, unless fake_iommufd_unmap() is
+ * called; registers of a CMDQV's queue are memory, which may keep what is
+ * written while there is no queue.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -37,6 +40,9 @@ typedef struct FakeSMMU {
     uint8_t max_pasid_log2;     /* the same */
     uint8_t oas_bits;   /* how far stage 2 reaches; 0: 48 */
     bool cannot_nest;   /* neither CANWBS nor FWB */
+    /* Its Tegra241 CMDQV, as the kernel has it for guests since 6.17 */
+    struct iommu_hw_info_tegra241_cmdqv cmdqv;
+    unsigned interfaces;    /* of it that it can give to guests; 0: has none */
 } FakeSMMU;
 
 typedef struct FakeIOMMUFD FakeIOMMUFD;
@@ -99,7 +105,7 @@ char *fake_iommufd_words(FakeIOMMUFD *f);
 void fake_iommufd_fail_nth(FakeIOMMUFD *f, unsigned nth, unsigned variant);
 /* The same for that call and all later ones */
 void fake_iommufd_fail_from(FakeIOMMUFD *f, unsigned nth, unsigned variant);
-#define FAKE_VARIANTS 8
+#define FAKE_VARIANTS 9
 
 /* Calls since one of these, and whether any was made to fail */
 unsigned fake_iommufd_n_calls(FakeIOMMUFD *f);
@@ -127,5 +133,31 @@ void fake_iommufd_deliver(FakeIOMMUFD *f);
 uint32_t fake_iommufd_veventq_depth(FakeIOMMUFD *f);
 /* As if so many events had been before */
 void fake_iommufd_set_sequence(FakeIOMMUFD *f, uint32_t sequence);
+
+/*
+ * VFIO maps guest memory which is at @host in the host, and unmaps what is from
+ * @iova on, whole areas only. Returns 0 or -errno.
+ */
+int fake_iommufd_map(FakeIOMMUFD *f, uint64_t iova, uint64_t length,
+                     uint64_t host);
+int fake_iommufd_unmap(FakeIOMMUFD *f, uint64_t iova, uint64_t length);
+#define FAKE_MEMORY_SIZE (1ULL << 48)
+
+/*
+ * The CMDQV of the only vIOMMU that has one. Registers of a queue, 32 bits each
+ * in little endian, or NULL if it is not there; how many there are; and where
+ * a queue is in guest memory.
+ */
+uint32_t *fake_cmdqv_regs(FakeIOMMUFD *f, unsigned lvcmdq);
+unsigned fake_cmdqv_queues(FakeIOMMUFD *f);
+uint64_t fake_cmdqv_base(FakeIOMMUFD *f, unsigned lvcmdq, uint64_t *length);
+/* The hardware works, until all is done. Returns how many commands it took */
+unsigned fake_cmdqv_run(FakeIOMMUFD *f);
+/* It stops at a command, with this ERR, and says so */
+void fake_cmdqv_stop_queue(FakeIOMMUFD *f, unsigned lvcmdq, unsigned err);
+/* An event with this map alone. Returns false if it went to nobody */
+bool fake_cmdqv_event(FakeIOMMUFD *f, uint64_t map0, uint64_t map1);
+/* As fake_iommufd_deliver() does it, for these events */
+void fake_cmdqv_deliver(FakeIOMMUFD *f);
 
 #endif

@@ -59,6 +59,15 @@ void fake_object_remove(FakeIOMMUFD *f, FakeObject *obj)
         close(obj->peer);
         g_byte_array_unref(obj->events);
     }
+    if (obj->kind == OBJ_HW_QUEUE) {
+        fake_hw_queue_remove(f, obj);
+    }
+    if (obj->kind == OBJ_VIOMMU && fake_viommu_has_queues(obj)) {
+        fake_interface_remove(obj);
+    }
+    if (obj->areas) {
+        g_array_unref(obj->areas);
+    }
     g_free(obj);
 }
 
@@ -101,19 +110,29 @@ int fake_get_hw_info(FakeIOMMUFD *f, struct iommu_hw_info *info)
     void *data = (void *)(uintptr_t)info->data_uptr;
     uint32_t room = info->data_len;
 
-    if (info->flags) {
+    if (info->flags & ~(f->kernel >= LINUX_6_17 ?
+                        IOMMU_HW_INFO_FLAG_INPUT_TYPE : 0)) {
         return -EOPNOTSUPP;
     }
     if (!dev) {
         return -ENOENT;
     }
-    memset(data, 0, room);
-    info->out_data_type = IOMMU_HW_INFO_TYPE_NONE;
-    info->data_len = 0;
-    if (f->kernel >= LINUX_6_13) {
-        info->out_data_type = IOMMU_HW_INFO_TYPE_ARM_SMMUV3;
-        info->data_len = sizeof(dev->smmu->info);
-        memcpy(data, &dev->smmu->info, MIN(room, info->data_len));
+    if (info->flags && info->in_data_type != IOMMU_HW_INFO_TYPE_DEFAULT &&
+        info->in_data_type != IOMMU_HW_INFO_TYPE_ARM_SMMUV3) {
+        int ret = fake_get_cmdqv_info(f, info, dev->smmu);
+
+        if (ret) {
+            return ret;
+        }
+    } else {
+        memset(data, 0, room);
+        info->out_data_type = IOMMU_HW_INFO_TYPE_NONE;
+        info->data_len = 0;
+        if (f->kernel >= LINUX_6_13) {
+            info->out_data_type = IOMMU_HW_INFO_TYPE_ARM_SMMUV3;
+            info->data_len = sizeof(dev->smmu->info);
+            memcpy(data, &dev->smmu->info, MIN(room, info->data_len));
+        }
     }
     /* Older kernels leave zeros in what was reserved then */
     if (f->kernel >= LINUX_6_15) {

@@ -96,6 +96,7 @@ FakeDevice *fake_vfio_bind_in_group(FakeIOMMUFD *f, const FakeSMMU *smmu,
               HOST_IOMMU_DEVICE_IOMMUFD(dev)->devid);
     if (!f->ioas) {
         f->ioas = fake_object_add(f, OBJ_IOAS, NULL, NULL);
+        fake_ioas_add(f->ioas, 0, FAKE_MEMORY_SIZE, 0);
         fake_name(f, "IOMMU_IOAS_ALLOC", f->ioas->id);
     }
     dev->stage2 = vfio_stage2(dev, owner);

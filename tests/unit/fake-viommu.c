@@ -21,11 +21,18 @@ int fake_viommu_alloc(FakeIOMMUFD *f, struct iommu_viommu_alloc *alloc)
 {
     FakeDevice *dev = fake_device_by_id(f, alloc->dev_id);
     FakeObject *parent = fake_object_get(f, alloc->hwpt_id, OBJ_STAGE2);
+    FakeObject *viommu;
+    bool queues = alloc->type == IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV &&
+                  f->kernel >= LINUX_6_17 && dev && dev->smmu->interfaces;
     bool nests = dev && !dev->smmu->cannot_nest &&
-                 alloc->type == IOMMU_VIOMMU_TYPE_ARM_SMMUV3;
+                 (queues || alloc->type == IOMMU_VIOMMU_TYPE_ARM_SMMUV3);
+    int ret;
 
     if (f->kernel < LINUX_6_13) {
         return -ENOTTY;
+    }
+    if (f->kernel < LINUX_6_17 && (alloc->data_len || alloc->data_uptr)) {
+        return -E2BIG;
     }
     if (alloc->flags || alloc->type == IOMMU_VIOMMU_TYPE_DEFAULT) {
         return -EOPNOTSUPP;
@@ -45,8 +52,15 @@ int fake_viommu_alloc(FakeIOMMUFD *f, struct iommu_viommu_alloc *alloc)
     if (!parent->nests || parent->smmu != dev->smmu) {
         return -EINVAL;
     }
-    alloc->out_viommu_id =
-        fake_object_add(f, OBJ_VIOMMU, parent, dev->smmu)->id;
+    ret = queues ? fake_interface_check(f, alloc, dev->smmu) : 0;
+    if (ret) {
+        return ret;
+    }
+    viommu = fake_object_add(f, OBJ_VIOMMU, parent, dev->smmu);
+    if (queues) {
+        fake_interface_add(f, alloc, viommu);
+    }
+    alloc->out_viommu_id = viommu->id;
     return 0;
 }
 
@@ -67,6 +81,7 @@ int fake_vdevice_alloc(FakeIOMMUFD *f, struct iommu_vdevice_alloc *alloc)
 {
     FakeDevice *dev = fake_device_by_id(f, alloc->dev_id);
     FakeObject *viommu = fake_object_get(f, alloc->viommu_id, OBJ_VIOMMU);
+    int ret;
 
     if (!viommu || !dev) {
         return -ENOENT;
@@ -77,6 +92,12 @@ int fake_vdevice_alloc(FakeIOMMUFD *f, struct iommu_vdevice_alloc *alloc)
     if (dev->vdevice || fake_vdevice_by_vsid(f, viommu, alloc->virt_id)) {
         return -EEXIST;
     }
+    if (fake_viommu_has_queues(viommu)) {
+        ret = fake_interface_check_sid(f, viommu, alloc->virt_id);
+        if (ret) {
+            return ret;
+        }
+    }
     dev->vdevice = fake_object_add(f, OBJ_VDEVICE, viommu, dev->smmu);
     dev->vdevice->dev = dev;
     dev->vdevice->vsid = alloc->virt_id;
@@ -84,12 +105,13 @@ int fake_vdevice_alloc(FakeIOMMUFD *f, struct iommu_vdevice_alloc *alloc)
     return 0;
 }
 
-static FakeObject *veventq_of(FakeIOMMUFD *f, FakeObject *viommu)
+/* @viommu: NULL: any */
+static FakeObject *veventq_of(FakeIOMMUFD *f, FakeObject *viommu, uint32_t type)
 {
     for (uint32_t id = 1; id < f->objects->len; id++) {
         FakeObject *obj = fake_object_get(f, id, OBJ_VEVENTQ);
 
-        if (obj && (!viommu || obj->pins == viommu)) {
+        if (obj && obj->type == type && (!viommu || obj->pins == viommu)) {
             return obj;
         }
     }
@@ -114,13 +136,14 @@ int fake_veventq_alloc(FakeIOMMUFD *f, struct iommu_veventq_alloc *alloc)
     if (!viommu) {
         return -ENOENT;
     }
-    if (veventq_of(f, viommu)) {
+    if (veventq_of(f, viommu, alloc->type)) {
         return -EEXIST;
     }
     g_assert(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
                          SOCK_NONBLOCK, 0, fds));
     q = fake_object_add(f, OBJ_VEVENTQ, viommu, viommu->smmu);
     q->peer = fds[0];
+    q->type = alloc->type;
     q->depth = alloc->veventq_depth;
     q->events = g_byte_array_new();
     alloc->out_veventq_id = q->id;
@@ -170,40 +193,44 @@ int fake_nested_alloc(FakeIOMMUFD *f, struct iommu_hwpt_alloc *alloc,
 
 /* Events */
 
-bool fake_vfio_fault(FakeDevice *dev, uint8_t event, uint64_t addr)
+bool fake_veventq_add(FakeIOMMUFD *f, FakeObject *viommu, uint32_t type,
+                      const void *event, size_t size)
 {
-    FakeObject *hwpt = dev->group->attached;
-    struct {
-        struct iommufd_vevent_header header;
-        uint64_t evt[4];
-    } record = { 0 };
-    FakeObject *q;
+    struct iommufd_vevent_header header = { 0 };
+    FakeObject *q = veventq_of(f, viommu, type);
 
-    if (!dev->reports) {
-        return false;
-    }
-    q = veventq_of(dev->f, hwpt->pins);
     if (!q) {
         return false;
     }
-    record.header.sequence = q->sequence;
+    header.sequence = q->sequence;
     q->sequence = (q->sequence + 1U) & INT_MAX;
     if (q->n_events == q->depth) {
         q->lost = true;
-        q->lost_sequence = record.header.sequence;
+        q->lost_sequence = header.sequence;
         return false;
     }
     q->lost = false;
-    record.evt[0] = cpu_to_le64(event | (uint64_t)dev->reported_sid << 32);
-    record.evt[2] = cpu_to_le64(addr);
-    g_byte_array_append(q->events, (uint8_t *)&record, sizeof(record));
+    g_byte_array_append(q->events, (uint8_t *)&header, sizeof(header));
+    g_byte_array_append(q->events, event, size);
     q->n_events++;
     return true;
 }
 
-void fake_iommufd_deliver(FakeIOMMUFD *f)
+bool fake_vfio_fault(FakeDevice *dev, uint8_t event, uint64_t addr)
 {
-    FakeObject *q = veventq_of(f, NULL);
+    uint64_t evt[4] = {
+        [0] = cpu_to_le64(event | (uint64_t)dev->reported_sid << 32),
+        [2] = cpu_to_le64(addr),
+    };
+
+    return dev->reports &&
+           fake_veventq_add(dev->f, dev->group->attached->pins,
+                            IOMMU_VEVENTQ_TYPE_ARM_SMMUV3, evt, sizeof(evt));
+}
+
+void fake_veventq_deliver(FakeIOMMUFD *f, uint32_t type)
+{
+    FakeObject *q = veventq_of(f, NULL, type);
 
     if (q->lost) {
         struct iommufd_vevent_header lost = {
@@ -224,14 +251,19 @@ void fake_iommufd_deliver(FakeIOMMUFD *f)
     q->n_events = 0;
 }
 
+void fake_iommufd_deliver(FakeIOMMUFD *f)
+{
+    fake_veventq_deliver(f, IOMMU_VEVENTQ_TYPE_ARM_SMMUV3);
+}
+
 uint32_t fake_iommufd_veventq_depth(FakeIOMMUFD *f)
 {
-    FakeObject *q = veventq_of(f, NULL);
+    FakeObject *q = veventq_of(f, NULL, IOMMU_VEVENTQ_TYPE_ARM_SMMUV3);
 
     return q ? q->depth : 0;
 }
 
 void fake_iommufd_set_sequence(FakeIOMMUFD *f, uint32_t sequence)
 {
-    veventq_of(f, NULL)->sequence = sequence;
+    veventq_of(f, NULL, IOMMU_VEVENTQ_TYPE_ARM_SMMUV3)->sequence = sequence;
 }

@@ -18,8 +18,9 @@ static const IommufdRequest requests[] = {
     { "IOMMU_IOAS_ALLOC", NR_IOAS_ALLOC, "- flags <out" },
     { "IOMMU_IOAS_IOVA_RANGES", NR_IOVA_RANGES,
       "- @ioas +num - *ranges - - -" },
-    { "IOMMU_IOAS_MAP", NR_IOAS_MAP, "- flags @ioas - - - - - - -" },
-    { "IOMMU_IOAS_UNMAP", NR_IOAS_UNMAP, "- @ioas - - - -" },
+    { "IOMMU_IOAS_MAP", NR_IOAS_MAP,
+      "- flags @ioas - *memory - length - iova -" },
+    { "IOMMU_IOAS_UNMAP", NR_IOAS_UNMAP, "- @ioas iova - length -" },
     { "IOMMU_HWPT_ALLOC", NR_HWPT_ALLOC,
       "- flags @dev @pt <out - type len *ste - fault -" },
     { "IOMMU_GET_HW_INFO", NR_GET_HW_INFO,
@@ -27,20 +28,24 @@ static const IommufdRequest requests[] = {
     { "IOMMU_HWPT_INVALIDATE", NR_HWPT_INVALIDATE,
       "- @viommu *cmds - type len +num -" },
     { "IOMMU_VIOMMU_ALLOC", NR_VIOMMU_ALLOC,
-      "- flags type @dev @hwpt <out - - - -" },
+      "- flags type @dev @hwpt <out len - *page -" },
     { "IOMMU_VDEVICE_ALLOC", NR_VDEVICE_ALLOC, "- @viommu @dev <out sid -" },
     { "IOMMU_VEVENTQ_ALLOC", NR_VEVENTQ_ALLOC,
       "- flags @viommu type depth <out - -" },
+    { "IOMMU_HW_QUEUE_ALLOC", NR_HW_QUEUE_ALLOC,
+      "- flags @viommu type index <out iova - length -" },
+    { "mmap", NR_MMAP, "- @viommu length" },
+    { "munmap", NR_MUNMAP, "- @viommu length" },
     { "VFIO_DEVICE_BIND_IOMMUFD", NR_BIND, "- flags - <out" },
     { "VFIO_DEVICE_ATTACH_IOMMUFD_PT", NR_ATTACH, "- flags @pt" },
     { "VFIO_DEVICE_DETACH_IOMMUFD_PT", NR_DETACH, "- flags" },
 };
 
 /* What ids are */
-enum { UNKNOWN, DEVICE, IOAS, HWPT, NESTED, VIOMMU, VDEVICE, VEVENTQ };
+enum { UNKNOWN, DEVICE, IOAS, HWPT, NESTED, VIOMMU, VDEVICE, VEVENTQ, QUEUE };
 static const char *const kinds[] = {
     "unknown", "device", "ioas", "hwpt", "nested", "viommu", "vdevice",
-    "veventq",
+    "veventq", "hw-queue",
 };
 
 #define E(name) { name, #name }
@@ -51,7 +56,7 @@ static const struct {
     E(EPERM), E(ENOENT), E(EIO), E(E2BIG), E(EBADF), E(EAGAIN), E(ENOMEM),
     E(EFAULT), E(EBUSY), E(EEXIST), E(ENODEV), E(EINVAL), E(EMFILE), E(ENOTTY),
     E(ENOSPC), E(ERANGE), E(EBADFD), E(EOVERFLOW), E(EMSGSIZE), E(EOPNOTSUPP),
-    E(EADDRINUSE), E(ETIMEDOUT),
+    E(EADDRINUSE), E(ETIMEDOUT), E(ENXIO),
 };
 
 const char *iommufd_errno_name(int err)
@@ -156,6 +161,8 @@ static int kind_of(const IommufdRequest *r, int nested)
         return VDEVICE;
     case NR_VEVENTQ_ALLOC:
         return VEVENTQ;
+    case NR_HW_QUEUE_ALLOC:
+        return QUEUE;
     case NR_BIND:
         return DEVICE;
     default:
@@ -234,6 +241,11 @@ static void say_data(Text *text, const IommufdRequest *r, const uint32_t *w)
         /* struct iommu_viommu_arm_smmuv3_invalidate */
         if (w[5] == 16 && pointer(w + 2)) {
             say_commands(text, pointer(w + 2), w[6]);
+        }
+        break;
+    case NR_GET_HW_INFO:
+        if (w[1] & 1) {     /* IOMMU_HW_INFO_FLAG_INPUT_TYPE */
+            say_number(text, "in-type", w[6]);
         }
         break;
     }

@@ -22,8 +22,10 @@ enum {
     NR_DESTROY = 0x80, NR_IOAS_ALLOC, NR_IOVA_RANGES = 0x84, NR_IOAS_MAP,
     NR_IOAS_UNMAP, NR_HWPT_ALLOC = 0x89, NR_GET_HW_INFO,
     NR_HWPT_INVALIDATE = 0x8d, NR_VIOMMU_ALLOC = 0x90, NR_VDEVICE_ALLOC,
-    NR_VEVENTQ_ALLOC = 0x93,
+    NR_VEVENTQ_ALLOC = 0x93, NR_HW_QUEUE_ALLOC,
     NR_BIND = 118, NR_ATTACH, NR_DETACH,
+    /* Not ioctls, but told as if they were, with struct IommufdMapping */
+    NR_MMAP = 1, NR_MUNMAP,
 };
 
 #define IOMMUFD_REQUEST(nr) (';' << 8 | (nr))
@@ -50,11 +52,23 @@ const IommufdRequest *iommufd_request_by_name(const char *name);
 /* At which word of the request @name is, or -1; NULL: how many words it has */
 int iommufd_word_index(const IommufdRequest *r, const char *name);
 
+/* mmap and munmap of the registers that a virtual IOMMU has for its guest */
+typedef struct IommufdMapping {
+    uint32_t size;
+    uint32_t viommu;        /* 0: there is none at this offset */
+    uint32_t length;
+} IommufdMapping;
+
+static inline IommufdMapping iommufd_mapping(uint32_t viommu, uint32_t length)
+{
+    return (IommufdMapping) { sizeof(IommufdMapping), viommu, length };
+}
+
 /* The names of the ids of one iommufd; all 0 at first */
 typedef struct IommufdNames {
     uint8_t kind[4096];
     uint16_t number[4096];
-    uint16_t count[8];
+    uint16_t count[9];
 } IommufdNames;
 
 /* An id that was returned by a call that is not to be told */

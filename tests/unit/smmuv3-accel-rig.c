@@ -33,6 +33,12 @@
 
 const FakeSMMU host_smmu = { .name = "smmu3.0", .info = HOST_INFO };
 const FakeSMMU other_smmu = { .name = "smmu3.1", .info = HOST_INFO };
+const FakeSMMU cmdqv_smmu = {
+    .name = "smmu3.2",
+    .info = HOST_INFO,
+    .cmdqv = { .version = 1, .log2vcmdqs = 1, .log2vsids = 4 },
+    .interfaces = 3,
+};
 
 /* Stubs: the guest's memory, PCI, qdev, messages */
 
@@ -77,9 +83,41 @@ SMMUv3AccelCmdqvMode smmuv3_accel_cmdqv_mode(const SMMUv3AccelState *s)
     return cmdqv_mode;
 }
 
-const char *smmuv3_accel_cmdqv_why(const SMMUv3AccelState *s)
+const char *smmuv3_accel_cmdqv_why(SMMUv3AccelState *s)
 {
     return cmdqv_why;
+}
+
+/* The rest of a CMDQV, which nobody has here */
+
+bool smmuv3_accel_cmdqv_is_wanted(const SMMUv3AccelState *s)
+{
+    return ARM_SMMUV3(s)->cmdqv;
+}
+
+bool smmuv3_accel_cmdqv_is_pending(const SMMUv3AccelState *s)
+{
+    return false;
+}
+
+void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s)
+{
+}
+
+void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
+{
+}
+
+void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s)
+{
+}
+
+void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s)
+{
+}
+
+void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
+{
 }
 
 static long page_size = 4096;

@@ -22,6 +22,8 @@
 
 /* An SMMU that any guest can live with, and another one that is the same */
 extern const FakeSMMU host_smmu, other_smmu;
+/* Such a one with a CMDQV: two queues and 16 StreamIDs for each of 3 guests */
+extern const FakeSMMU cmdqv_smmu;
 
 typedef struct RigBus {
     PCIBus bus;

@@ -72,6 +72,39 @@ static void test_three_hosts(void)
     g_assert_cmpstr(one, ==, hosts[0]);
 }
 
+/* A CMDQV: what all have of it, and nothing if one has none */
+static void test_cmdqv(void)
+{
+    static const struct {
+        const char *params[3], *want;
+    } cases[] = {
+        { { "0x4011", "0x4011", "0x4011" }, "0x4011" },
+        { { "0x3031", "0x4011", "0x4021" }, "0x3011" },
+        { { "0x4031", "0x2031", "0x3021" }, "0x2021" },
+        { { "0x4011", NULL, "0x4011" }, NULL },
+        { { NULL, "0x4011", "0x4011" }, NULL },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_autofree char *out = NULL, *want = NULL;
+        char *texts[3];
+
+        for (int j = 0; j < 3; j++) {
+            const char *param = cases[i].params[j];
+
+            texts[j] = g_strconcat(MIDDLE, param ? ",cmdqv=on,cmdqv-param=" :
+                                   NULL, param, NULL);
+        }
+        want = g_strconcat(MIDDLE, cases[i].want ? ",cmdqv=on,cmdqv-param=" :
+                           NULL, cases[i].want, NULL);
+        out = baseline((const char *const *)texts, 3, &error_abort);
+        g_assert_cmpstr(out, ==, want);
+        for (int j = 0; j < 3; j++) {
+            g_free(texts[j]);
+        }
+    }
+}
+
 /*
  * Every field that a host device leaves a choice: two values, and which one is
  * left when one host has the one and one the other. By hand, from what the
@@ -291,6 +324,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/smmuv3-accel/baseline/three-hosts", test_three_hosts);
+    g_test_add_func("/smmuv3-accel/baseline/cmdqv", test_cmdqv);
     g_test_add_func("/smmuv3-accel/baseline/fields", test_fields);
     g_test_add_func("/smmuv3-accel/baseline/no-answer", test_no_answer);
     g_test_add_func("/smmuv3-accel/baseline/random-hosts", test_random_hosts);

@@ -843,6 +843,37 @@ static void test_compose_cmdqv(void)
                      SMMU_ACCEL_CMDQS_LINUX);
 }
 
+/* What keeps queues with QEMU on a host, as far as registers tell */
+static void test_software_queues(void)
+{
+    static const struct {
+        uint32_t param, host_param;
+        unsigned cmdqs, host_cmdqs;
+        const char *why;
+    } cases[] = {
+        { 0, 0, 19, 8, NULL },
+        { 0, 0x4011, 19, 8, NULL },
+        { 0x4011, 0x4011, 8, 8, NULL },
+        { 0x3011, 0x4021, 8, 19, NULL },
+        { 0x4011, 0x3011, 8, 8, NULL },     /* more slots than it has: used up */
+        { 0x4011, 0, 8, 8, "this SMMU has no CMDQV" },
+        { 0x4021, 0x4011, 8, 8, "this SMMU's CMDQV has fewer queues" },
+        { 0x4011, 0x4011, 9, 8, "this SMMU's IDR1.CMDQS is less" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        SMMUv3AccelRegs regs = { .cmdqv_param = cases[i].param };
+        SMMUv3AccelHostInfo host = { .cmdqv_param = cases[i].host_param };
+        const char *why;
+
+        regs.reg[SMMU_ACCEL_IDR1] = FIELD_DP32(0, IDR1, CMDQS, cases[i].cmdqs);
+        host.idr[1] = FIELD_DP32(0, IDR1, CMDQS, cases[i].host_cmdqs);
+        why = smmuv3_accel_regs_software_queues(&regs, &host);
+        g_assert_cmpint(!why, ==, !cases[i].why);
+        g_assert_true(!why || g_str_has_prefix(why, cases[i].why));
+    }
+}
+
 static void test_parse(void)
 {
     static const struct {
@@ -910,6 +941,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/idregs/compose/stage2", test_stage2_given);
     g_test_add_func("/smmuv3-accel/idregs/cmdqs", test_hardware_cmdqs);
     g_test_add_func("/smmuv3-accel/idregs/compose/cmdqv", test_compose_cmdqv);
+    g_test_add_func("/smmuv3-accel/idregs/software-queues",
+                    test_software_queues);
     g_test_add_func("/smmuv3-accel/idregs/text", test_text);
     g_test_add_func("/smmuv3-accel/idregs/parse", test_parse);
     return g_test_run();

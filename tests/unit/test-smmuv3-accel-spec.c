@@ -102,6 +102,14 @@ static void test_values(void)
     g_assert_cmpint(spec.ssidsize, ==, 20);
     g_assert_cmpint(spec.oas, ==, 48);
 
+    smmuv3_accel_spec_parse("idr3=0", &spec, &error_abort);
+    g_assert_cmpint(spec.cmdqv, ==, ON_OFF_AUTO_OFF);
+    g_assert_cmphex(spec.cmdqv_param, ==, 0);
+    smmuv3_accel_spec_parse("cmdqv=on,cmdqv-param=0x3021", &spec,
+                            &error_abort);
+    g_assert_cmpint(spec.cmdqv, ==, ON_OFF_AUTO_ON);
+    g_assert_cmphex(spec.cmdqv_param, ==, 0x3021);
+
     smmuv3_accel_spec_parse("ril=auto,ssidsize=auto,oas=auto", &spec,
                             &error_abort);
     g_assert_cmpint(spec.ril, ==, ON_OFF_AUTO_AUTO);
@@ -145,9 +153,11 @@ static void test_errors(void)
 {
 #define NOT_A_REG(v) "idr0 '" v "' is no number of 32 bits, such as " \
                      "idr0=0x1400 or idr0=5120"
-#define THOSE "those are idr0..idr5, iidr, aidr, ril, ats, ssidsize, oas"
+#define THOSE "those are idr0..idr5, iidr, aidr, ril, ats, ssidsize, oas, " \
+              "cmdqv, cmdqv-param"
 #define NO_ACCEL "without accel=on arm-smmuv3 is an emulated SMMU, whose " \
                  "registers cannot vary: add accel=on"
+#define NO_CMDQV "cmdqv-param needs cmdqv=on: add that, or remove it"
 #define NO_SECTION "no section [device \"...\"] with driver = " \
                    "\"arm-smmuv3-accel\", or with \"arm-smmuv3\" and " \
                    "accel = \"on\""
@@ -155,9 +165,9 @@ static void test_errors(void)
         const char *text, *error;
     } cases[] = {
         { "", "the specification is empty: give idr0..idr5, iidr, aidr, ril, "
-          "ats, ssidsize, oas" },
+          "ats, ssidsize, oas, cmdqv, cmdqv-param" },
         { "-device\n", "the specification is empty: give idr0..idr5, iidr, "
-          "aidr, ril, ats, ssidsize, oas" },
+          "aidr, ril, ats, ssidsize, oas, cmdqv, cmdqv-param" },
         { "idr0=", NOT_A_REG("") },
         { "idr0=x", NOT_A_REG("x") },
         { "idr0=-1", NOT_A_REG("-1") },
@@ -202,8 +212,21 @@ static void test_errors(void)
         { "{\"oas\": 44}", "oas is a string in JSON, such as "
           "\"oas\": \"auto\"" },
         { "{\"accel\": true}", NULL },
-        { "{\"cmdqv\": true}", "'cmdqv' is no option of arm-smmuv3-accel that "
-          "specifies registers: " THOSE },
+        { "{\"cmdqv\": true}", "cmdqv is a string in JSON, such as "
+          "\"cmdqv\": \"auto\"" },
+        { "{\"cmdqv\": \"on\", \"cmdqv-param\": 16401}", NULL },
+        { "{\"cmdqv\": \"on\", \"cmdqv-param\": \"0x4011\"}",
+          "cmdqv-param is a decimal number in JSON: \"cmdqv-param\": 16401" },
+        { "cmdqv=yes", "cmdqv 'yes' is none of 'on', 'off' and 'auto'" },
+        { "cmdqv=on,cmdqv-param=x", "cmdqv-param 'x' is no number of 32 bits, "
+          "such as cmdqv-param=0x1400 or cmdqv-param=5120" },
+        { "cmdqv-param=0x4011", NO_CMDQV },
+        { "cmdqv=off,cmdqv-param=0x4011", NO_CMDQV },
+        { "cmdqv=auto,cmdqv-param=0x4011", NULL },
+        { "cmdqv=on,cmdqv-param=0x4012", "cmdqv-param=0x4012: VER (bits 3 to "
+          "0) has to be 1; 0x4011 has two queues" },
+        { "cmdqv=on,cmdqv-param=0x4221", "cmdqv-param=0x4221: LOG2_VINTFS "
+          "(bits 11 to 8) is 0 for a guest; 0x4011 has two queues" },
         { "{\"driver\": \"pxb-pcie\"}", "these are options of 'pxb-pcie', "
           "not of arm-smmuv3-accel or arm-smmuv3,accel=on" },
         { "[device \"a\"]\ndriver = \"pxb-pcie\"", NO_SECTION },
@@ -287,7 +310,8 @@ static void parse_any(const char *text)
 static const char *const words[] = {
     "idr0", "idr1", "idr2", "idr3", "idr4", "idr5", "idr6", "iidr", "aidr",
     "ril", "ats", "ssidsize", "oas", "driver", "id", "bus", "host-smmu",
-    "arm-smmuv3-accel", "arm-smmuv3", "accel", "-device ",
+    "arm-smmuv3-accel", "arm-smmuv3", "accel", "-device ", "cmdqv",
+    "cmdqv-param", "0x4011",
     "=", ",", ",,", "0x", "0", "1", "2", "20",
     "44", "0xd44101a", "0x2730010", "0x1400", "0x74", "4294967295",
     "4294967296", "on", "off", "auto", "{", "}", "[", "]", ":", "\"", "#",
@@ -331,7 +355,7 @@ static void test_fuzz(void)
         "{\"driver\": \"arm-smmuv3-accel\", \"idr0\": 222564378, "
         "\"ril\": \"on\"}",
         "[device \"s\"]\ndriver = \"arm-smmuv3-accel\"\nidr0 = \"0x1\"\n",
-        "arm-smmuv3,accel=on,ats=on", "{\"driver\": \"arm-smmuv3\", "
+        "arm-smmuv3,accel=on,ats=on,cmdqv=on,cmdqv-param=0x4011", "{\"driver\": \"arm-smmuv3\", "
         "\"accel\": true, \"oas\": \"48\"}",
         NULL,
     };

@@ -130,6 +130,12 @@ def root_user(host):
               "CapEff:\t000001ffffffffff")
 
 
+def cmdqv(host, name="NVDA200C:00"):
+    """A block of command queues, and a kernel that has a driver for it"""
+    host.dir(f"sys/bus/platform/devices/{name}")
+    host.put(f"boot/config-{RELEASE}", CONFIG + "CONFIG_TEGRA241_CMDQV=y\n")
+
+
 # What is done, level and topic of the line, a part of its text, and of its cure
 CASES = (
     (lambda h: None, "ok", "kernel", "Linux 7.2.0-arm64", ""),
@@ -209,6 +215,21 @@ CASES = (
                 h.put("sys/kernel/mm/transparent_hugepage/enabled",
                       "always [madvise] never")), "ok", "hugepages",
      "transparent", ""),
+    (cmdqv, "ok", "cmdqv", "NVDA200C:00: command queues in hardware, with "
+     "cmdqv=on", ""),
+    (lambda h: cmdqv(h, "5200000.cmdqv"), "ok", "cmdqv", "5200000.cmdqv", ""),
+    (lambda h: (cmdqv(h), h.put("proc/sys/kernel/osrelease", "6.16.1\n")),
+     "note", "cmdqv", "Linux 6.16.1 gives guests none",
+     "boot Linux 6.17 or later"),
+    (lambda h: (cmdqv(h), h.put(f"boot/config-{RELEASE}", CONFIG)), "note",
+     "cmdqv", "CONFIG_TEGRA241_CMDQV", "scripts/config -e TEGRA241_CMDQV;"),
+    (lambda h: (cmdqv(h), no_config(h)), "ok", "cmdqv", "NVDA200C:00", ""),
+    (cmdqv, "ok", "hugepages", "512 free ones of 2048 kB; a guest's command "
+     "queues can be as large as one", ""),
+    (lambda h: (cmdqv(h), h.drop("proc/meminfo"),
+                h.put("sys/kernel/mm/transparent_hugepage/enabled",
+                      "always [madvise] never")), "ok", "hugepages",
+     "command queues can have 256 entries", ""),
 )
 
 
@@ -257,6 +278,8 @@ def no_device():
         host.drop(f"sys/bus/pci/drivers/vfio-pci/{BDF}")
         out = run(f"--root={where}", status=0)[0]
         assert "-> type smmuv3-spec doctor BDF, with an address" in out, out
+        # what a host does not need is not missed
+        assert "cmdqv" not in out and "queues" not in out, out
 
 
 def no_rights():

@@ -108,8 +108,17 @@ BAD = (
     ("hostdev", driver("<driver pciBus='1' ril='on'/>"),
      [(13, "iommu", "no SMMU here is accelerated"),
       (26, "ril", "refuses it without accel='on'")]),
-    ("hostdev", driver("<driver pciBus='1' accel='on' cmdqv='on'/>"),
-     [(26, "cmdqv", "this QEMU has no command queues in hardware")]),
+    ("hostdev", driver("<driver pciBus='1' accel='on' cmdqv='auto'/>"),
+     [(26, "cmdqv", "refuses 'auto': write 'on' or 'off', or leave it out")]),
+    ("hostdev", driver("<driver pciBus='1' cmdqv='on'/>"),
+     [(13, "iommu", "no SMMU here is accelerated"),
+      (26, "cmdqv", "refuses it without accel='on'")]),
+    ("hostdev", override("<qemu:property name='cmdqv-param' type='string' "
+                         "value='16401'/>"),
+     [(36, "cmdqv-param", "QEMU wants a number: write type='unsigned'")]),
+    ("hostdev", override("<qemu:property name='cmdqv-param' type='unsigned' "
+                         "value='16401'/>"),
+     [(26, "arm-smmuv3", "cmdqv-param needs cmdqv=on")]),
     ("hostdev", driver("<driver pciBus='1' accel='on' caching_mode='on'/>"),
      [(26, "caching_mode", "refuses it for an smmuv3: remove it")]),
     ("hostdev", [("</iommu>", "</iommu><iommu model='virtio'/>")],
@@ -266,6 +275,20 @@ def good():
         assert run("check", "-", text=read(name))[0] == want.replace(path, "-")
 
 
+def cmdqv():
+    """Command queues in hardware: good, if libvirt has the attribute"""
+    text = read("hostdev").replace("oas='44'/>", "oas='44' cmdqv='on'/>")
+    assert not findings(text)
+    assert (26, "cmdqv") in [f[:2] for f in findings(
+        text, "--libvirt=12.6.0", status=1)]
+    text = text.replace(*SPECIFIED).replace(
+        "</domain>", "<qemu:override><qemu:device alias='iommu0'>"
+        "<qemu:frontend><qemu:property name='cmdqv-param' type='unsigned' "
+        "value='16401'/></qemu:frontend></qemu:device></qemu:override>"
+        "</domain>")
+    assert not findings(text)
+
+
 def bad(case):
     """One mistake"""
     name, edits, want = case
@@ -381,8 +404,9 @@ def manual():
 
 def main():
     """Run all of it"""
-    tests = [(test.__doc__, test) for test in (good, old_libvirt, no_domain,
-                                               odd_files, with_device, manual)]
+    tests = [(test.__doc__, test) for test in (good, cmdqv, old_libvirt,
+                                               no_domain, odd_files,
+                                               with_device, manual)]
     tests += [(f"{case[0]}: {case[2][0][1]}: {case[2][0][2] or 'advice'}",
                lambda case=case: bad(case)) for case in BAD]
     print(f"1..{len(tests)}")

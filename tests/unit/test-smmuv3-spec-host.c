@@ -18,6 +18,8 @@ static struct {
     int err;
     uint32_t type, iidr;
     uint64_t last;
+    int cmdqv_err;
+    struct iommu_hw_info_tegra241_cmdqv cmdqv;
     uint32_t next_id;
     int objects;
 } kernel;
@@ -51,6 +53,14 @@ int spec_hw_info(int iommufd, uint32_t dev_id, uint32_t *type,
     info->iidr = kernel.iidr;
     info->aidr = 3;
     return step(SPEC_HW_INFO, NULL);
+}
+
+int spec_cmdqv_info(int iommufd, uint32_t dev_id,
+                    struct iommu_hw_info_tegra241_cmdqv *info)
+{
+    g_assert_cmpuint(dev_id, ==, 77);
+    *info = kernel.cmdqv;
+    return kernel.cmdqv_err;
 }
 
 int spec_ioas_alloc(int iommufd, uint32_t *ioas_id)
@@ -118,6 +128,44 @@ static void test_ask(void)
     g_assert_cmpint(ask(&host, &error_abort), ==, SPEC_YES);
     g_assert_cmpuint(host.info.oas_bits, ==, 0);
     spec_host_clear(&host);
+}
+
+/* What a guest's PARAM can be; to have none is no failure */
+static void test_ask_cmdqv(void)
+{
+    static const struct {
+        int err;
+        uint8_t version, log2vcmdqs, log2vsids;
+        uint32_t param;
+    } cases[] = {
+        { 0, 1, 1, 4, 0x4011 },
+        { 0, 1, 3, 2, 0x2031 },
+        { 0, 1, 0, 0, 0x0001 },
+        { -EOPNOTSUPP, 0, 0, 0, 0 },
+        { -ENODEV, 1, 1, 4, 0 },
+        { 0, 2, 1, 4, 0 },          /* nobody knows that version */
+        { 0, 1, 8, 4, 0 },          /* more than there can be */
+        { 0, 1, 1, 5, 0 },
+        { 0, 17, 1, 4, 0 },
+        { 0, 1, 17, 4, 0 },
+        { 0, 1, 1, 20, 0 },
+    };
+
+    kernel.err = 0;
+    kernel.type = IOMMU_HW_INFO_TYPE_ARM_SMMUV3;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        SpecHost host = { 0 };
+
+        kernel.cmdqv_err = cases[i].err;
+        kernel.cmdqv.version = cases[i].version;
+        kernel.cmdqv.log2vcmdqs = cases[i].log2vcmdqs;
+        kernel.cmdqv.log2vsids = cases[i].log2vsids;
+        g_test_message("case %zu", i);
+        g_assert_cmpint(ask(&host, &error_abort), ==, SPEC_YES);
+        g_assert_cmphex(host.info.cmdqv_param, ==, cases[i].param);
+        spec_host_clear(&host);
+    }
+    kernel.cmdqv_err = -EOPNOTSUPP;
 }
 
 #define DEV "0000:03:00.0 (smmu3.0x9050000): "
@@ -318,6 +366,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/smmuv3-spec/host/ask", test_ask);
+    g_test_add_func("/smmuv3-spec/host/ask-cmdqv", test_ask_cmdqv);
     g_test_add_func("/smmuv3-spec/host/ask-fails", test_ask_fails);
     g_test_add_func("/smmuv3-spec/host/open-fails", test_open_fails);
     g_test_add_func("/smmuv3-spec/host/find", test_find);

@@ -127,6 +127,45 @@ def dropin():
     assert "specification number 2 lacks idr0, idr1, idr3, idr5" in err, err
 
 
+QUEUES = ",cmdqv=on,cmdqv-param=0x4011"
+
+
+def cmdqv():
+    """A CMDQV: decode, baseline, formats"""
+    line = "cmdqv  0x00004011  VER=1 queues=2 StreamIDs=16"
+    same(run("decode", COMMON + QUEUES)[0], DECODED + line + "\n")
+    same(run("decode", COMMON + ",cmdqv=on")[0],
+         DECODED + line + ", or as a host device at start has\n")
+    same(run("decode", COMMON + ",cmdqv=auto")[0],
+         DECODED + "cmdqv  if the SMMU of a host device at start has one\n")
+    out = json.loads(run("decode", "--json", COMMON + QUEUES)[0])
+    same(out["spec"], COMMON + QUEUES)
+    same((out["device"]["cmdqv"], out["device"]["cmdqv-param"]), ("on", 16401))
+    # what it prints, it reads
+    same(json.loads(run("decode", "--json", json.dumps(out["device"]))[0])
+         ["spec"], out["spec"])
+    for number, host in enumerate(HOSTS):
+        all_but_one = [h + QUEUES for h in HOSTS if h != host]
+        same(run("baseline", host, *all_but_one)[0], COMMON + "\n")
+        limits = json.loads(run("baseline", "--json", host, *all_but_one)[0])
+        same((number, limits["limits"]["cmdqv"]), (number, ["number 1"]))
+    same(run("baseline", *(h + QUEUES for h in HOSTS))[0],
+         COMMON + QUEUES + "\n")
+    # with a smaller queue that fits into the smallest page, if not given
+    out = run("decode", "arm-smmuv3,accel=on,cmdqv=on")[0]
+    assert "EVENTQS=19 CMDQS=8\n" in out, out
+    out = run("decode", "--format=libvirt", COMMON + QUEUES)[0]
+    assert "oas='44' cmdqv='on'/>" in out and \
+        "name='cmdqv-param' type='unsigned' value='16401'/>" in out, out
+    out = run("decode", "--format=libvirt", "accel=on,cmdqv=on")[0]
+    assert "<driver pciBus='1' accel='on' cmdqv='on'/>" in out and \
+        "qemu:" not in out, out
+    out = run("decode", "--format=kubevirt", COMMON + QUEUES)[0]
+    assert f"{COMMON}{QUEUES}\n" in out, out
+    err = run("decode", "cmdqv-param=0x4011", status=2)[1]
+    assert "cmdqv-param needs cmdqv=on" in err, err
+
+
 LIBVIRT = """\
 <!--
   What 3 hosts have in common, for libvirt 12.7.0 or later.
@@ -382,7 +421,7 @@ def usage():
 
 def main():
     """Run all of it"""
-    tests = (decode, decode_json, dropin, for_libvirt, for_kubevirt, formats,
+    tests = (decode, decode_json, dropin, cmdqv, for_libvirt, for_kubevirt, formats,
              wrong_specs, baseline, files, no_baseline,
              no_host, fields, manual, usage)
     print(f"1..{len(tests)}")

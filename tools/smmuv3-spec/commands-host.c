@@ -39,6 +39,7 @@ SpecStatus command_host(char **args, int n, const SpecOptions *o, Error **errp)
     SpecStatus status;
 
     smmuv3_accel_spec_init(&spec);
+    spec.cmdqv = ON_OFF_AUTO_AUTO;
     status = try_host(args[0], &spec, &host, &regs, &differences, errp);
     if (differences) {
         error_propagate(errp, differences);
@@ -80,7 +81,9 @@ static SpecStatus check_host(const char *bdf, const SMMUv3AccelSpec *spec,
 
     if (!status) {
         later = try_later(spec, &host);
-        report_check(&host, at_start ? error_get_pretty(at_start) : NULL,
+        report_check(&host, smmuv3_accel_regs_software_queues(&regs,
+                                                              &host.info),
+                     at_start ? error_get_pretty(at_start) : NULL,
                      later ? error_get_pretty(later) : NULL, json);
         status = at_start || later ? SPEC_NO : SPEC_YES;
     }

@@ -8,6 +8,7 @@
 #include "qapi/error.h"
 #include "qemu/bitops.h"
 #include "doctor.h"
+#include "hw/arm/smmuv3-cmdqv.h"
 
 #define DEVICES "/sys/bus/pci/devices/"
 
@@ -110,6 +111,27 @@ static void say_nests(Doctor *d, const SpecHost *host)
                                : product == 0x487 ? " (MMU-700)" : ""), NULL);
 }
 
+/* What guests get of it; that there is none is worth a line if it is there */
+static void say_cmdqv(Doctor *d, const SpecHost *host)
+{
+    uint32_t param = host->info.cmdqv_param;
+
+    if (param) {
+        doctor_say(d, DOCTOR_OK, "queues",
+                   g_strdup_printf("%s has %u command queues for each guest: "
+                                   "cmdqv=on,cmdqv-param=0x%x", host->smmu,
+                                   1U << FIELD_EX32(param, CMDQV_PARAM,
+                                                    LOG2_VCMDQS), param),
+                   NULL);
+    } else if (d->cmdqv) {
+        doctor_say(d, DOCTOR_NOTE, "queues",
+                   g_strdup_printf("%s has no command queues for guests",
+                                   host->smmu),
+                   g_strdup("type dmesg | grep -i cmdqv on this host for the "
+                            "reason; QEMU executes the queues of cmdqv=on"));
+    }
+}
+
 static void ask(Doctor *d, SpecHost *host)
 {
     Error *err = NULL;
@@ -127,6 +149,7 @@ static void ask(Doctor *d, SpecHost *host)
         say_error(d, "nesting", status, err);
     } else {
         say_nests(d, host);
+        say_cmdqv(d, host);
     }
 }
 

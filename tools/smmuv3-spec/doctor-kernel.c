@@ -8,8 +8,6 @@
 #include <zlib.h>
 #include "doctor.h"
 
-#define VERSION(major, minor) ((major) * 1000 + (minor))
-
 /* Whether what follows can help */
 static bool check_arch(Doctor *d)
 {
@@ -32,7 +30,7 @@ static bool check_arch(Doctor *d)
 
 static void check_version(Doctor *d)
 {
-    unsigned major, minor, version;
+    unsigned major, minor;
 
     d->release = doctor_read(d, "/proc/sys/kernel/osrelease");
     if (!d->release || sscanf(d->release, "%5u.%5u", &major, &minor) != 2) {
@@ -41,13 +39,13 @@ static void check_version(Doctor *d)
                    g_strdup("mount /proc"));
         return;
     }
-    version = VERSION(major, minor);
-    if (version < VERSION(6, 13)) {
+    d->version = KERNEL(major, minor);
+    if (d->version < KERNEL(6, 13)) {
         doctor_say(d, DOCTOR_BAD, "kernel",
                    g_strdup_printf("Linux %s does not nest on SMMUv3",
                                    d->release),
                    g_strdup("boot Linux 6.13 or later"));
-    } else if (version < VERSION(6, 15)) {
+    } else if (d->version < KERNEL(6, 15)) {
         doctor_say(d, DOCTOR_NOTE, "kernel",
                    g_strdup_printf("Linux %s does not report faults of devices "
                                    "to the guest", d->release),
@@ -109,21 +107,31 @@ static const struct {
     { "ARM_SMMU_V3_IOMMUFD", " -e ARM_SMMU_V3_IOMMUFD" },
 };
 
-static bool is_set(const char *config, const char *name)
+bool doctor_config_has(const Doctor *d, const char *name)
 {
     g_autofree char *yes = g_strdup_printf("\nCONFIG_%s=y\n", name);
     g_autofree char *module = g_strdup_printf("\nCONFIG_%s=m\n", name);
 
-    return strstr(config, yes) || strstr(config, module);
+    return strstr(d->config, yes) || strstr(d->config, module);
 }
 
-static void check_symbols(Doctor *d, const char *config, const char *where)
+char *doctor_config_cure(const Doctor *d, const char *enable)
+{
+    return g_strdup_printf("boot a kernel with them; to build one, type in "
+                           "its source: cp %s .config; scripts/config%s; "
+                           "make olddefconfig; make bindeb-pkg",
+                           d->release && strstr(d->config_path, "/boot/") ?
+                           d->config_path : "/boot/config-$(uname -r)",
+                           enable);
+}
+
+static void check_symbols(Doctor *d)
 {
     g_autoptr(GString) off = g_string_new(NULL);
     g_autoptr(GString) type = g_string_new(NULL);
 
     for (size_t i = 0; i < ARRAY_SIZE(symbols); i++) {
-        if (!is_set(config, symbols[i].name)) {
+        if (!doctor_config_has(d, symbols[i].name)) {
             g_string_append_printf(off, "%sCONFIG_%s", off->len ? ", " : "",
                                    symbols[i].name);
             g_string_append(type, symbols[i].enable);
@@ -131,25 +139,20 @@ static void check_symbols(Doctor *d, const char *config, const char *where)
     }
     if (!off->len) {
         doctor_say(d, DOCTOR_OK, "config",
-                   g_strdup_printf("%s has what is needed", where), NULL);
+                   g_strdup_printf("%s has what is needed", d->config_path),
+                   NULL);
         return;
     }
     doctor_say(d, DOCTOR_BAD, "config",
-               g_strdup_printf("not in %s: %s", where, off->str),
-               g_strdup_printf("boot a kernel with them; to build one, type in "
-                               "its source: cp %s .config; scripts/config%s; "
-                               "make olddefconfig; make bindeb-pkg",
-                               d->release && strstr(where, "/boot/") ? where :
-                               "/boot/config-$(uname -r)", type->str));
+               g_strdup_printf("not in %s: %s", d->config_path, off->str),
+               doctor_config_cure(d, type->str));
 }
 
 static void check_config(Doctor *d)
 {
-    g_autofree char *where = NULL;
-    g_autofree char *config = find_config(d, &where);
-
-    if (config) {
-        check_symbols(d, config, where);
+    d->config = find_config(d, &d->config_path);
+    if (d->config) {
+        check_symbols(d);
     } else {
         doctor_say(d, DOCTOR_UNSEEN, "config",
                    g_strdup_printf("neither /proc/config.gz nor "

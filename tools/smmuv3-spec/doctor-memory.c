@@ -69,6 +69,11 @@ static void check_memlock(Doctor *d)
     }
 }
 
+/* Hardware reads a queue in one piece of the host's memory */
+#define QUEUES "; a guest's command queues can be as large as one of them"
+#define QUEUES_256 "; a guest's command queues can have 256 entries, which " \
+                   "are enough; reserved ones allow for more"
+
 static void check_hugepages(Doctor *d)
 {
     g_autofree char *pages = field(d, "/proc/meminfo", "HugePages_Free:");
@@ -79,11 +84,13 @@ static void check_hugepages(Doctor *d)
 
     if (n) {
         doctor_say(d, DOCTOR_OK, "hugepages",
-                   g_strdup_printf("%" PRIu64 " free ones of %s", n,
-                                   size ?: "?"), NULL);
+                   g_strdup_printf("%" PRIu64 " free ones of %s%s", n,
+                                   size ?: "?", d->cmdqv ? QUEUES : ""),
+                   NULL);
     } else if (thp && !strstr(thp, "[never]")) {
         doctor_say(d, DOCTOR_OK, "hugepages",
-                   g_strdup_printf("transparent: %s", thp), NULL);
+                   g_strdup_printf("transparent: %s%s", thp,
+                                   d->cmdqv ? QUEUES_256 : ""), NULL);
     } else {
         doctor_say(d, DOCTOR_NOTE, "hugepages",
                    g_strdup("neither reserved nor transparent: plugging takes "

@@ -11,8 +11,7 @@
 
 #define CLASS "/sys/class/iommu"
 
-/* Sorted names in a directory, or an empty array; g_ptr_array_unref() */
-static GPtrArray *names(const Doctor *d, const char *path)
+GPtrArray *doctor_names(const Doctor *d, const char *path)
 {
     g_autofree char *full = g_strconcat(d->root, path, NULL);
     g_autoptr(GDir) dir = g_dir_open(full, 0, NULL);
@@ -43,7 +42,7 @@ static char *join(const GPtrArray *all, const char *prefix)
 /* Whether what follows is of interest */
 static bool check_present(Doctor *d)
 {
-    g_autoptr(GPtrArray) all = names(d, CLASS);
+    g_autoptr(GPtrArray) all = doctor_names(d, CLASS);
     g_autofree char *smmus = join(all, "smmu3.");
     g_autofree char *any = join(all, "");
 

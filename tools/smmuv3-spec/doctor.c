@@ -131,6 +131,7 @@ SpecStatus doctor_run(const char *root, const char *bdf, bool json,
     g_array_set_clear_func(d.lines, clear_line);
     doctor_check_kernel(&d);
     doctor_check_smmu(&d);
+    doctor_check_cmdqv(&d);
     doctor_check_device(&d);
     doctor_check_memory(&d);
     bad = count_bad(&d);
@@ -141,5 +142,7 @@ SpecStatus doctor_run(const char *root, const char *bdf, bool json,
     }
     g_array_free(d.lines, true);
     g_free(d.release);
+    g_free(d.config);
+    g_free(d.config_path);
     return bad ? SPEC_NO : SPEC_YES;
 }

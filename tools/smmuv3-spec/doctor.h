@@ -28,6 +28,10 @@ typedef struct Doctor {
     const char *root;       /* "" for this host */
     const char *bdf;        /* or NULL */
     char *release;          /* of the kernel, "7.2.0-arm64" */
+    unsigned version;       /* of it, as KERNEL() has it; 0: not known */
+    char *config;           /* of it, after a line end; NULL: not known */
+    char *config_path;
+    bool cmdqv;             /* there is a CMDQV, not necessarily for guests */
     GArray *lines;          /* DoctorLine */
 } Doctor;
 
@@ -51,9 +55,18 @@ bool doctor_exists(const Doctor *d, const char *path);
 /* A line about the rights on a file in /dev */
 void doctor_check_access(Doctor *d, const char *topic, const char *path);
 
+#define KERNEL(major, minor) ((major) * 1000 + (minor))
+/* Whether the configuration has it, built in or as a module */
+bool doctor_config_has(const Doctor *d, const char *name);
+/* What to type for a kernel with what scripts/config sets by @enable; g_free */
+char *doctor_config_cure(const Doctor *d, const char *enable);
+/* Sorted names in a directory, or an empty array; g_ptr_array_unref() */
+GPtrArray *doctor_names(const Doctor *d, const char *path);
+
 /* What is looked at, in this order */
 void doctor_check_kernel(Doctor *d);        /* doctor-kernel.c */
 void doctor_check_smmu(Doctor *d);          /* doctor-smmu.c */
+void doctor_check_cmdqv(Doctor *d);         /* doctor-cmdqv.c */
 void doctor_check_device(Doctor *d);        /* doctor-device.c */
 void doctor_check_memory(Doctor *d);        /* doctor-memory.c */
 

@@ -162,10 +162,7 @@ static void check_accel_options(Domain *d, Smmu *smmu, const xmlNode *driver)
                check_size(d, driver, "ssidsize", smmuv3_accel_parse_ssidsize));
     add_option(d, smmu, driver, "oas",
                check_size(d, driver, "oas", smmuv3_accel_parse_oas));
-    if (domain_attr(driver, "cmdqv")) {
-        domain_wrong(d, driver, "cmdqv", "this QEMU has no command queues in "
-                     "hardware, and libvirt refuses the domain: remove it");
-    }
+    add_option(d, smmu, driver, "cmdqv", check_on_off(d, driver, "cmdqv"));
 }
 
 static void check_driver(Domain *d, Smmu *smmu, const xmlNode *driver)

@@ -189,6 +189,7 @@ static void check_property(Domain *d, Smmu *smmu, const xmlNode *property)
     for (int i = 0; i < SMMU_ACCEL_NR_REGS; i++) {
         reg |= !strcmp(name, smmuv3_accel_reg_name(i));
     }
+    reg |= !strcmp(name, "cmdqv-param");
     if (reg && strcmp(type, "unsigned")) {
         domain_wrong(d, property, name, "QEMU wants a number: write "
                      "type='unsigned'");

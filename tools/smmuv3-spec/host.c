@@ -8,6 +8,7 @@
 #include "qapi/error.h"
 #include "qemu/host-utils.h"
 #include <linux/iommufd.h>
+#include "hw/arm/smmuv3-cmdqv.h"
 #include "smmuv3-spec.h"
 
 /* Finding it in sysfs */
@@ -124,6 +125,19 @@ void spec_host_clear(SpecHost *host)
 
 /* Asking the kernel */
 
+/*
+ * What a guest's PARAM can be. No error says more than that there is none for
+ * guests, with which an SMMU nests as well.
+ */
+static uint32_t read_cmdqv(int iommufd, uint32_t dev_id)
+{
+    struct iommu_hw_info_tegra241_cmdqv info = { 0 };
+
+    return spec_cmdqv_info(iommufd, dev_id, &info) ? 0 :
+           smmuv3_cmdqv_guest_param(info.version, info.log2vcmdqs,
+                                    info.log2vsids);
+}
+
 static SpecStatus read_info(SpecHost *host, int iommufd, uint32_t dev_id,
                             Error **errp)
 {
@@ -140,6 +154,7 @@ static SpecStatus read_info(SpecHost *host, int iommufd, uint32_t dev_id,
     memcpy(host->info.idr, info.idr, sizeof(host->info.idr));
     host->info.iidr = info.iidr;
     host->info.aidr = info.aidr;
+    host->info.cmdqv_param = read_cmdqv(iommufd, dev_id);
     return SPEC_YES;
 }
 

@@ -43,6 +43,21 @@ int spec_hw_info(int iommufd, uint32_t dev_id, uint32_t *type,
     return ret;
 }
 
+int spec_cmdqv_info(int iommufd, uint32_t dev_id,
+                    struct iommu_hw_info_tegra241_cmdqv *info)
+{
+    struct iommu_hw_info get = {
+        .size = sizeof(get),
+        .flags = IOMMU_HW_INFO_FLAG_INPUT_TYPE,
+        .dev_id = dev_id,
+        .data_len = sizeof(*info),
+        .data_uptr = (uintptr_t)info,
+        .in_data_type = IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV,
+    };
+
+    return call(iommufd, IOMMU_GET_HW_INFO, &get);
+}
+
 int spec_ioas_alloc(int iommufd, uint32_t *ioas_id)
 {
     struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };

@@ -52,6 +52,9 @@ static void only_attributes(const SMMUv3AccelSpec *spec, SMMUv3AccelSpec *out)
             g_string_append_printf(text, ",%s=%s", attributes[i], value);
         }
     }
+    if (spec->cmdqv == ON_OFF_AUTO_ON) {
+        g_string_append(text, ",cmdqv=on");
+    }
     smmuv3_accel_spec_parse(text->str, out, &error_abort);
 }
 
@@ -135,6 +138,10 @@ static void print_override(const SMMUv3AccelSpec *spec)
                    spec->reg[reg]);
         }
     }
+    if (spec->cmdqv_param) {
+        printf("        <qemu:property name='cmdqv-param' type='unsigned' "
+               "value='%u'/>\n", spec->cmdqv_param);
+    }
     printf("      </qemu:frontend>\n"
            "    </qemu:device>\n"
            "  </qemu:override>\n");
@@ -147,7 +154,7 @@ static bool gives_registers(const SMMUv3AccelSpec *spec)
             return true;
         }
     }
-    return false;
+    return spec->cmdqv_param;
 }
 
 /* Well-formed as a whole, and each part at its place */
@@ -175,6 +182,9 @@ void report_libvirt(const SMMUv3AccelSpec *spec, const char *of)
         if (value && strcmp(value, "auto")) {
             printf(" %s='%s'", attributes[i], value);
         }
+    }
+    if (spec->cmdqv == ON_OFF_AUTO_ON) {
+        printf(" cmdqv='on'");
     }
     printf("/>\n"
            "    </iommu>\n"

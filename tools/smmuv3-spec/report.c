@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qobject/json-writer.h"
+#include "hw/arm/smmuv3-cmdqv.h"
 #include "smmuv3-spec.h"
 
 /* Prints what was written and frees @json */
@@ -30,6 +31,10 @@ static void write_device(JSONWriter *json, const SMMUv3AccelRegs *regs)
             json_writer_uint64(json, smmuv3_accel_reg_name(reg),
                                regs->reg[reg]);
         }
+    }
+    if (regs->cmdqv_param) {
+        json_writer_str(json, "cmdqv", "on");
+        json_writer_uint64(json, "cmdqv-param", regs->cmdqv_param);
     }
     json_writer_end_object(json);
 }
@@ -111,6 +116,19 @@ static void print_reg(const SMMUv3AccelRegs *regs, SMMUv3AccelReg reg)
            *fields ? "  " : "", fields);
 }
 
+static void print_cmdqv(const SMMUv3AccelSpec *spec, uint32_t param)
+{
+    if (spec->cmdqv == ON_OFF_AUTO_AUTO) {
+        printf("cmdqv  if the SMMU of a host device at start has one\n");
+    } else if (param) {
+        printf("cmdqv  0x%08x  VER=%u queues=%u StreamIDs=%u%s\n", param,
+               FIELD_EX32(param, CMDQV_PARAM, VER),
+               1U << FIELD_EX32(param, CMDQV_PARAM, LOG2_VCMDQS),
+               1U << FIELD_EX32(param, CMDQV_PARAM, LOG2_SIDS),
+               spec->cmdqv_param ? "" : ", or as a host device at start has");
+    }
+}
+
 static void decode_text(const SMMUv3AccelSpec *spec,
                         const SMMUv3AccelRegs *regs)
 {
@@ -122,6 +140,7 @@ static void decode_text(const SMMUv3AccelSpec *spec,
             print_reg(regs, reg);
         }
     }
+    print_cmdqv(spec, regs->cmdqv_param);
     if (missing) {
         printf("from the first host device: %s%s%s\n", missing,
                extra ? ", with " : "", extra ?: "");
@@ -186,6 +205,7 @@ static void write_host(JSONWriter *json, const SpecHost *host)
     json_writer_str(json, "host-device", host->bdf);
     json_writer_str(json, "host-smmu", host->smmu);
     json_writer_uint64(json, "stage2-bits", host->info.oas_bits);
+    json_writer_uint64(json, "cmdqv-param", host->info.cmdqv_param);
 }
 
 void report_host(const SpecHost *host, const SMMUv3AccelRegs *regs, bool json)
@@ -218,8 +238,8 @@ static void write_differences(JSONWriter *json, const char *name,
     json_writer_end_array(json);
 }
 
-void report_check(const SpecHost *host, const char *differences,
-                  const char *later, bool json)
+void report_check(const SpecHost *host, const char *queues,
+                  const char *differences, const char *later, bool json)
 {
     JSONWriter *writer;
 
@@ -229,6 +249,9 @@ void report_check(const SpecHost *host, const char *differences,
                    later ? " if it is there at start, not if it is plugged "
                            "later" : "");
         }
+        if (!differences && queues) {
+            printf("  its command queues stay with QEMU: %s\n", queues);
+        }
         return;
     }
     writer = json_writer_new(true);
@@ -236,6 +259,7 @@ void report_check(const SpecHost *host, const char *differences,
     write_host(writer, host);
     json_writer_bool(writer, "fits", !differences && !later);
     json_writer_bool(writer, "fits-at-start", !differences);
+    json_writer_str(writer, "software-queues", queues ?: "");
     write_differences(writer, "differences", differences ?: later);
     json_writer_end_object(writer);
     print_json(writer);
@@ -272,6 +296,28 @@ static void write_limit(JSONWriter *json, const SMMUv3AccelNamedRegs *named,
     json_writer_end_array(json);
 }
 
+/* The same for a CMDQV */
+static void write_cmdqv_limit(JSONWriter *json,
+                              const SMMUv3AccelNamedRegs *named, size_t n,
+                              uint32_t param)
+{
+    size_t limiting = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        limiting += named[i].regs.cmdqv_param == param;
+    }
+    if (limiting == n) {
+        return;
+    }
+    json_writer_start_array(json, "cmdqv");
+    for (size_t i = 0; i < n; i++) {
+        if (named[i].regs.cmdqv_param == param) {
+            json_writer_str(json, NULL, named[i].name);
+        }
+    }
+    json_writer_end_array(json);
+}
+
 static void baseline_json(const SMMUv3AccelNamedRegs *named, size_t n,
                           const SMMUv3AccelRegs *regs)
 {
@@ -289,6 +335,7 @@ static void baseline_json(const SMMUv3AccelNamedRegs *named, size_t n,
             write_limit(json, named, n, regs, &rules[i]);
         }
     }
+    write_cmdqv_limit(json, named, n, regs->cmdqv_param);
     json_writer_end_object(json);
     json_writer_end_object(json);
     print_json(json);

@@ -83,10 +83,14 @@ SpecStatus spec_explain(SpecStep step, int err, const SpecHost *host,
  * here.
  */
 struct iommu_hw_info_arm_smmuv3;
+struct iommu_hw_info_tegra241_cmdqv;
 
 int spec_bind(int cdev, int iommufd, uint32_t *dev_id);
 int spec_hw_info(int iommufd, uint32_t dev_id, uint32_t *type,
                  struct iommu_hw_info_arm_smmuv3 *info);
+/* -EOPNOTSUPP: the SMMU has no CMDQV, or the kernel is older than 6.17 */
+int spec_cmdqv_info(int iommufd, uint32_t dev_id,
+                    struct iommu_hw_info_tegra241_cmdqv *info);
 int spec_ioas_alloc(int iommufd, uint32_t *ioas_id);
 int spec_stage2_alloc(int iommufd, uint32_t dev_id, uint32_t ioas_id,
                       uint32_t *hwpt_id);
@@ -110,12 +114,13 @@ void report_decode(const SMMUv3AccelSpec *spec, const SMMUv3AccelRegs *regs,
                    bool json);
 void report_host(const SpecHost *host, const SMMUv3AccelRegs *regs, bool json);
 /*
+ * @queues: what smmuv3_accel_regs_software_queues() says, or NULL
  * @differences: the message of smmuv3_accel_regs_compare(), or NULL
  * @later: the same of a device that is plugged when the guest runs; NULL also
  *         if that makes no difference
  */
-void report_check(const SpecHost *host, const char *differences,
-                  const char *later, bool json);
+void report_check(const SpecHost *host, const char *queues,
+                  const char *differences, const char *later, bool json);
 /* @regs: what the @n hosts @named have in common */
 void report_baseline(const SMMUv3AccelNamedRegs *named, size_t n,
                      const SMMUv3AccelRegs *regs, bool json);

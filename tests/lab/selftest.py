@@ -147,6 +147,14 @@ class Shims(unittest.TestCase):
         self.assertEqual(self.left("close fd=23 iommufd=0\n"), {"device": 1})
         self.assertEqual(self.left("close fd=23 iommufd=0\nclose fd=24 device=1\n"), {})
 
+    def test_what_is_left_of_queues(self):
+        made = ("IOMMU_HW_QUEUE_ALLOC fd=23 viommu=4 index=0 out=40 ret=0\nmmap fd=23 viommu=4 length=65536 ret=0\n"
+                "mmap fd=23 viommu=5 length=65536 ret=-12 by=inject\nclose fd=24 device=1\n")
+        self.assertEqual({kind: n for kind, n in self.left(made).items() if kind.startswith(("hard", "page"))},
+                         {"hardware queue": 1, "page of a vIOMMU": 1})
+        self.assertEqual(self.left(made + "close fd=23 iommufd=0\n"), {"page of a vIOMMU": 1})
+        self.assertEqual(self.left(made + "munmap fd=23 viommu=4 length=65536 ret=0\nclose fd=23 iommufd=0\n"), {})
+
     def test_who_answered(self):
         self.assertEqual([c.by for c in shim.parse(SHIM_LOG)], ["", "", "inject", "", "", "", ""])
         self.assertEqual(shim.control(3, 2, {"IOMMU_DESTROY": 16}, 9), "3 2 9 IOMMU_DESTROY=16")
@@ -179,6 +187,7 @@ class Shims(unittest.TestCase):
             Path(work, "2").write_text(shim.control(2, 1, {"VFIO_DEVICE_DETACH_IOMMUFD_PT": errno.EINVAL}, 2))
             Path(work, "3").write_text(shim.control(3, 1, {"IOMMU_DESTROY": shim.late(60, errno.EBUSY),
                                                            "IOMMU_IOAS_ALLOC": shim.late(60)}, 3))
+            Path(work, "4").write_text(shim.control(4, 1, {"mmap": errno.ENOMEM}, 1))
             driver = """if True:
                 import fcntl, os, time
                 def call(nr):
@@ -196,6 +205,15 @@ class Shims(unittest.TestCase):
                     begin = time.monotonic()
                     call(nr)
                     print(int((time.monotonic() - begin) / 0.06 + 0.05), end=" ")
+                os.rename("4", "control")
+                import mmap
+                for fd in os.open("other", os.O_RDWR | os.O_CREAT), fd, fd:
+                    os.truncate("other", 65536)
+                    try:
+                        mmap.mmap(fd, 65536)
+                    except OSError as error:
+                        print(error.errno, end=" ")
+                call(0x94)
                 os.close(fd)"""
             out = subprocess.run([sys.executable, "-c", driver], cwd=work, check=True, capture_output=True,
                                  env=dict(os.environ, LD_PRELOAD=str(library), IOCTL_SHIM_KERNEL="6.13",
@@ -203,11 +221,12 @@ class Shims(unittest.TestCase):
             none, busy, invalid = errno.ENOTTY, errno.EBUSY, errno.EINVAL
             self.assertEqual([int(n) for n in out.split()],
                              [none, none, busy, none, none, none, invalid, invalid, none,
-                              busy, 1, none, 1, none, 0])
+                              busy, 1, none, 1, none, 0, errno.ENOMEM, errno.ENODEV, none])
             calls = shim.parse(Path(work, "log").read_text())
             self.assertEqual([c.by for c in calls if c.by],
-                             ["inject", "profile", "inject", "inject", "inject", "profile"])
-            self.assertEqual([c.args.get("serial") for c in calls if c.name == "armed"], [1, 2, 3])
+                             ["inject", "profile", "inject", "inject", "inject", "profile", "inject", "profile"])
+            self.assertEqual([c.args.get("serial") for c in calls if c.name == "armed"], [1, 2, 3, 4])
+            self.assertEqual([c.ret for c in calls if c.name == "mmap"], [-errno.ENOMEM, -errno.ENODEV])
             self.assertEqual(calls[-1].name, "close")
 
 

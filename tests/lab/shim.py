@@ -31,7 +31,9 @@ ERRNOS = read_errnos()
 
 KINDS = {"IOMMU_IOAS_ALLOC": "IOAS", "IOMMU_HWPT_ALLOC": "HWPT", "IOMMU_VIOMMU_ALLOC": "vIOMMU",
          "IOMMU_VDEVICE_ALLOC": "vDEVICE", "IOMMU_VEVENTQ_ALLOC": "vEVENTQ",
-         "VFIO_DEVICE_BIND_IOMMUFD": "device"}
+         "IOMMU_HW_QUEUE_ALLOC": "hardware queue", "VFIO_DEVICE_BIND_IOMMUFD": "device"}
+# What a file keeps even when it is closed
+PAGE = "page of a vIOMMU"
 
 
 def variants(names=ERRNOS):
@@ -81,9 +83,13 @@ def live(calls):
             there.pop(call.args.get("device"), None)
             if "iommufd" in call.args:
                 # with the last bound device the kernel's side ends as well
-                there = {key: kind for key, kind in there.items() if kind == "device"}
+                there = {key: kind for key, kind in there.items() if kind in ("device", PAGE)}
         elif call.name == "tombstone" or call.name == "IOMMU_DESTROY" and -call.ret in (0, errno.ENOENT):
             there.pop(call.args["id"], None)
+        elif call.name == "mmap" and not call.ret:
+            there[PAGE, call.args["viommu"]] = PAGE
+        elif call.name == "munmap" and not call.ret:
+            there.pop((PAGE, call.args["viommu"]), None)
         elif call.name in KINDS and not call.ret:
             there[call.args["out"]] = KINDS[call.name]
             if "evfd" in call.args:

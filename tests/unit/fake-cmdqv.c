@@ -1,14 +1,11 @@
 /*
- * An iommufd in memory: a Tegra241 CMDQV, its virtual interfaces and queues
+ * An iommufd in memory: virtual interfaces of a Tegra241 CMDQV
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/atomic.h"
-#include "qemu/bitops.h"
-#include "qemu/host-utils.h"
 #include "qemu/memfd.h"
 #include "fake-iommufd-internal.h"
 #include <sys/mman.h>
@@ -17,13 +14,7 @@
 #define PAGE_SIZE       0x10000
 /* Offsets begin somewhere, as the kernel hands out 0 to nobody */
 #define FIRST_OFFSET    0x1000000
-#define PA_BITS         48
 #define VSID_MAX        0xfffff
-
-/* Registers of a queue in the page */
-#define QUEUE_WORDS     (0x80 / 4)
-#define ERR(cons)       (((cons) >> 24) & 0x7f)
-enum { CONS, PROD, CONFIG, STATUS, GERROR, GERRORN };
 
 /* mmap(2) and munmap(2) without this file's own */
 
@@ -217,207 +208,4 @@ int munmap(void *addr, size_t length)
 {
     fake_each(unmap_page, addr, length);
     return real_munmap(addr, length);
-}
-
-/* Queues */
-
-FakeObject *fake_hw_queue(FakeIOMMUFD *f, FakeObject *viommu, uint32_t index)
-{
-    for (uint32_t id = 1; id < f->objects->len; id++) {
-        FakeObject *obj = fake_object_get(f, id, OBJ_HW_QUEUE);
-
-        if (obj && obj->pins == viommu && obj->index == index) {
-            return obj;
-        }
-    }
-    return NULL;
-}
-
-static uint32_t *regs_of(FakeObject *viommu, uint32_t index)
-{
-    return (uint32_t *)viommu->page + index * QUEUE_WORDS;
-}
-
-/* What the driver says, after the memory of the queue has been found */
-static int check_queue(FakeIOMMUFD *f, FakeObject *viommu,
-                       const struct iommu_hw_queue_alloc *alloc, uint64_t host)
-{
-    unsigned cmdqs = extract32(viommu->smmu->info.idr[1], 21, 5);
-
-    if (alloc->index >= 1U << viommu->smmu->cmdqv.log2vcmdqs) {
-        return -EINVAL;
-    }
-    if (fake_hw_queue(f, viommu, alloc->index)) {
-        return -EEXIST;
-    }
-    if (alloc->index && !fake_hw_queue(f, viommu, alloc->index - 1)) {
-        return -EIO;
-    }
-    if (!is_power_of_2(alloc->length) || alloc->length < 32 ||
-        alloc->length > 16ULL << cmdqs || host % alloc->length ||
-        host >> PA_BITS) {
-        return -EINVAL;
-    }
-    return 0;
-}
-
-int fake_hw_queue_alloc(FakeIOMMUFD *f, struct iommu_hw_queue_alloc *alloc)
-{
-    FakeObject *viommu, *ioas, *queue;
-    uint64_t host;
-    int ret;
-
-    if (f->kernel < LINUX_6_17) {
-        return -ENOTTY;
-    }
-    if (alloc->flags || alloc->type == IOMMU_HW_QUEUE_TYPE_DEFAULT) {
-        return -EOPNOTSUPP;
-    }
-    if (!alloc->length) {
-        return -EINVAL;
-    }
-    if (alloc->nesting_parent_iova + alloc->length - 1 <
-        alloc->nesting_parent_iova) {
-        return -EOVERFLOW;
-    }
-    viommu = fake_object_get(f, alloc->viommu_id, OBJ_VIOMMU);
-    if (!viommu) {
-        return -ENOENT;
-    }
-    if (!fake_viommu_has_queues(viommu) ||
-        alloc->type != IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV) {
-        return -EOPNOTSUPP;
-    }
-    ioas = viommu->pins->pins;
-    ret = fake_ioas_lock(ioas, alloc->nesting_parent_iova, alloc->length,
-                         &host);
-    if (ret) {
-        return ret;
-    }
-    ret = check_queue(f, viommu, alloc, host);
-    if (ret) {
-        fake_ioas_unlock(ioas, alloc->nesting_parent_iova, alloc->length);
-        return ret;
-    }
-    queue = fake_object_add(f, OBJ_HW_QUEUE, viommu, viommu->smmu);
-    queue->index = alloc->index;
-    queue->iova = alloc->nesting_parent_iova;
-    queue->length = alloc->length;
-    if (queue->index) {
-        fake_hw_queue(f, viommu, queue->index - 1)->users++;
-    }
-    memset(regs_of(viommu, queue->index), 0, 4 * QUEUE_WORDS);
-    alloc->out_hw_queue_id = queue->id;
-    return 0;
-}
-
-void fake_hw_queue_remove(FakeIOMMUFD *f, FakeObject *queue)
-{
-    FakeObject *viommu = queue->pins;
-
-    memset(regs_of(viommu, queue->index), 0, 4 * QUEUE_WORDS);
-    fake_ioas_unlock(viommu->pins->pins, queue->iova, queue->length);
-    if (queue->index) {
-        fake_hw_queue(f, viommu, queue->index - 1)->users--;
-    }
-}
-
-/* The hardware */
-
-static FakeObject *only_interface(FakeIOMMUFD *f)
-{
-    for (uint32_t id = 1; id < f->objects->len; id++) {
-        FakeObject *obj = fake_object_get(f, id, OBJ_VIOMMU);
-
-        if (obj && fake_viommu_has_queues(obj)) {
-            return obj;
-        }
-    }
-    return NULL;
-}
-
-uint32_t *fake_cmdqv_regs(FakeIOMMUFD *f, unsigned lvcmdq)
-{
-    FakeObject *viommu = only_interface(f);
-
-    return viommu && fake_hw_queue(f, viommu, lvcmdq) ? regs_of(viommu, lvcmdq)
-                                                      : NULL;
-}
-
-unsigned fake_cmdqv_queues(FakeIOMMUFD *f)
-{
-    unsigned n = 0;
-
-    while (fake_cmdqv_regs(f, n)) {
-        n++;
-    }
-    return n;
-}
-
-uint64_t fake_cmdqv_base(FakeIOMMUFD *f, unsigned lvcmdq, uint64_t *length)
-{
-    FakeObject *queue = fake_hw_queue(f, only_interface(f), lvcmdq);
-
-    *length = queue->length;
-    return queue->iova;
-}
-
-static uint32_t reg_read(const uint32_t *reg)
-{
-    return le32_to_cpu(qatomic_read(reg));
-}
-
-static void reg_write(uint32_t *reg, uint32_t value)
-{
-    qatomic_set(reg, cpu_to_le32(value));
-}
-
-unsigned fake_cmdqv_run(FakeIOMMUFD *f)
-{
-    unsigned n = 0;
-
-    for (unsigned q = 0; q < fake_cmdqv_queues(f); q++) {
-        uint32_t *regs = fake_cmdqv_regs(f, q);
-        bool enabled = reg_read(&regs[CONFIG]) & 1;
-        uint64_t length;
-        uint32_t cons, prod, mask;
-
-        reg_write(&regs[STATUS], enabled);
-        if (!enabled || (reg_read(&regs[GERROR]) ^ reg_read(&regs[GERRORN]))) {
-            continue;
-        }
-        fake_cmdqv_base(f, q, &length);
-        mask = length / 16 * 2 - 1;     /* index and wrap bit */
-        cons = reg_read(&regs[CONS]);
-        prod = reg_read(&regs[PROD]);
-        n += (prod - cons) & mask;
-        reg_write(&regs[CONS], prod & mask);
-    }
-    return n;
-}
-
-void fake_cmdqv_stop_queue(FakeIOMMUFD *f, unsigned lvcmdq, unsigned err)
-{
-    uint32_t *regs = fake_cmdqv_regs(f, lvcmdq);
-
-    reg_write(&regs[CONS], deposit32(reg_read(&regs[CONS]), 24, 7, err));
-    reg_write(&regs[GERROR], reg_read(&regs[GERROR]) ^ 1);
-    fake_cmdqv_event(f, BIT_ULL(lvcmdq), 0);
-}
-
-bool fake_cmdqv_event(FakeIOMMUFD *f, uint64_t map0, uint64_t map1)
-{
-    struct iommu_vevent_tegra241_cmdqv event = {
-        .lvcmdq_err_map = { cpu_to_le64(map0), cpu_to_le64(map1) },
-    };
-    FakeObject *viommu = only_interface(f);
-
-    return viommu && fake_veventq_add(f, viommu,
-                                      IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV,
-                                      &event, sizeof(event));
-}
-
-void fake_cmdqv_deliver(FakeIOMMUFD *f)
-{
-    fake_veventq_deliver(f, IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV);
 }

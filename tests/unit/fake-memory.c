@@ -40,7 +40,6 @@ void fake_ioas_add(FakeObject *ioas, uint64_t iova, uint64_t length,
 int fake_ioas_remove(FakeObject *ioas, uint64_t iova, uint64_t length)
 {
     uint64_t last = iova + length - 1;
-    int ret = -ENOENT;
 
     for (guint i = 0; ioas->areas && i < ioas->areas->len; i++) {
         Area *area = &g_array_index(ioas->areas, Area, i);
@@ -55,9 +54,8 @@ int fake_ioas_remove(FakeObject *ioas, uint64_t iova, uint64_t length)
             return -ENOENT;
         }
         g_array_remove_index(ioas->areas, i--);
-        ret = 0;
     }
-    return ret;
+    return 0;
 }
 
 int fake_ioas_map(FakeIOMMUFD *f, struct iommu_ioas_map *map)

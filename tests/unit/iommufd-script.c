@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "iommufd-script.h"
@@ -17,13 +18,21 @@
 #define CMDS_MAX 256
 #define ROOM_MAX 16
 #define VARIABLES_MAX 64
+#define PAGE_SIZE 0x10000
+#define MEMORY_SIZE 0x10000
 
 typedef struct Variable {
     char name[16];
     uint32_t id;
     void *device;       /* of a cdev */
     int fd;             /* of a queue; 0: none */
+    uint64_t offset;    /* of the registers of a vIOMMU, in the iommufd */
+    void *page;         /* those, where they are mapped */
+    IommufdMapping mapping;
 } Variable;
+
+/* What is mapped in an IOAS. Each page is one of its own in the kernel */
+static uint8_t memory[MEMORY_SIZE] __attribute__((aligned(MEMORY_SIZE)));
 
 struct IommufdScript {
     IommufdScriptHost host;
@@ -36,7 +45,7 @@ struct IommufdScript {
 typedef struct Call {
     const IommufdRequest *r;
     uint32_t w[IOMMUFD_WORDS_MAX];
-    Variable *device;
+    Variable *device, *viommu;
     uint64_t cmds[CMDS_MAX][2];
     uint64_t ste[2];
     uint64_t data[2 * ROOM_MAX];
@@ -142,9 +151,18 @@ static const char *set_argument(IommufdScript *s, Call *c, const char *name,
         name = "num";
         number = number < ROOM_MAX ? number : ROOM_MAX;
     }
+    if (!strcmp(name, "memory") && c->r->nr == NR_IOAS_MAP) {
+        set_pointer(c, name, memory + number % MEMORY_SIZE);
+        return NULL;
+    }
+    if (!strcmp(name, "type") && c->r->nr == NR_VIOMMU_ALLOC && number == 2) {
+        set(c, "len", 16);      /* struct iommu_viommu_tegra241_cmdqv */
+        set_pointer(c, "page", c->data);
+    }
     at = iommufd_word_index(c->r, name);
     if (at >= 0) {
         c->w[at] = v ? v->id : number;
+        c->viommu = v;
         return NULL;
     }
     if (!strcmp(name, "dev")) {
@@ -168,7 +186,41 @@ static void begin(Call *c, const IommufdRequest *r)
         set(c, "len", 40);      /* struct iommu_hw_info_arm_smmuv3 */
         set_pointer(c, "data", c->data);
         break;
+    case NR_IOAS_MAP:
+        set(c, "flags", 7);     /* at this IOVA, to read and to write */
+        set_pointer(c, "memory", memory);
+        break;
+    case NR_MMAP:
+        set(c, "length", PAGE_SIZE);
+        break;
     }
+}
+
+/* Not an ioctl; its errno */
+static int map_page(IommufdScript *s, Call *c, Variable *result)
+{
+    uint32_t length = c->w[iommufd_word_index(c->r, "length")];
+    void *page = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      s->host.iommufd, c->viommu ? c->viommu->offset : 0);
+
+    if (page == MAP_FAILED) {
+        return errno;
+    }
+    result->page = page;
+    result->mapping = iommufd_mapping(c->w[1], length);
+    return 0;
+}
+
+static void unmap_page(IommufdScript *s, Variable *v)
+{
+    const uint32_t *w = (uint32_t *)&v->mapping;
+    char line[4096];
+    int err = munmap(v->page, v->mapping.length) ? errno : 0;
+
+    v->page = NULL;
+    iommufd_words(&s->names, iommufd_request_by_name("munmap"), w, w, 0, err,
+                  line, sizeof(line));
+    s->host.say(s->host.opaque, line);
 }
 
 static const char *carry_out(IommufdScript *s, Call *c, Variable *result)
@@ -183,18 +235,24 @@ static const char *carry_out(IommufdScript *s, Call *c, Variable *result)
     if (of_device && (!c->device || !c->device->device)) {
         return "not a device";
     }
+    if (r->nr == NR_MMAP && !result) {
+        return "what is mapped needs a variable";
+    }
     memcpy(before, c->w, sizeof(before));
     if (of_device) {
         err = -s->host.device(c->device->device, IOMMUFD_REQUEST(r->nr), c->w);
+    } else if (r->nr == NR_MMAP) {
+        err = map_page(s, c, result);
     } else {
         err = ioctl(s->host.iommufd, IOMMUFD_REQUEST(r->nr), c->w) ? errno : 0;
     }
     iommufd_words(&s->names, r, before, c->w,
                   c->device ? c->device->id : 0, err, line, sizeof(line));
     s->host.say(s->host.opaque, line);
-    if (result && !err) {
+    if (result && !err && r->nr != NR_MMAP) {
         result->id = c->w[iommufd_word_index(r, "out")];
         result->fd = r->nr == NR_VEVENTQ_ALLOC ? (int)c->w[6] : 0;
+        result->offset = r->nr == NR_VIOMMU_ALLOC ? c->data[0] : 0;
     }
     return NULL;
 }
@@ -222,6 +280,9 @@ static const char *bind_device(IommufdScript *s, const char *name,
 
 static void close_variable(IommufdScript *s, Variable *v)
 {
+    if (v->page) {
+        unmap_page(s, v);
+    }
     if (v->device) {
         s->host.close(v->device);
     }
@@ -259,7 +320,7 @@ static const char *call(IommufdScript *s, const char *result, char *rest)
     }
     if (result) {
         v = variable_for(s, result);
-        if (!v || iommufd_word_index(r, "out") < 0) {
+        if (!v || (iommufd_word_index(r, "out") < 0 && r->nr != NR_MMAP)) {
             return "nothing is returned that fits this variable";
         }
     }
@@ -281,7 +342,7 @@ const char *iommufd_script_line(IommufdScript *s, const char *line)
     }
     if (sscanf(text, "close %15s", first) == 1) {
         v = variable(s, first);
-        if (!v || (!v->device && !v->fd)) {
+        if (!v || (!v->device && !v->fd && !v->page)) {
             return "nothing to close";
         }
         close_variable(s, v);

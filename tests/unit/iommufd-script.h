@@ -7,8 +7,13 @@
  *   IOMMU_HWPT_ALLOC dev=d pt=v ste=0xb:0     type and len follow from it
  *   IOMMU_HWPT_INVALIDATE viommu=v cmd=0x10:0*63 cmd=0x46:0
  *   IOMMU_IOAS_IOVA_RANGES ioas=a room=4      for so many ranges
+ *   IOMMU_IOAS_MAP ioas=a iova=0x10000 length=0x1000 memory=0x2000
+ *                                             from there on of 64 KiB of memory
+ *   v = IOMMU_VIOMMU_ALLOC type=2 dev=d hwpt=p    with len and data of the type
+ *   m = mmap viommu=v                         the registers of such a one, all
+ *                                             64 KiB if there is no length=
  *   VFIO_DEVICE_ATTACH_IOMMUFD_PT dev=d pt=p
- *   close d                                   a cdev, or the file of a queue
+ *   close d                   a cdev, the file of a queue, or what was mapped
  *
  * Arguments have the names of iommufd-words.h; a value is a number, or the
  * variable of a line before, which is 0 if that call was refused. A later
@@ -38,7 +43,7 @@ typedef struct IommufdScript IommufdScript;
 IommufdScript *iommufd_script_new(const IommufdScriptHost *host);
 /* Returns NULL, or what is wrong with the line */
 const char *iommufd_script_line(IommufdScript *script, const char *line);
-/* Close what is open, queues first; the iommufd stays */
+/* Close what is open, cdevs last; the iommufd stays */
 void iommufd_script_free(IommufdScript *script);
 
 #endif

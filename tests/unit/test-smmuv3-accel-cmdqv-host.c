@@ -355,7 +355,7 @@ static void test_queue_too_large(void)
     fixture_free(fix);
 }
 
-/* The kernel keeps them, for whatever reason: they go later, and in any order */
+/* The kernel keeps them for whatever reason: they go later, in any order */
 static void test_queue_kept(void)
 {
     Fixture *fix = fixture_with_queues();
@@ -509,6 +509,7 @@ static void test_page_outlives(void)
     smmuv3_accel_host_device_free(fix->dev);
     fake_vfio_unbind(fix->vfio);
     assert_calls(fix, "destroy! destroy!");
+    g_assert_cmpuint(fake_iommufd_backend(fix->f)->users, ==, 1);
     object_unref(owner);
     /* Then all goes: the vIOMMU, and what was kept */
     assert_calls(fix, "destroy destroy destroy");

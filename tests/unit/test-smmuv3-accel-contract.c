@@ -2,9 +2,10 @@
  * arm-smmuv3-accel: what the fake host of the unit tests has in common with a
  * real kernel
  *
- * Runs smmuv3-accel-flows.txt on the fake. The calls and their results have to
- * be those of smmuv3-accel-flows.log, which a real kernel has written. Where
- * they differ it is the fake that is wrong.
+ * Runs smmuv3-accel-flows.txt on the fake, and smmuv3-accel-flows-cmdqv.txt on
+ * one with a CMDQV. The calls and their results have to be those of the .log
+ * files, which a real kernel has written. Where they differ it is the fake that
+ * is wrong.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,16 +24,16 @@
 typedef struct Flow {
     char *title;            /* "raw NAME" or "flow NAME" */
     GPtrArray *lines;
+    const FakeSMMU *smmu;
 } Flow;
 
 /* The emulated SMMU of the lab: 44 bits of address, and devices without ATS */
-static FakeSMMU lab_smmu;
+static FakeSMMU lab_smmu, lab_cmdqv_smmu;
 
 /* Lines below titles, without comments */
-static GPtrArray *read_flows(const char *name)
+static void read_flows(GPtrArray *flows, const char *name, const FakeSMMU *smmu)
 {
     g_autofree char *path = g_test_build_filename(G_TEST_DIST, name, NULL);
-    GPtrArray *flows = g_ptr_array_new();
     g_autofree char *text = NULL;
     g_auto(GStrv) lines = NULL;
     Flow *flow = NULL;
@@ -46,6 +47,7 @@ static GPtrArray *read_flows(const char *name)
             g_str_has_prefix(*line, "flow ")) {
             flow = g_new0(Flow, 1);
             flow->title = g_strdup(*line);
+            flow->smmu = smmu;
             flow->lines = g_ptr_array_new();
             g_ptr_array_add(flows, flow);
         } else if (**line) {
@@ -53,16 +55,17 @@ static GPtrArray *read_flows(const char *name)
             g_ptr_array_add(flow->lines, g_strdup(*line));
         }
     }
-    return flows;
 }
 
 /* Raw flows */
+
+static const FakeSMMU *raw_smmu;
 
 static void *raw_open(void *opaque, const char *name)
 {
     int group = g_str_has_prefix(name, "3.") ? PAIR_GROUP : -1;
 
-    return fake_cdev_open(opaque, &lab_smmu, group);
+    return fake_cdev_open(opaque, raw_smmu, group);
 }
 
 static int raw_device(void *device, unsigned long request, void *arg)
@@ -96,7 +99,8 @@ static char *run_raw(const Flow *flow)
     IommufdScript *script = iommufd_script_new(&host);
 
     said = g_string_new(NULL);
-    fake_iommufd_set_group(f, &lab_smmu, PAIR_GROUP, 2);
+    raw_smmu = flow->smmu;
+    fake_iommufd_set_group(f, raw_smmu, PAIR_GROUP, 2);
     for (guint i = 0; i < flow->lines->len; i++) {
         const char *line = g_ptr_array_index(flow->lines, i);
         const char *wrong = iommufd_script_line(script, line);
@@ -254,9 +258,9 @@ static char *run_flow(const Flow *flow)
     Machine m = { .rig = rig_new(LINUX_6_19) };
     char *words;
 
-    m.rig->smmu = &lab_smmu;
+    m.rig->smmu = flow->smmu;
     m.rig->s3->eventq.log2size = LOG2_EVENTS;
-    fake_iommufd_set_group(m.rig->iommufd, &lab_smmu, PAIR_GROUP, 2);
+    fake_iommufd_set_group(m.rig->iommufd, flow->smmu, PAIR_GROUP, 2);
     for (guint i = 0; i < flow->lines->len; i++) {
         g_auto(GStrv) args =
             g_strsplit(g_ptr_array_index(flow->lines, i), " ", 0);
@@ -306,8 +310,8 @@ static void test_flow(const void *opaque)
         }
     }
     if (differ) {
-        g_test_message("%u calls differ; smmuv3-accel-flows.log is written by "
-                       "the scenario contract of tests/lab", differ);
+        g_test_message("%u calls differ; the log is written by the scenario "
+                       "contract, or contract_cmdqv, of tests/lab", differ);
         g_test_fail();
     }
 }
@@ -318,8 +322,15 @@ int main(int argc, char **argv)
     lab_smmu = host_smmu;
     lab_smmu.oas_bits = 44;
     lab_smmu.caps = IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
-    flows = read_flows("smmuv3-accel-flows.txt");
-    logs = read_flows("smmuv3-accel-flows.log");
+    lab_cmdqv_smmu = lab_smmu;
+    lab_cmdqv_smmu.cmdqv = cmdqv_smmu.cmdqv;
+    lab_cmdqv_smmu.interfaces = cmdqv_smmu.interfaces;
+    flows = g_ptr_array_new();
+    logs = g_ptr_array_new();
+    read_flows(flows, "smmuv3-accel-flows.txt", &lab_smmu);
+    read_flows(flows, "smmuv3-accel-flows-cmdqv.txt", &lab_cmdqv_smmu);
+    read_flows(logs, "smmuv3-accel-flows.log", NULL);
+    read_flows(logs, "smmuv3-accel-flows-cmdqv.log", NULL);
     for (guint i = 0; i < flows->len; i++) {
         const Flow *flow = g_ptr_array_index(flows, i);
         g_autofree char *path = g_strdup_printf("/smmuv3-accel/contract/%s",

@@ -30,6 +30,7 @@ IOMMU_DESTROY id=ioas.1 ret=0
 close dev=device.2
 """
 OURS = [11, 12, 14, 15]
+FLOWS = ("smmuv3-accel-flows", "smmuv3-accel-flows-cmdqv")
 
 
 class Contract(unittest.TestCase):
@@ -38,12 +39,14 @@ class Contract(unittest.TestCase):
         self.assertEqual(flows.without_vfio(lines), [lines[n] for n in OURS])
 
     def test_every_flow_has_a_log(self):
-        wanted = flows.parse((raw.UNIT / "smmuv3-accel-flows.txt").read_text())
-        logs = flows.parse((raw.UNIT / "smmuv3-accel-flows.log").read_text())
-        self.assertEqual(list(logs), list(wanted))
-        for title, flow in wanted.items():
-            self.assertTrue(flow.lines and logs[title].lines, title)
+        for name in FLOWS:
+            wanted = flows.parse((raw.UNIT / f"{name}.txt").read_text())
+            logs = flows.parse((raw.UNIT / f"{name}.log").read_text())
+            self.assertEqual(list(logs), list(wanted))
+            for title, flow in wanted.items():
+                self.assertTrue(flow.lines and logs[title].lines, title)
 
     def test_log_has_no_numbers_of_ids(self):
-        text = (raw.UNIT / "smmuv3-accel-flows.log").read_text()
-        self.assertNotRegex(text, r"\b(id|dev|pt|viommu|hwpt|out|ioas)=[1-9]")
+        for name in FLOWS:
+            text = (raw.UNIT / f"{name}.log").read_text()
+            self.assertNotRegex(text, r"\b(id|dev|pt|viommu|hwpt|out|ioas)=[1-9]")

@@ -12,41 +12,55 @@ from lab.scenario import scenario
 from lab.scenarios.basics import hexed, host_registers
 
 FLOWS = raw.UNIT / "smmuv3-accel-flows.txt"
-LOG = raw.UNIT / "smmuv3-accel-flows.log"
+CMDQV_FLOWS = raw.UNIT / "smmuv3-accel-flows-cmdqv.txt"
 DEVICES = {"1": "nvme0", "2": "nvme1", "3.0": "pair0", "3.1": "pair1"}
 HEADER = """\
-# What a real kernel has answered to smmuv3-accel-flows.txt; its calls, in the words of
-# iommufd-words.h. Written by "LAB_CONTRACT=write tests/lab/run.py check contract".
+# What a real kernel has answered to {flows}; its calls, in the words of
+# iommufd-words.h. Written by "LAB_CONTRACT=write tests/lab/run.py check {scenario}".
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 
 
-def on_this_kernel(lab, wanted):
+def on_this_kernel(lab, path, places):
     """{title: Flow} with the log of each flow."""
-    cdevs = {place: lab.vfio(name)[1] for place, name in DEVICES.items()}
-    logs = flows.parse(raw.run(lab, FLOWS.read_text(), cdevs))
-    hosts = {place: lab.vfio(name)[0] for place, name in DEVICES.items()}
-    machine = flows.Machine(lab, hosts, hexed(host_registers(lab)))
-    for title, flow in wanted.items():
-        if title.startswith("flow "):
-            logs[title] = flows.Flow(title, machine.run(flow))
-    return logs
+    wanted = flows.parse(path.read_text())
+    cdevs = {place: lab.vfio(DEVICES[place])[1] for place in places}
+    logs = flows.parse(raw.run(lab, path.read_text(), cdevs))
+    if any(title.startswith("flow ") for title in wanted):
+        hosts = {place: lab.vfio(DEVICES[place])[0] for place in places}
+        machine = flows.Machine(lab, hosts, hexed(host_registers(lab)))
+        for title, flow in wanted.items():
+            if title.startswith("flow "):
+                logs[title] = flows.Flow(title, machine.run(flow))
+    return {title: logs[title] for title in wanted}
+
+
+def compare(lab, path, scenario_name, places):
+    """The log that stands beside these flows is that of this kernel."""
+    logs = on_this_kernel(lab, path, places)
+    log = path.with_suffix(".log")
+    header = HEADER.format(flows=path.name, scenario=scenario_name)
+    text = header + "".join("\n" + "\n".join([title, *("    " + line for line in flow.lines)]) + "\n"
+                            for title, flow in logs.items())
+    (lab.dir / log.name).write_text(text)
+    if os.environ.get("LAB_CONTRACT") == "write":
+        log.write_text(text)
+    diff = list(difflib.unified_diff(log.read_text().splitlines(), text.splitlines(),
+                                     log.name, "this kernel", n=2, lineterm=""))
+    if diff:
+        raise LabError(f"{sum(bool(re.match('[-+] ', line)) for line in diff)} lines differ, here or in "
+                       f"{lab.dir / log.name}:\n" + "\n".join(diff[:60]))
+    util.say(f"  {len(logs)} flows, {sum(len(flow.lines) for flow in logs.values())} calls")
 
 
 @scenario(platform=l0.PAIR)
 def contract(lab):
     """Each flow of the unit tests' contract on this kernel: the calls and results that their fake host has, too."""
-    wanted = flows.parse(FLOWS.read_text())
-    logs = on_this_kernel(lab, wanted)
-    text = "".join("\n" + "\n".join([title, *("    " + line for line in logs[title].lines)]) + "\n"
-                   for title in wanted)
-    (lab.dir / LOG.name).write_text(HEADER + text)
-    if os.environ.get("LAB_CONTRACT") == "write":
-        LOG.write_text(HEADER + text)
-    diff = list(difflib.unified_diff(LOG.read_text().splitlines(), (HEADER + text).splitlines(),
-                                     LOG.name, "this kernel", n=2, lineterm=""))
-    if diff:
-        raise LabError(f"{sum(bool(re.match('[-+] ', line)) for line in diff)} lines differ, here or in "
-                       f"{lab.dir / LOG.name}:\n" + "\n".join(diff[:60]))
-    util.say(f"  {len(wanted)} flows, {sum(len(log.lines) for log in logs.values())} calls")
+    compare(lab, FLOWS, "contract", DEVICES)
+
+
+@scenario(platform=l0.CMDQV)
+def contract_cmdqv(lab):
+    """The same for a host with a CMDQV."""
+    compare(lab, CMDQV_FLOWS, "contract_cmdqv", ("1", "2"))

@@ -2,7 +2,7 @@
  * LD_PRELOAD for a QEMU in the lab: an older host kernel, or one that fails
  *
  * Stands between QEMU and the ioctls of iommufd, and those of VFIO that bind
- * and attach a device. Environment:
+ * and attach a device, and mmap of iommufd. Environment:
  *
  *   IOCTL_SHIM_KERNEL   6.12, 6.13, 6.15, 6.17 or 6.19: behave as that release,
  *                       as far as a device model can tell. The names, and what
@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,13 +55,16 @@ static const struct request {
     { "IOMMU_VIOMMU_ALLOC", NR_VIOMMU_ALLOC, "- - type dev hwpt out" },
     { "IOMMU_VDEVICE_ALLOC", NR_VDEVICE_ALLOC, "- viommu dev out sid" },
     { "IOMMU_VEVENTQ_ALLOC", NR_VEVENTQ_ALLOC, "- - viommu - depth out evfd" },
+    { "IOMMU_HW_QUEUE_ALLOC", NR_HW_QUEUE_ALLOC, "- - viommu - index out" },
+    { "mmap", NR_MMAP, "- viommu length" },
+    { "munmap", NR_MUNMAP, "- viommu length" },
     { "VFIO_DEVICE_BIND_IOMMUFD", NR_BIND, "- - iommufd out" },
     { "VFIO_DEVICE_ATTACH_IOMMUFD_PT", NR_ATTACH, "- - pt" },
     { "VFIO_DEVICE_DETACH_IOMMUFD_PT", NR_DETACH, "- -" },
 };
 #define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
 
-enum { NOTHING, NESTED, VDEVICE, ORPHAN, IOMMUFD, DEVICE, QUEUE };
+enum { NOTHING, NESTED, VDEVICE, ORPHAN, INTERFACE, IOMMUFD, DEVICE, QUEUE };
 static const char *const kinds[] = {
     [IOMMUFD] = "iommufd", [DEVICE] = "device", [QUEUE] = "queue",
 };
@@ -71,6 +75,7 @@ static struct object {
     uint32_t viommu;    /* that a NESTED, VDEVICE or ORPHAN stands on */
     uint32_t dev;       /* of a VDEVICE */
     bool translates;    /* a NESTED */
+    uint64_t offset;    /* in the file, of the registers of an INTERFACE */
 } objects[4096];
 #define N_OBJECTS (sizeof(objects) / sizeof(objects[0]))
 
@@ -81,6 +86,14 @@ static struct file {
     unsigned number;    /* of a DEVICE, among @names */
 } files[4096];
 #define N_FILES (int)(sizeof(files) / sizeof(files[0]))
+
+/* Registers of vIOMMUs, as QEMU has mapped them */
+static struct mapping {
+    void *at;           /* NULL: free */
+    int fd;
+    uint32_t viommu;
+} mappings[64];
+#define N_MAPPINGS (sizeof(mappings) / sizeof(mappings[0]))
 
 /* Recursive: a sanitizer that finds something wrong here closes files */
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
@@ -226,6 +239,10 @@ static int refused(const struct request *r, int fd, const uint32_t *w)
         /* The struct has grown from 24 bytes */
         return kernel < 617 && w[0] >= 40 && (w[6] || w[7] || w[8] || w[9]) ?
                E2BIG : 0;
+    case NR_GET_HW_INFO:
+        return kernel < 617 && w[1] ? EOPNOTSUPP : 0;
+    case NR_HW_QUEUE_ALLOC:
+        return kernel < 617 ? ENOTTY : 0;
     case NR_VDEVICE_ALLOC:
         return kernel < 613 ? ENOTTY : 0;
     case NR_VEVENTQ_ALLOC:
@@ -268,6 +285,12 @@ static void done(const struct request *r, int fd, uint32_t *w, uint32_t room)
                 .kind = NESTED, .viommu = w[3],
                 .translates = (ste0 & 0xf) == 0xb,  /* V, Config 5 */
             };
+        }
+        break;
+    case NR_VIOMMU_ALLOC:
+        if (w[2] == 2) {    /* IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV */
+            *object(w[5]) = (struct object) { .kind = INTERFACE };
+            memcpy(&object(w[5])->offset, pointer(w + 8), sizeof(uint64_t));
         }
         break;
     case NR_VDEVICE_ALLOC:
@@ -386,6 +409,100 @@ int ioctl(int fd, unsigned long request, ...)
     pthread_mutex_unlock(&lock);
     errno = err ?: errno;
     return err ? -1 : 0;
+}
+
+static const struct request *by_nr(uint8_t nr)
+{
+    for (size_t i = 0; i < N_REQUESTS; i++) {
+        if (requests[i].nr == nr) {
+            return &requests[i];
+        }
+    }
+    return NULL;
+}
+
+static void log_mapping(uint8_t nr, int fd, uint32_t viommu, size_t length,
+                        int err, const char *by)
+{
+    IommufdMapping words = iommufd_mapping(viommu, length);
+
+    log_call(by_nr(nr), fd, (uint32_t *)&words, err, by);
+    log_words(by_nr(nr), fd, (uint32_t *)&words, (uint32_t *)&words, err);
+}
+
+/* The system calls themselves */
+static void *real_mmap(void *addr, size_t length, int prot, int flags, int fd,
+                       off_t offset)
+{
+    return (void *)syscall(SYS_mmap, addr, length, prot, flags, fd, offset);
+}
+
+static void *watched_mmap(void *addr, size_t length, int prot, int flags,
+                          int fd, off_t offset)
+{
+    const char *by = " by=inject";
+    uint32_t viommu = 0;
+    void *at = MAP_FAILED;
+    int err;
+
+    read_control();
+    for (uint32_t id = 0; id < N_OBJECTS; id++) {
+        if (objects[id].kind == INTERFACE &&
+            objects[id].offset == (uint64_t)offset) {
+            viommu = id;
+        }
+    }
+    err = injected(by_nr(NR_MMAP));
+    if (!err) {
+        at = real_mmap(addr, length, prot, flags, fd, offset);
+        err = at == MAP_FAILED ? errno : 0;
+        by = "";
+    }
+    for (size_t i = 0; !err && i < N_MAPPINGS; i++) {
+        if (!mappings[i].at) {
+            mappings[i] = (struct mapping) { at, fd, viommu };
+            break;
+        }
+    }
+    log_mapping(NR_MMAP, fd, viommu, length, err, by);
+    errno = err ?: errno;
+    return at;
+}
+
+void *mmap(void *addr, size_t length, int prot, int flags, int fd,
+           off_t offset)
+{
+    void *at;
+
+    if (file(fd)->kind != IOMMUFD) {
+        return real_mmap(addr, length, prot, flags, fd, offset);
+    }
+    pthread_mutex_lock(&lock);
+    at = watched_mmap(addr, length, prot, flags, fd, offset);
+    pthread_mutex_unlock(&lock);
+    return at;
+}
+
+/* By this name for a program with _FILE_OFFSET_BITS=64, as QEMU is */
+void *mmap64(void *addr, size_t length, int prot, int flags, int fd,
+             off_t offset) __attribute__((alias("mmap")));
+
+int munmap(void *addr, size_t length)
+{
+    int ret = syscall(SYS_munmap, addr, length);
+
+    for (size_t i = 0; addr && i < N_MAPPINGS; i++) {
+        struct mapping *m = &mappings[i];
+
+        if (m->at == addr) {
+            pthread_mutex_lock(&lock);
+            m->at = NULL;
+            log_mapping(NR_MUNMAP, m->fd, m->viommu, length, ret ? errno : 0,
+                        "");
+            pthread_mutex_unlock(&lock);
+        }
+    }
+    return ret;
 }
 
 /* A device's vDEVICE outlives it before 6.17, and pins the vIOMMU */

@@ -60,6 +60,7 @@ def without_device(bench):
 
 
 def plug(bench):
+    bench.unplug(1)         # what came without a VINTF
     bench.plug(1)
     bench.queue_on()
 
@@ -74,12 +75,13 @@ def reset(bench):
     bench.queue_on()
 
 
+# With the event queue of the SMMU there is one for errors of queues
 FLOWS = (
-    Flow("hot-plug, then queues to the hardware", without_device, plug, {1: {0}}),
-    Flow("queues to the hardware", without_queue, QueueBench.queue_on, {1: {0}}),
-    Flow("queues set up anew", hardware, QueueBench.queue_on, {1: {0}}),
+    Flow("hot-plug, then queues to the hardware", without_device, plug, {1: {0}}, queues=2),
+    Flow("queues to the hardware", without_queue, QueueBench.queue_on, {1: {0}}, queues=2),
+    Flow("queues set up anew", hardware, QueueBench.queue_on, {1: {0}}, queues=2),
     Flow("hot-unplug with queues in hardware", hardware, unplug, {1: None}, queues=0),
-    Flow("reset with queues in hardware", hardware, reset, {1: {"bypass"}}, queues=0),
+    Flow("reset with queues in hardware", hardware, reset, {1: {"bypass"}}, queues=1),
 )
 
 

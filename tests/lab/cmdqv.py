@@ -20,7 +20,7 @@ WRITE = re.compile(r"smmuv3_cmdqv_write offset 0x([0-9a-f]+) value 0x([0-9a-f]+)
 
 # What a driver says that has, or has not, all of its queues
 FOUND = "found companion CMDQV device: NVDA200C:"
-BAD = ("alling back", "failed to enable", "failed to reset impl", "errors will not be reported")
+BAD = ("Falling back to standard", "failed to enable", "failed to reset impl", "errors will not be reported")
 TOLD = "unexpected error reported. vintf_map:"
 
 # Where KVM's counters say nothing to the point: 0.00 of 1000 reads

@@ -125,7 +125,7 @@ def cmdqv_unplug_replug(lab):
         expect(not {"vIOMMU", "vDEVICE", "hardware queue"} & set(left), f"after unplug the kernel has {left}")
         plug(guest, host)
         disk = works(guest, "nvme0", host, "hardware", "plugged again")
-        migration.still_right(lab, guest, len(migration.sums(guest)))
+    migration.still_right(lab, guest, len(migration.sums(guest)))
     expect(guest.trace().live() == live, f"kernel objects: {live}, then {guest.trace().live()}")
     now = cmdqv.moves(guest)
     expect(now[0] - given >= 3 and now[1] - taken >= 3, f"given and taken back: {given, taken}, then {now}")

@@ -30,12 +30,17 @@ static void show_shorthands(SMMUv3State *s3, const SMMUv3AccelRegs *regs)
     s3->oas = smmuv3_accel_auto_to_str(oas2bits(FIELD_EX32(idr5, IDR5, OAS)));
 }
 
-/* A CMDQV is of no use to a guest that does not take its SMMU */
-static void warn_of_cmdqs(const SMMUv3AccelState *s, uint32_t idr1)
+/*
+ * A CMDQV is of no use to a guest that does not take its SMMU. What is not
+ * given is never so little.
+ */
+static void warn_of_cmdqs(const SMMUv3AccelSpec *spec)
 {
+    uint32_t idr1 = spec->reg[SMMU_ACCEL_IDR1];
     uint32_t cmdqs = FIELD_EX32(idr1, IDR1, CMDQS);
 
-    if (s->spec.cmdqv != ON_OFF_AUTO_OFF && cmdqs < SMMU_ACCEL_CMDQS_LINUX) {
+    if (spec->cmdqv != ON_OFF_AUTO_OFF && spec->given[SMMU_ACCEL_IDR1] &&
+        cmdqs < SMMU_ACCEL_CMDQS_LINUX) {
         warn_report("IDR1.CMDQS is %u: Linux as a guest uses neither an SMMU "
                     "with less than %u, nor its CMDQV; idr1=0x%x has 8",
                     cmdqs, SMMU_ACCEL_CMDQS_LINUX,
@@ -54,7 +59,6 @@ static void fix_regs(SMMUv3AccelState *s, const SMMUv3AccelRegs *regs,
     s->regs_fixed = true;
     s->inherited_from = g_strdup(host);
     show_shorthands(s3, regs);
-    warn_of_cmdqs(s, regs->reg[SMMU_ACCEL_IDR1]);
     /* Tables for the guest are built before the first reset */
     ARM_SMMUV3_GET_CLASS(s3)->init_idregs(s3);
     trace_smmuv3_accel_regs(SMMUv3AccelInfoMode_str(smmuv3_accel_regs_mode(s)),
@@ -98,6 +102,7 @@ bool smmuv3_accel_regs_from_spec(SMMUv3AccelState *s, Error **errp)
     g_autofree char *missing = smmuv3_accel_spec_missing(&s->spec);
     SMMUv3AccelRegs regs;
 
+    warn_of_cmdqs(&s->spec);
     if (missing) {
         return smmuv3_accel_spec_validate(&s->spec, errp);
     }

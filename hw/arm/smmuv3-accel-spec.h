@@ -39,7 +39,8 @@ typedef struct SMMUv3AccelNamedRegs {
  *
  * Fields that a host does not limit get what all of @regs have. IIDR and IDR4,
  * which are one value and not an amount of something, are 0 unless they are
- * the same everywhere. There is a CMDQV if each has one. An error names the fields and every host's value.
+ * the same everywhere. There is a CMDQV if each has one. An error names the
+ * fields and every host's value.
  */
 bool smmuv3_accel_spec_baseline(const SMMUv3AccelNamedRegs *regs, size_t n,
                                 SMMUv3AccelRegs *out, Error **errp);

@@ -21,6 +21,7 @@ FRAME = ("%s", "%s failed", "%s failed (%s)", "detach %s failed")
 NEVER = {
     "arm-smmuv3-accel: cannot read events": "the kernel does not fail a read of a vEVENTQ that is ready",
     "host device %s is behind an arm-smmuv3-accel and needs iommufd": "VFIO says the same before",
+    "smmuv3-cmdqv: in the stream ": "a stream that no QEMU writes",
     "Failed to free id: ": "a bug: the kernel says that the id is not there",
     "vfio %s: no room for the PASID capability": "takes a device with PASIDs; the reference page has it",
 }
@@ -37,7 +38,7 @@ def formats(root):
                for path in sorted(root.glob(pattern))]
     for path in sources:
         name = str(path.relative_to(root))
-        text = path.read_text()
+        text = re.sub(r"\bPRI([udx])\d+\b", r'"\1"', path.read_text())
         if path.suffix == ".patch":
             text = "\n".join(line[1:] for line in text.splitlines() if line.startswith("+") and line[:3] != "+++")
         for call in CALL.finditer(text):

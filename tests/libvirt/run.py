@@ -32,10 +32,10 @@ URI = "qemu:///embed?root=/tmp/r"
 
 # (domain, does it also start): of all libvirts, and of the new one alone.
 DOMAINS = (("emulated", False), ("guest-libvirt-11", True), ("guest-hotplug", False))
-NEW_DOMAINS = (("per-bus", True), ("kubevirt", True))
+NEW_DOMAINS = (("per-bus", True), ("kubevirt", True), ("cmdqv", True))
 
 # What libvirt 12.7 and newer find in device-list-properties.
-MARKS = ("arm-smmuv3.smmu_per_bus", "arm-smmuv3.accel")
+MARKS = ("arm-smmuv3.smmu_per_bus", "arm-smmuv3.accel", "arm-smmuv3.cmdqv")
 
 
 class Root:

@@ -8,6 +8,7 @@
 #include "qemu/atomic.h"
 #include "qemu/bitops.h"
 #include "qemu/host-utils.h"
+#include "qemu/lockable.h"
 #include "fake-iommufd-internal.h"
 
 #define PA_BITS         48
@@ -33,6 +34,28 @@ FakeObject *fake_hw_queue(FakeIOMMUFD *f, FakeObject *viommu, uint32_t index)
 static uint32_t *regs_of(FakeObject *viommu, uint32_t index)
 {
     return (uint32_t *)viommu->page + index * QUEUE_WORDS;
+}
+
+/* Registers are 0 before and after */
+static void hw_add(FakeIOMMUFD *f, uint32_t *regs, uint64_t length)
+{
+    FakeQueue q = { .regs = regs, .mask = length / 16 * 2 - 1 };
+
+    QEMU_LOCK_GUARD(&f->hw_lock);
+    memset(regs, 0, 4 * QUEUE_WORDS);
+    g_array_append_val(f->hw_queues, q);
+}
+
+static void hw_remove(FakeIOMMUFD *f, uint32_t *regs)
+{
+    QEMU_LOCK_GUARD(&f->hw_lock);
+    for (guint i = 0; i < f->hw_queues->len; i++) {
+        if (g_array_index(f->hw_queues, FakeQueue, i).regs == regs) {
+            g_array_remove_index(f->hw_queues, i);
+            break;
+        }
+    }
+    memset(regs, 0, 4 * QUEUE_WORDS);
 }
 
 /* What the driver says, after the memory of the queue has been found */
@@ -103,7 +126,7 @@ int fake_hw_queue_alloc(FakeIOMMUFD *f, struct iommu_hw_queue_alloc *alloc)
     if (queue->index) {
         fake_hw_queue(f, viommu, queue->index - 1)->users++;
     }
-    memset(regs_of(viommu, queue->index), 0, 4 * QUEUE_WORDS);
+    hw_add(f, regs_of(viommu, queue->index), queue->length);
     alloc->out_hw_queue_id = queue->id;
     return 0;
 }
@@ -112,7 +135,7 @@ void fake_hw_queue_remove(FakeIOMMUFD *f, FakeObject *queue)
 {
     FakeObject *viommu = queue->pins;
 
-    memset(regs_of(viommu, queue->index), 0, 4 * QUEUE_WORDS);
+    hw_remove(f, regs_of(viommu, queue->index));
     fake_ioas_unlock(viommu->pins->pins, queue->iova, queue->length);
     if (queue->index) {
         fake_hw_queue(f, viommu, queue->index - 1)->users--;
@@ -169,36 +192,74 @@ static void reg_write(uint32_t *reg, uint32_t value)
     qatomic_set(reg, cpu_to_le32(value));
 }
 
+static unsigned run_queue(const FakeQueue *q)
+{
+    bool enabled = reg_read(&q->regs[CONFIG]) & 1;
+    uint32_t cons, prod;
+
+    reg_write(&q->regs[STATUS], enabled);
+    if (!enabled ||
+        (reg_read(&q->regs[GERROR]) ^ reg_read(&q->regs[GERRORN]))) {
+        return 0;
+    }
+    cons = reg_read(&q->regs[CONS]);
+    prod = reg_read(&q->regs[PROD]);
+    reg_write(&q->regs[CONS], prod & q->mask);
+    return (prod - cons) & q->mask;
+}
+
 unsigned fake_cmdqv_run(FakeIOMMUFD *f)
 {
     unsigned n = 0;
 
-    for (unsigned q = 0; q < fake_cmdqv_queues(f); q++) {
-        uint32_t *regs = fake_cmdqv_regs(f, q);
-        bool enabled = reg_read(&regs[CONFIG]) & 1;
-        uint64_t length;
-        uint32_t cons, prod, mask;
-
-        reg_write(&regs[STATUS], enabled);
-        if (!enabled || (reg_read(&regs[GERROR]) ^ reg_read(&regs[GERRORN]))) {
-            continue;
+    WITH_QEMU_LOCK_GUARD(&f->hw_lock) {
+        for (guint i = 0; i < f->hw_queues->len; i++) {
+            n += run_queue(&g_array_index(f->hw_queues, FakeQueue, i));
         }
-        fake_cmdqv_base(f, q, &length);
-        mask = length / 16 * 2 - 1;     /* index and wrap bit */
-        cons = reg_read(&regs[CONS]);
-        prod = reg_read(&regs[PROD]);
-        n += (prod - cons) & mask;
-        reg_write(&regs[CONS], prod & mask);
+        f->hw_commands += n;
     }
     return n;
+}
+
+static void *hw_thread(void *opaque)
+{
+    FakeIOMMUFD *f = opaque;
+
+    while (qatomic_read(&f->hw_works)) {
+        fake_cmdqv_run(f);
+        g_usleep(10);
+    }
+    return NULL;
+}
+
+void fake_cmdqv_work(FakeIOMMUFD *f, bool works)
+{
+    if (f->hw_works == works) {
+        return;
+    }
+    qatomic_set(&f->hw_works, works);
+    if (works) {
+        qemu_thread_create(&f->hw_thread, "hardware", hw_thread, f,
+                           QEMU_THREAD_JOINABLE);
+    } else {
+        qemu_thread_join(&f->hw_thread);
+    }
+}
+
+uint64_t fake_cmdqv_commands(FakeIOMMUFD *f)
+{
+    QEMU_LOCK_GUARD(&f->hw_lock);
+    return f->hw_commands;
 }
 
 void fake_cmdqv_stop_queue(FakeIOMMUFD *f, unsigned lvcmdq, unsigned err)
 {
     uint32_t *regs = fake_cmdqv_regs(f, lvcmdq);
 
-    reg_write(&regs[CONS], deposit32(reg_read(&regs[CONS]), 24, 7, err));
-    reg_write(&regs[GERROR], reg_read(&regs[GERROR]) ^ 1);
+    WITH_QEMU_LOCK_GUARD(&f->hw_lock) {
+        reg_write(&regs[CONS], deposit32(reg_read(&regs[CONS]), 24, 7, err));
+        reg_write(&regs[GERROR], reg_read(&regs[GERROR]) ^ 1);
+    }
     fake_cmdqv_event(f, BIT_ULL(lvcmdq), 0);
 }
 

@@ -87,6 +87,12 @@ typedef struct FakeMapping {
     FakeObject *viommu;
 } FakeMapping;
 
+/* A queue as the hardware sees it */
+typedef struct FakeQueue {
+    uint32_t *regs;
+    uint32_t mask;          /* of an index, with its wrap bit */
+} FakeQueue;
+
 struct FakeIOMMUFD {
     IOMMUFDBackend *be;
     FakeKernel kernel;
@@ -94,6 +100,14 @@ struct FakeIOMMUFD {
     GPtrArray *groups;
     FakeObject *ioas;
     GArray *mappings;
+
+    /* What consumes queues, perhaps in a thread of its own */
+    QemuMutex hw_lock;
+    QemuThread hw_thread;
+    bool hw_works;
+    GArray *hw_queues;
+    uint64_t hw_commands;
+
     GString *log, *words;
     IommufdNames names;     /* in @words */
     GArray *commands;

@@ -283,6 +283,8 @@ FakeIOMMUFD *fake_iommufd_new(FakeKernel kernel, const char *id)
     f->log = g_string_new(NULL);
     f->words = g_string_new(NULL);
     f->mappings = g_array_new(false, false, sizeof(FakeMapping));
+    f->hw_queues = g_array_new(false, false, sizeof(FakeQueue));
+    qemu_mutex_init(&f->hw_lock);
     f->commands = g_array_new(false, false, sizeof(FakeCommand));
     object_property_add_child(object_get_objects_root(), id, obj);
     object_unref(obj);
@@ -344,6 +346,10 @@ void fake_iommufd_free(FakeIOMMUFD *f)
         g_free(group);
     }
     g_ptr_array_unref(f->groups);
+    fake_cmdqv_work(f, false);
+    g_assert_cmpuint(f->hw_queues->len, ==, 0);
+    g_array_unref(f->hw_queues);
+    qemu_mutex_destroy(&f->hw_lock);
     g_array_unref(f->mappings);
     g_array_unref(f->commands);
     g_string_free(f->log, true);

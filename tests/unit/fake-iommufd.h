@@ -153,6 +153,9 @@ unsigned fake_cmdqv_queues(FakeIOMMUFD *f);
 uint64_t fake_cmdqv_base(FakeIOMMUFD *f, unsigned lvcmdq, uint64_t *length);
 /* The hardware works, until all is done. Returns how many commands it took */
 unsigned fake_cmdqv_run(FakeIOMMUFD *f);
+/* It does so all the time from now on, or not, as at first; it took so many */
+void fake_cmdqv_work(FakeIOMMUFD *f, bool works);
+uint64_t fake_cmdqv_commands(FakeIOMMUFD *f);
 /* It stops at a command, with this ERR, and says so */
 void fake_cmdqv_stop_queue(FakeIOMMUFD *f, unsigned lvcmdq, unsigned err);
 /* An event with this map alone. Returns false if it went to nobody */

@@ -69,6 +69,9 @@ void rig_on_event(void (*func)(void))
     on_event = func;
 }
 
+/* A test that is linked with the module itself has that */
+#define WEAK __attribute__((weak))
+
 static SMMUv3AccelCmdqvMode cmdqv_mode;
 static const char *cmdqv_why;
 
@@ -78,45 +81,45 @@ void rig_set_cmdqv(SMMUv3AccelCmdqvMode mode, const char *why)
     cmdqv_why = why;
 }
 
-SMMUv3AccelCmdqvMode smmuv3_accel_cmdqv_mode(const SMMUv3AccelState *s)
+WEAK SMMUv3AccelCmdqvMode smmuv3_accel_cmdqv_mode(const SMMUv3AccelState *s)
 {
     return cmdqv_mode;
 }
 
-const char *smmuv3_accel_cmdqv_why(SMMUv3AccelState *s)
+WEAK const char *smmuv3_accel_cmdqv_why(SMMUv3AccelState *s)
 {
     return cmdqv_why;
 }
 
-/* The rest of a CMDQV, which nobody has here */
+/* The rest of a CMDQV, which nobody has but smmuv3-accel-rig-cmdqv.c */
 
-bool smmuv3_accel_cmdqv_is_wanted(const SMMUv3AccelState *s)
+WEAK bool smmuv3_accel_cmdqv_is_wanted(const SMMUv3AccelState *s)
 {
     return ARM_SMMUV3(s)->cmdqv;
 }
 
-bool smmuv3_accel_cmdqv_is_pending(const SMMUv3AccelState *s)
+WEAK bool smmuv3_accel_cmdqv_is_pending(const SMMUv3AccelState *s)
 {
     return false;
 }
 
-void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s)
+WEAK void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s)
 {
 }
 
-void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
+WEAK void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
 {
 }
 
-void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s)
+WEAK void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s)
 {
 }
 
-void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s)
+WEAK void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s)
 {
 }
 
-void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
+WEAK void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
 {
 }
 

@@ -72,6 +72,13 @@ static void test_three_hosts(void)
     g_assert_cmpstr(one, ==, hosts[0]);
 }
 
+/* MIDDLE with a CMDQV, unless @param is NULL; g_free() */
+static char *with_param(const char *param)
+{
+    return param ? g_strconcat(MIDDLE ",cmdqv=on,cmdqv-param=", param, NULL)
+                 : g_strdup(MIDDLE);
+}
+
 /* A CMDQV: what all have of it, and nothing if one has none */
 static void test_cmdqv(void)
 {
@@ -86,17 +93,12 @@ static void test_cmdqv(void)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        g_autofree char *out = NULL, *want = NULL;
+        g_autofree char *out = NULL, *want = with_param(cases[i].want);
         char *texts[3];
 
         for (int j = 0; j < 3; j++) {
-            const char *param = cases[i].params[j];
-
-            texts[j] = g_strconcat(MIDDLE, param ? ",cmdqv=on,cmdqv-param=" :
-                                   NULL, param, NULL);
+            texts[j] = with_param(cases[i].params[j]);
         }
-        want = g_strconcat(MIDDLE, cases[i].want ? ",cmdqv=on,cmdqv-param=" :
-                           NULL, cases[i].want, NULL);
         out = baseline((const char *const *)texts, 3, &error_abort);
         g_assert_cmpstr(out, ==, want);
         for (int j = 0; j < 3; j++) {

@@ -265,6 +265,15 @@ static void test_registers(void)
     smmuv3_accel_host_queue_write(host, 0, GERRORN, 1);
     g_assert_cmpuint(fake_cmdqv_run(fix->f), ==, 2);
 
+    /* The same without being asked to */
+    fake_cmdqv_work(fix->f, true);
+    smmuv3_accel_host_queue_write(host, 1, PROD, 0x110);
+    while (smmuv3_accel_host_queue_read(host, 1, CONS) != 0x110) {
+        g_usleep(10);
+    }
+    fake_cmdqv_work(fix->f, false);
+    g_assert_cmpuint(fake_cmdqv_commands(fix->f), ==, 0x104 + 0x110);
+
     /* New queues begin anew */
     smmuv3_accel_host_queues_free(host);
     g_assert(queue_alloc(fix, 0, &error_abort));

@@ -10,7 +10,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include "smmuv3-accel-rig.h"
+#include "smmuv3-accel-rig-cmdqv.h"
 #include "iommufd-script.h"
 
 /* Slot 3 has two functions, in one IOMMU group */
@@ -213,6 +213,14 @@ static void renumber(Machine *m, int bus, int number)
     smmuv3_accel_evaluate_moved(m->rig->s);
 }
 
+/* A register of the guest's CMDQV, of 32 bits if it is not said */
+static void write_cmdqv(Machine *m, char **args)
+{
+    rig_cmdqv_write(m->rig, strtoul(args[0], NULL, 0),
+                    strtoull(args[1], NULL, 0),
+                    args[2] && !strcmp(args[2], "64") ? 8 : 4);
+}
+
 static void carry_out(Machine *m, char **args)
 {
     const char *what = args[0];
@@ -244,6 +252,10 @@ static void carry_out(Machine *m, char **args)
         sync_queue(m);
     } else if (!strcmp(what, "bus")) {
         renumber(m, atoi(args[1]), atoi(args[2]));
+    } else if (!strcmp(what, "cmdqv")) {
+        write_cmdqv(m, args + 1);
+    } else if (!strcmp(what, "memory")) {
+        /* There is none that anybody reads */
     } else if (!strcmp(what, "eventq-size")) {
         rig_write_eventq_size(m->rig, atoi(args[1]));
     } else {
@@ -259,6 +271,10 @@ static char *run_flow(const Flow *flow)
     char *words;
 
     m.rig->smmu = flow->smmu;
+    if (flow->smmu->interfaces) {
+        rig_cmdqv_new(m.rig);
+        fake_cmdqv_work(m.rig->iommufd, true);
+    }
     m.rig->s3->eventq.log2size = LOG2_EVENTS;
     fake_iommufd_set_group(m.rig->iommufd, flow->smmu, PAIR_GROUP, 2);
     for (guint i = 0; i < flow->lines->len; i++) {
@@ -268,7 +284,12 @@ static char *run_flow(const Flow *flow)
         carry_out(&m, args);
     }
     words = fake_iommufd_words(m.rig->iommufd);
-    unplug(&m, PAIR_BUS);
+    for (int bus = 1; bus <= PAIR_BUS; bus++) {
+        unplug(&m, bus);
+    }
+    if (m.rig->s->cmdqv) {
+        rig_cmdqv_free(m.rig);
+    }
     rig_free(m.rig);
     return words;
 }

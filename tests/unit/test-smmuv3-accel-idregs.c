@@ -772,11 +772,12 @@ static void test_hardware_cmdqs(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         SMMUv3AccelHostInfo host = rich_host;
+        bool has_host = cases[i].host;
 
         host.idr[1] = FIELD_DP32(host.idr[1], IDR1, CMDQS, cases[i].host);
         g_assert_cmpuint(smmuv3_accel_hardware_cmdqs(cases[i].page_size,
-                                                     cases[i].host ? &host :
-                                                     NULL), ==, cases[i].want);
+                                                     has_host ? &host : NULL),
+                         ==, cases[i].want);
     }
 }
 
@@ -812,7 +813,7 @@ static void test_compose_cmdqv(void)
         SMMUv3AccelRegs regs;
 
         host.idr[1] = FIELD_DP32(host.idr[1], IDR1, CMDQS, 16);
-        host.cmdqv_param = has_host ? cases[i].host : 0;
+        host.cmdqv_param = MAX(cases[i].host, 0);
         smmuv3_accel_spec_init(&spec);
         spec.dropin = true;
         spec.cmdqv = cases[i].cmdqv;
@@ -855,7 +856,7 @@ static void test_software_queues(void)
         { 0, 0x4011, 19, 8, NULL },
         { 0x4011, 0x4011, 8, 8, NULL },
         { 0x3011, 0x4021, 8, 19, NULL },
-        { 0x4011, 0x3011, 8, 8, NULL },     /* more slots than it has: used up */
+        { 0x4011, 0x3011, 8, 8, NULL },     /* StreamIDs do not matter */
         { 0x4011, 0, 8, 8, "this SMMU has no CMDQV" },
         { 0x4021, 0x4011, 8, 8, "this SMMU's CMDQV has fewer queues" },
         { 0x4011, 0x4011, 9, 8, "this SMMU's IDR1.CMDQS is less" },

@@ -611,37 +611,43 @@ static void test_cmdqs(void)
 {
     static const struct {
         OnOffAuto cmdqv;
+        const FakeSMMU *smmu;
         long page_size;
         unsigned cmdqs;
     } cases[] = {
-        { ON_OFF_AUTO_ON, 4 * KiB, 8 },
-        { ON_OFF_AUTO_ON, 64 * KiB, 12 },
-        { ON_OFF_AUTO_ON, 2 * MiB, 16 },    /* the host's */
-        { ON_OFF_AUTO_ON, LONG_MAX, 16 },   /* no memory */
-        { ON_OFF_AUTO_OFF, 4 * KiB, 19 },
-        { ON_OFF_AUTO_AUTO, 4 * KiB, 19 },  /* the host has none */
+        { ON_OFF_AUTO_ON, &host_smmu, 4 * KiB, 8 },
+        { ON_OFF_AUTO_ON, &host_smmu, 64 * KiB, 12 },
+        { ON_OFF_AUTO_ON, &host_smmu, 2 * MiB, 16 },    /* the host's */
+        { ON_OFF_AUTO_ON, &host_smmu, LONG_MAX, 16 },   /* no memory */
+        { ON_OFF_AUTO_ON, &cmdqv_smmu, 4 * KiB, 8 },
+        { ON_OFF_AUTO_AUTO, &host_smmu, 4 * KiB, 19 },
+        { ON_OFF_AUTO_AUTO, &cmdqv_smmu, 4 * KiB, 8 },
+        { ON_OFF_AUTO_OFF, &cmdqv_smmu, 4 * KiB, 19 },
     };
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
         Rig *rig = rig_new(LINUX_6_19);
         g_autofree SMMUv3CmdqvDevice *d = g_new0(SMMUv3CmdqvDevice, 1);
         g_autoptr(SMMUv3AccelInfo) info = NULL;
+        bool wanted = cases[i].cmdqv != ON_OFF_AUTO_OFF;
 
+        d->regs.param = 0x4011;
+        rig->smmu = cases[i].smmu;
+        rig->s3->cmdqv = wanted ? d : NULL;
         rig->s->spec.cmdqv = cases[i].cmdqv;
         rig_set_page_size(cases[i].page_size);
         g_assert(rig_plug(rig, 1, &error_abort));
+        g_test_message("case %d", i);
         g_assert_cmpuint(FIELD_EX32(rig->s->regs.reg[SMMU_ACCEL_IDR1], IDR1,
                                     CMDQS), ==, cases[i].cmdqs);
 
-        rig->s3->cmdqv = d;
-        d->regs.param = 0x4011;
         info = smmuv3_accel_query(rig->s);
-        g_assert_nonnull(strstr(info->spec, ",cmdqv=on,cmdqv-param=0x4011"));
+        g_assert(!!strstr(info->spec, ",cmdqv=on,cmdqv-param=0x4011") ==
+                 wanted);
         if (cases[i].cmdqv == ON_OFF_AUTO_ON) {
             g_assert_cmpuint(info->cmdqv->hardware_log2size, ==,
                              cases[i].cmdqs);
         }
-        rig->s3->cmdqv = NULL;
         rig_free(rig);
     }
     rig_set_page_size(4 * KiB);

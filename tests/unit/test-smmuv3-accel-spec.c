@@ -355,7 +355,8 @@ static void test_fuzz(void)
         "{\"driver\": \"arm-smmuv3-accel\", \"idr0\": 222564378, "
         "\"ril\": \"on\"}",
         "[device \"s\"]\ndriver = \"arm-smmuv3-accel\"\nidr0 = \"0x1\"\n",
-        "arm-smmuv3,accel=on,ats=on,cmdqv=on,cmdqv-param=0x4011", "{\"driver\": \"arm-smmuv3\", "
+        "arm-smmuv3,accel=on,ats=on,cmdqv=on,cmdqv-param=0x4011",
+        "{\"driver\": \"arm-smmuv3\", "
         "\"accel\": true, \"oas\": \"48\"}",
         NULL,
     };

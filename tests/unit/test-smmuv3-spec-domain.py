@@ -287,6 +287,15 @@ def cmdqv():
         "value='16401'/></qemu:frontend></qemu:device></qemu:override>"
         "</domain>")
     assert not findings(text)
+    # queues that may lie in pieces, and those that do not
+    text = text.replace("</qemu:frontend>", "<qemu:property name='idr1' "
+                        "type='unsigned' value='41091088'/></qemu:frontend>")
+    have, = findings(text)
+    assert have[:2] == (26, "+cmdqv") and "of up to 524288 entries" in have[2] \
+        and "or idr1 with CMDQS 8" in have[2], have
+    assert not findings(text.replace("41091088", "18022416"))
+    assert not findings(text.replace("<devices>", "<memoryBacking><hugepages/>"
+                                     "</memoryBacking><devices>"))
 
 
 def bad(case):

@@ -421,9 +421,9 @@ def usage():
 
 def main():
     """Run all of it"""
-    tests = (decode, decode_json, dropin, cmdqv, for_libvirt, for_kubevirt, formats,
-             wrong_specs, baseline, files, no_baseline,
-             no_host, fields, manual, usage)
+    tests = (decode, decode_json, dropin, cmdqv, for_libvirt, for_kubevirt,
+             formats, wrong_specs, baseline, files, no_baseline, no_host,
+             fields, manual, usage)
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):

@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include <libxml/parser.h>
 #include "qapi/error.h"
+#include "hw/arm/smmuv3-cmdqv.h"
 #include "domain.h"
 
 /* The file */
@@ -178,6 +179,28 @@ static void check_hotplug_only(Domain *d)
     }
 }
 
+/* Command queues that may lie in pieces, which hardware does not take */
+static void check_queues(Domain *d)
+{
+    const xmlNode *backing = domain_child(d->root, "memoryBacking");
+
+    for (guint i = 0; i < d->smmus->len; i++) {
+        const Smmu *smmu = g_ptr_array_index(d->smmus, i);
+        const SMMUv3AccelSpec *spec = &smmu->spec;
+        uint32_t cmdqs = FIELD_EX32(spec->reg[SMMU_ACCEL_IDR1], IDR1, CMDQS);
+        uint32_t fits = smmuv3_accel_hardware_cmdqs(spec->page_size, NULL);
+
+        if (spec->cmdqv == ON_OFF_AUTO_ON && spec->given[SMMU_ACCEL_IDR1] &&
+            cmdqs > fits && !domain_child(backing, "hugepages")) {
+            domain_advise(d, smmu->node, "cmdqv", "with this idr1 the guest "
+                          "makes queues of up to %u entries, which hardware "
+                          "takes only in one piece of the host's memory: write "
+                          "<memoryBacking><hugepages/></memoryBacking>, or "
+                          "idr1 with CMDQS %u", 1U << cmdqs, fits);
+        }
+    }
+}
+
 static void check_any_accel(Domain *d)
 {
     for (guint i = 0; i < d->smmus->len; i++) {
@@ -218,6 +241,7 @@ static void check_all(Domain *d)
     domain_check_controllers(d);
     domain_check_hostdevs(d);
     check_any_accel(d);
+    check_queues(d);
 }
 
 /* The command */

@@ -2,6 +2,7 @@
 """The language of tests/unit/smmuv3-accel-flows.txt; flows of the device on L1's kernel."""
 
 import re
+import struct
 import time
 from dataclasses import dataclass, field
 
@@ -79,15 +80,15 @@ def name_of(place):
 class Machine:
     """A stopped machine with a vSMMU on pcie.0 and three ports for host devices."""
 
-    def __init__(self, lab, hosts, registers):
-        """hosts: {place in the flows, "3.1": PCI address in L1}"""
+    def __init__(self, lab, hosts, registers, **more):
+        """hosts: {place in the flows, "3.1": PCI address in L1}; more: options of the vSMMU"""
         self.lab = lab
         self.hosts = hosts
         self.guest = shim.guest(lab)
         ports = []
         for n in PORTS:
             ports += ["-device", f"pcie-root-port,id=rp{n},bus=pcie.0,addr={n + 1},chassis={n}"]
-        self.guest.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0", **registers) + ports,
+        self.guest.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0", **registers, **more) + ports,
                          boot="qtest", machine=metal.MACHINE, trace=())
         self.smmu = metal.Smmu(self.guest.qtest)
         self.smmu.set_up()
@@ -152,6 +153,17 @@ class Machine:
     def eventq_size(self, log2):
         self.guest.qtest.send(metal.put(metal.SMMU + self.smmu.EVENTQ_BASE, metal.EVENTQ | int(log2), 64))
 
+    def cmdqv(self, offset, value, width="32"):
+        """A register of the guest's CMDQV."""
+        tree = self.guest.qmp.hmp("info mtree")
+        base = int(re.search(r"([0-9a-f]{16})-[0-9a-f]{16} \(prio \d+, i/o\): smmuv3-cmdqv", tree)[1], 16)
+        self.guest.qtest.send(metal.put(base + int(offset, 0), int(value, 0), int(width)))
+
+    def memory(self, address, words):
+        """A command in memory."""
+        words = struct.pack("<QQ", *(int(word, 0) for word in words.split(":")))
+        self.guest.qtest.send(metal.memory(int(address, 0), words))
+
     # ----------------------------------------------------------------- flows
 
     def clear(self):
@@ -199,6 +211,10 @@ class Machine:
                 self.eventq_size(*args)
             case "ste":
                 self.ste(*args)
+            case "cmdqv":
+                self.cmdqv(*args)
+            case "memory":
+                self.memory(*args)
             case "cfgi-ste":
                 self.smmu.cfgi_ste(self.sid(*args))
             case "cfgi-all":

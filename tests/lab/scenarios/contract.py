@@ -22,23 +22,23 @@ HEADER = """\
 """
 
 
-def on_this_kernel(lab, path, places):
+def on_this_kernel(lab, path, places, **options):
     """{title: Flow} with the log of each flow."""
     wanted = flows.parse(path.read_text())
     cdevs = {place: lab.vfio(DEVICES[place])[1] for place in places}
     logs = flows.parse(raw.run(lab, path.read_text(), cdevs))
     if any(title.startswith("flow ") for title in wanted):
         hosts = {place: lab.vfio(DEVICES[place])[0] for place in places}
-        machine = flows.Machine(lab, hosts, hexed(host_registers(lab)))
+        machine = flows.Machine(lab, hosts, hexed(host_registers(lab)), **options)
         for title, flow in wanted.items():
             if title.startswith("flow "):
                 logs[title] = flows.Flow(title, machine.run(flow))
     return {title: logs[title] for title in wanted}
 
 
-def compare(lab, path, scenario_name, places):
+def compare(lab, path, scenario_name, places, **options):
     """The log that stands beside these flows is that of this kernel."""
-    logs = on_this_kernel(lab, path, places)
+    logs = on_this_kernel(lab, path, places, **options)
     log = path.with_suffix(".log")
     header = HEADER.format(flows=path.name, scenario=scenario_name)
     text = header + "".join("\n" + "\n".join([title, *("    " + line for line in flow.lines)]) + "\n"
@@ -63,4 +63,4 @@ def contract(lab):
 @scenario(platform=l0.CMDQV)
 def contract_cmdqv(lab):
     """The same for a host with a CMDQV."""
-    compare(lab, CMDQV_FLOWS, "contract_cmdqv", ("1", "2"))
+    compare(lab, CMDQV_FLOWS, "contract_cmdqv", ("1", "2"), cmdqv="on")

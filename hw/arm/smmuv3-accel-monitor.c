@@ -13,8 +13,9 @@
 #include "qapi/qapi-commands-misc-target.h"
 #include "qapi/util.h"
 
-#include "smmuv3-accel-state.h"
+#include "smmuv3-accel-line.h"
 #include "smmuv3-accel-query.h"
+#include "smmuv3-accel-state.h"
 #include "smmuv3-cmdqv.h"
 
 static int bus_num(const void *smmu)
@@ -48,61 +49,6 @@ SMMUv3AccelInfoList *qmp_query_smmuv3_accel(Error **errp)
         QAPI_LIST_APPEND(tail, smmuv3_accel_query(l->data));
     }
     return infos;
-}
-
-/*
- * A label and items, of which as many as fit go on a line; the others are
- * below the first. Without items there is no line.
- */
-typedef struct Line {
-    Monitor *mon;
-    const char *separator;
-    char label[40];
-    unsigned column;
-} Line;
-
-#define COLUMNS 80
-
-static Line G_GNUC_PRINTF(3, 4) line_start(Monitor *mon, const char *separator,
-                                           const char *fmt, ...)
-{
-    Line line = { .mon = mon, .separator = separator };
-    va_list ap;
-
-    va_start(ap, fmt);
-    g_vsnprintf(line.label, sizeof(line.label), fmt, ap);
-    va_end(ap);
-    return line;
-}
-
-static void G_GNUC_PRINTF(2, 3) line_add(Line *line, const char *fmt, ...)
-{
-    unsigned indent = strlen(line->label);
-    g_autofree char *item = NULL;
-    va_list ap;
-
-    va_start(ap, fmt);
-    item = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    if (!line->column) {
-        monitor_printf(line->mon, "%s", line->label);
-        line->column = indent;
-    } else if (line->column + strlen(item) + 3 >= COLUMNS) {
-        monitor_printf(line->mon, "%s\n%*s", line->separator, indent, "");
-        line->column = indent;
-    } else {
-        monitor_printf(line->mon, "%s ", line->separator);
-        line->column += strlen(line->separator) + 1;
-    }
-    monitor_printf(line->mon, "%s", item);
-    line->column += strlen(item);
-}
-
-static void line_end(Line *line)
-{
-    if (line->column) {
-        monitor_printf(line->mon, "\n");
-    }
 }
 
 static void print_register(Monitor *mon, const SMMUv3AccelInfoRegister *reg)
@@ -282,13 +228,6 @@ static void print_devices(Monitor *mon, const SMMUv3AccelInfo *info)
 
         print_place(mon, "emulated", dev->driver, dev->id, dev->bus,
                     dev->slot, dev->function, dev->has_sid, dev->sid);
-    }
-}
-
-static void line_count(Line *line, const char *name, uint64_t count)
-{
-    if (count) {
-        line_add(line, "%s %" PRIu64, name, count);
     }
 }
 

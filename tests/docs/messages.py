@@ -21,6 +21,7 @@ FRAME = ("%s", "%s failed", "%s failed (%s)", "detach %s failed")
 NEVER = {
     "arm-smmuv3-accel: cannot read events": "the kernel does not fail a read of a vEVENTQ that is ready",
     "host device %s is behind an arm-smmuv3-accel and needs iommufd": "VFIO says the same before",
+    "the host's CMDQV cannot start a queue ": "hardware of which nobody knows whether there is any; the page has it",
     "smmuv3-cmdqv: in the stream ": "a stream that no QEMU writes",
     "Failed to free id: ": "a bug: the kernel says that the id is not there",
     "vfio %s: no room for the PASID capability": "takes a device with PASIDs; the reference page has it",

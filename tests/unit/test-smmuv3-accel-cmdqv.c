@@ -169,11 +169,32 @@ static void test_failures(void)
     }
 }
 
+/* Hardware that does not do what it is told: a message, and QEMU goes on */
+static void test_does_not_enable(void)
+{
+    Rig *rig = rig_with_queues();
+    g_autofree char *said = NULL;
+
+    g_assert(rig_plug(rig, 1, &error_abort));
+    set_up_queues(rig, 2);
+    fake_cmdqv_work(rig->iommufd, false);
+    g_free(rig_messages());
+    ring(rig, 0, 1);
+    assert_hardware(rig, false);
+    said = rig_messages();
+    g_assert(strstr(said, "the host's CMDQV does not enable queue 0"));
+    g_assert_cmpstr(smmuv3_accel_cmdqv_why(rig->s), ==,
+                    "the host's CMDQV does not enable queue 0");
+    done(rig);
+}
+
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
     g_test_add_func("/smmuv3-accel/cmdqv/give", test_give);
     g_test_add_func("/smmuv3-accel/cmdqv/unplug", test_unplug);
     g_test_add_func("/smmuv3-accel/cmdqv/failures", test_failures);
+    g_test_add_func("/smmuv3-accel/cmdqv/does-not-enable",
+                    test_does_not_enable);
     return g_test_run();
 }

@@ -771,12 +771,13 @@ static void test_hardware_cmdqs(void)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        SMMUv3AccelHostInfo host = rich_host;
-        bool has_host = cases[i].host;
+        SMMUv3AccelHostInfo host = rich_host, *known = &host;
 
         host.idr[1] = FIELD_DP32(host.idr[1], IDR1, CMDQS, cases[i].host);
-        g_assert_cmpuint(smmuv3_accel_hardware_cmdqs(cases[i].page_size,
-                                                     has_host ? &host : NULL),
+        if (!cases[i].host) {
+            known = NULL;
+        }
+        g_assert_cmpuint(smmuv3_accel_hardware_cmdqs(cases[i].page_size, known),
                          ==, cases[i].want);
     }
 }

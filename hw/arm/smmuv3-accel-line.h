@@ -1,0 +1,31 @@
+/*
+ * Accelerated SMMUv3: lines of text for people at the monitor
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_ARM_SMMUV3_ACCEL_LINE_H
+#define HW_ARM_SMMUV3_ACCEL_LINE_H
+
+#include "monitor/monitor.h"
+
+/*
+ * A label and items, of which as many as fit go on a line; the others are
+ * below the first. Without items there is no line.
+ */
+typedef struct Line {
+    Monitor *mon;
+    const char *separator;
+    char label[40];
+    unsigned column;
+} Line;
+
+/* @separator stands between items, and @fmt makes the label */
+Line G_GNUC_PRINTF(3, 4) line_start(Monitor *mon, const char *separator,
+                                    const char *fmt, ...);
+void G_GNUC_PRINTF(2, 3) line_add(Line *line, const char *fmt, ...);
+/* "name 5"; nothing if @count is 0 */
+void line_count(Line *line, const char *name, uint64_t count);
+void line_end(Line *line);
+
+#endif /* HW_ARM_SMMUV3_ACCEL_LINE_H */

@@ -31,7 +31,7 @@ static int open_veventq(SMMUv3AccelHost *host, uint32_t type, uint32_t depth,
 /*
  * The file holds the queue. From a vCPU's thread it is closed while the main
  * loop may be polling it still, and holds it until it has woken up. The vIOMMU
- * can have one queue of each type only, so that the next one has to wait for it.
+ * has one queue of each type at most, so that the next one has to wait for it.
  */
 static void close_veventq(SMMUv3AccelHost *host, uint32_t *id, int fd)
 {

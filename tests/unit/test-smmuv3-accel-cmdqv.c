@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: unit tests of a guest's command queues, in hardware and back
+ * arm-smmuv3-accel: unit tests of command queues in hardware, and back
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -11,6 +11,7 @@
  */
 
 #include "smmuv3-accel-rig-cmdqv.h"
+#include "qemu/cutils.h"
 #include "iommufd-script.h"
 
 /* Slot 3 has two functions, in one IOMMU group */
@@ -216,8 +217,11 @@ static void renumber(Machine *m, int bus, int number)
 /* A register of the guest's CMDQV, of 32 bits if it is not said */
 static void write_cmdqv(Machine *m, char **args)
 {
-    rig_cmdqv_write(m->rig, strtoul(args[0], NULL, 0),
-                    strtoull(args[1], NULL, 0),
+    uint64_t offset, value;
+
+    g_assert(!qemu_strtou64(args[0], NULL, 0, &offset));
+    g_assert(!qemu_strtou64(args[1], NULL, 0, &value));
+    rig_cmdqv_write(m->rig, offset, value,
                     args[2] && !strcmp(args[2], "64") ? 8 : 4);
 }
 

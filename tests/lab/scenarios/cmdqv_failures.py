@@ -95,12 +95,6 @@ def cmdqv_failures(lab):
 
 
 @scenario(platform=l0.CMDQV)
-def cmdqv_failures_at_start(lab):
-    """QEMU with a cold device and a CMDQV, each host call failing: it names the device, or it starts in software."""
-    failures.sweep_start(lab, cmdqv="on")
-
-
-@scenario(platform=l0.CMDQV)
 def cmdqv_emulated_beside(lab):
     """An emulated disk on a vSMMU in hardware: it never reaches a page that was unmapped; the same in software."""
     bench = QueueBench(lab, *EMULATED)

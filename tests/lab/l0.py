@@ -125,6 +125,10 @@ CMDQV = Platform(
              "-m", "4G", "-device",
              "arm-smmuv3,primary-bus=pcie.0,stage=nested,x-cmdqv-vintfs=4"),
     append=("iommu.passthrough=0", "iommu.strict=1"))
+CMDQV_ONE_LEFT = replace(CMDQV, name="cmdqv-one-left", machine=tuple(
+    word.replace("x-cmdqv-vintfs=4", "x-cmdqv-vintfs=2") for word in CMDQV.machine))
+# For figures: one VINTF, which a device of its own can take away from others.
+BENCH = replace(CMDQV_ONE_LEFT, name="bench", append=(), devices=(*DEVICES, Assignable("spare0", "nvme", 4, mb=1)))
 CMDQV_DT = replace(CMDQV, name="cmdqv-dt", mend=None, firmware=False)
 
 # 32 small disks: four slots with eight root ports each.

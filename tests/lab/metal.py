@@ -13,9 +13,11 @@ from .util import LabError
 # The virt machine with highmem-ecam=off, and the first vSMMU on it
 MACHINE = ",highmem-ecam=off"
 ECAM, SMMU, WINDOW = 0x3f000000, 0xc000000, 0x10000000
+CMDQV = 0xc080000           # of the first vSMMU, with cmdqv=on
 
 # In RAM: the SMMU's tables and queues, then what the NVMe reads and writes
 CMDQ, EVENTQ, STRTAB, CONTEXTS, TABLES = 0x40100000, 0x40110000, 0x40200000, 0x40300000, 0x40400000
+VCMDQ = 0x40120000
 QUEUE, DONE, DATA = 0x41000000, 0x41001000, 0x41002000
 RAM = 0x40000000
 
@@ -180,6 +182,56 @@ class Smmu:
         """(type, StreamID) of an event in the guest's queue."""
         kind, sid = self.qtest.send(get(EVENTQ + n * 32, 8), get(EVENTQ + n * 32 + 4))
         return kind, sid
+
+
+class Cmdqv:
+    """LVCMDQ 0 of the vSMMU's CMDQV, as Linux's driver sets it up."""
+
+    CONFIG, STATUS, ALLOC_MAP, VINTF_CONFIG, VINTF_STATUS = 0x0, 0x8, 0x200, 0x1000, 0x1004
+    PAGE0, PAGE1, LOG2_CMDS = CMDQV + 0x30000, CMDQV + 0x40000, 8
+    CONS, PROD, EN, EN_OK, GERROR, GERRORN = PAGE0, PAGE0 + 4, PAGE0 + 8, PAGE0 + 12, PAGE0 + 16, PAGE0 + 20
+
+    def __init__(self, qtest):
+        self.qtest = qtest
+        self.prod = 0
+        self.may_abort = False      # as of Smmu
+
+    def off(self):
+        """No queue, no VINTF."""
+        self.qtest.send(put(self.EN, 0), put(CMDQV + self.ALLOC_MAP, 0), put(CMDQV + self.VINTF_CONFIG, 0),
+                        put(CMDQV + self.CONFIG, self.qtest.send(get(CMDQV + self.CONFIG))[0] & ~1))
+
+    def on(self):
+        """From whatever there was to a queue that is enabled, and empty."""
+        self.off()
+        config = self.qtest.send(get(CMDQV + self.CONFIG))[0]
+        self.prod = 0
+        *_, vintf, gerror = self.qtest.send(
+            put(CMDQV + self.CONFIG, config | 1), put(CMDQV + self.VINTF_CONFIG, 1),
+            put(CMDQV + self.ALLOC_MAP, 1), get(CMDQV + self.VINTF_STATUS), get(self.GERROR))
+        *_, queue = self.qtest.send(
+            put(self.GERRORN, gerror), put(self.PROD, 0), put(self.CONS, 0),
+            put(self.PAGE1, VCMDQ | self.LOG2_CMDS, 64), put(self.EN, 1), get(self.EN_OK))
+        if not (vintf & 1 and queue & 1):
+            raise LabError(f"VINTF0's STATUS is {vintf:#x}, that of its queue {queue:#x}")
+
+    def commands(self, *commands):
+        """Pairs of 64-bit words and CMD_SYNC; the queue must come to its end."""
+        for words in (*commands, (SYNC, 0)):
+            at = self.prod % (1 << self.LOG2_CMDS)
+            self.qtest.send(memory(VCMDQ + at * 16, struct.pack("<QQ", *words)))
+            self.prod = (self.prod + 1) % (2 << self.LOG2_CMDS)
+        self.qtest.send(put(self.PROD, self.prod))
+        deadline = time.monotonic() + 2
+        while True:
+            cons, gerror, gerrorn = self.qtest.send(get(self.CONS), get(self.GERROR), get(self.GERRORN))
+            if cons == self.prod and gerror == gerrorn:
+                return
+            if self.may_abort and gerror != gerrorn and cons >> 24 == Smmu.CERROR_ABT:
+                return
+            if time.monotonic() > deadline:
+                raise LabError(f"the queue of the CMDQV stops: PROD {self.prod:#x}, CONS {cons:#x}, "
+                               f"GERROR {gerror ^ gerrorn:#x}")
 
 
 class Port:

@@ -139,8 +139,8 @@ class Shim:
         return parse(self.l2.host.get(f"{self.l2.dir}/ioctls").decode())
 
 
-def guest(lab, kernel_version=None):
+def guest(lab, kernel_version=None, slot=None):
     """A guest, not started yet, whose QEMU runs on the shim."""
-    l2 = lab.guest()
+    l2 = lab.guest(slot)
     l2.shim = Shim(l2, kernel_version)
     return l2

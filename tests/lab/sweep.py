@@ -19,6 +19,8 @@ NOISE = ("PCI BAR?", "0x8000_0000_", "vfio_container_dma_map", "p2p", "peer-to-p
 class Bench:
     """A stopped machine with a vSMMU on pcie.0 and two ports for host devices."""
 
+    registers = {}      # options of the vSMMU
+
     def __init__(self, lab, kernel=None):
         self.lab = lab
         self.hosts = {n: lab.vfio(f"nvme{n - 1}")[0] for n in (1, 2)}
@@ -35,7 +37,7 @@ class Bench:
         self.calls = []
 
     def options(self):
-        return (options.iommufd() + self.lab.qemu.vsmmu(bus="pcie.0")
+        return (options.iommufd() + self.lab.qemu.vsmmu(bus="pcie.0", **self.registers)
                 + ["-device", "pcie-root-port,id=rp1,bus=pcie.0,addr=2,chassis=1",
                    "-device", "pcie-root-port,id=rp2,bus=pcie.0,addr=3,chassis=2"])
 

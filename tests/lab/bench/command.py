@@ -70,7 +70,7 @@ class Bench:
 
     def attempt(self, what, function, *args):
         """One configuration.  That one cannot be measured is a result, too."""
-        self.lab.begin("bench/" + re.sub(r"\W+", "-", what))
+        self.lab.begin("bench/" + re.sub(r"\W+", "-", what), l0.BENCH)
         failed = True
         try:
             function(*args)
@@ -84,7 +84,7 @@ class Bench:
 
     def run(self):
         plan = self.plan
-        self.lab.begin("bench")
+        self.lab.begin("bench", l0.BENCH)
         try:
             self.head = about(self.lab, plan)
             for round in range(plan.rounds):

@@ -7,6 +7,7 @@ MMIO, ioctls   the trace of QEMU, in a short run of its own: a line for each
                costs time, but does not change how many there are.
 Table walks    the trace of L0's QEMU in the same short run: its emulated SMMU
                looks into its TLB, and walks the tables of both stages.
+VINTFs         the same trace has the commands that guests gave to the hardware.
 CPU time       of L0's process, all its threads: what the emulated server had
                to do, whatever else this machine was busy with.  It stands for
                instructions, which nothing counts here: TCG's PMU has
@@ -26,8 +27,9 @@ KVM = {"exits": "exits", "to_qemu": "mmio_exit_user", "in_kvm": "mmio_exit_kerne
 # Traced once for every invalidation or access, so not while the clock runs.
 # Patterns: a QEMU need not have them.
 INVALIDATIONS = ("iommufd_*invalidate*", "smmuv3_accel_invalidated*")
-ACCESSES = ("smmuv3_write_mmio", "smmuv3_read_mmio", "smmuv3_cmdq_opcode")
-LOOKUPS = ("smmu_iotlb_lookup_hit", "smmu_iotlb_lookup_miss")      # of L0
+ACCESSES = ("smmuv3_write_mmio", "smmuv3_read_mmio", "smmuv3_cmdq_opcode",
+            "smmuv3_cmdqv_write", "smmuv3_cmdqv_read", "smmuv3_cmdqv_command")
+LOOKUPS = ("smmu_iotlb_lookup_hit", "smmu_iotlb_lookup_miss", "smmuv3_cmdqv_command")   # of L0
 
 CMDQ_PROD, CMDQ_CONS = 0x98, 0x9c
 
@@ -119,13 +121,20 @@ def traced(l1, guest=None):
 
 
 def from_l0_trace(data):
-    """What the emulated SMMU looked up in its TLB, and what it had to walk for."""
+    """What the emulated SMMU looked up in its TLB, what it had to walk for, and
+    what guests had it do without QEMU."""
     walks = data.count(b"smmu_iotlb_lookup_miss")
-    return {"walks": walks, "lookups": walks + data.count(b"smmu_iotlb_lookup_hit")}
+    opcodes = Counter(VINTF.findall(data))
+    syncs = opcodes[b"CMD_SYNC"]
+    return {"walks": walks, "lookups": walks + data.count(b"smmu_iotlb_lookup_hit"),
+            "hw_syncs": syncs, "hw_commands": sum(opcodes.values()) - syncs}
 
 
+# VINTF 0 is that of L1 itself
+VINTF = re.compile(rb"smmuv3_cmdqv_command vintf [1-9]\d* vcmdq \d+ (?:SMMU_)?(\w+)")
 WRITE = re.compile(r"smmuv3_(read|write)_mmio addr: ?0x([0-9a-f]+)")
-OPCODE = re.compile(r"smmuv3_cmdq_opcode <--- (\w+)")
+QUEUES = re.compile(r"smmuv3_cmdqv_(?:read|write) offset ")
+OPCODE = re.compile(r"(?:smmuv3_cmdq_opcode <---|smmuv3_cmdqv_command vintf \d+ vcmdq \d+) (\w+)")
 INVALIDATE = re.compile(r"iommufd_backend_invalidate(?:_cache)? .*?"
                         r"(?:entries|entry_num)=(\d+)")
 
@@ -141,7 +150,7 @@ def from_trace(text):
     opcodes = Counter(OPCODE.findall(text))
     entries = [int(n) for n in INVALIDATE.findall(text)]
     syncs = sum(n for name, n in opcodes.items() if name.endswith("CMD_SYNC"))
-    return {"mmio": sum(accesses.values()),
+    return {"mmio": sum(accesses.values()) + len(QUEUES.findall(text)),
             "prod_writes": accesses["write", CMDQ_PROD], "cons_reads": accesses["read", CMDQ_CONS],
             "syncs": syncs, "commands": sum(opcodes.values()) - syncs,
             "ioctls": len(entries), "forwarded": sum(entries)}

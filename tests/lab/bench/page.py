@@ -113,11 +113,10 @@ def shares(samples):
 
 
 def model_table(samples):
-    rows = [*model.rows(samples), ("floor: a command queue in hardware", model.FLOOR)]
     floor = model.FLOOR.cost()
     out = []
-    for label, c in rows:
-        limit = f"{model.ceiling(c) / 1000:.0f} 000" if c.exits else "the SMMU's own"
+    for label, c in model.rows(samples):
+        limit = f"{model.ceiling(c) / 1000:.0f} 000" if c.exits >= 0.005 else "the SMMU's own"
         out.append([label, f"{c.exits:.2f}", f"{c.ioctls:.2f}", f"{c.commands:.1f}",
                     f"{c.cost(0):.1f} to {c.cost(1):.1f}", f"{c.cost() / floor:.1f}",
                     f"{model.share(c, 50000) * 100:.0f} %", limit])
@@ -127,7 +126,8 @@ def model_table(samples):
 
 def vcpus(samples):
     figures = samples.figures("read-4k-")
-    configs = [c for c in ("ours", "no-msi", "rival", "none") if c in samples.configs()]
+    configs = [c for c in ("ours", "no-msi", "cmdqv", "cmdqv-soft", "rival", "rival-cmdqv", "none")
+               if c in samples.configs()]
     rows = []
     for config in configs:
         row = [report.label(config)]
@@ -158,7 +158,7 @@ def series(samples, configs, figures, value):
 
 # One configuration has one colour in all plots.
 COLOURS = {report.label(name): colour for name, colour in
-           zip(("ours", "rival", "no-msi", "none"), svg.COLOURS)}
+           zip(("ours", "rival", "no-msi", "none", "cmdqv", "rival-cmdqv"), svg.COLOURS)}
 
 
 def plots(result, directory):
@@ -175,7 +175,7 @@ def drawn(samples):
     singles = [f for f in report.timed_figures(samples) if not re.fullmatch(r"read-.*-[2-9]", f)]
     small = [f"read-4k-{n}" for n in cpus]
     vcpu = [f"{n} vCPU" + "s" * (n > 1) for n in cpus]
-    vsmmu = ("ours", "rival", "no-msi")
+    vsmmu = ("ours", "rival", "no-msi", "cmdqv", "rival-cmdqv")
 
     def ratio(c, f):
         return samples.ratio(c, "none", f)
@@ -188,7 +188,7 @@ def drawn(samples):
         COLOURS)
     out["scaling"] = svg.lines(
         "Reads of 4 KiB in a second, in times of 1 vCPU", "higher is better", cpus,
-        series(samples, ("ours", "rival", "none"), small, lambda c, f: samples.gain(c, f, small[0])), "vCPUs",
+        series(samples, ("ours", "rival", "none", "cmdqv"), small, lambda c, f: samples.gain(c, f, small[0])), "vCPUs",
         COLOURS)
     batches = sorted(samples.figures("batch-"), key=lambda f: int(f[6:]))
     out["batches"] = svg.bars(
@@ -207,13 +207,15 @@ def drawn(samples):
 def estimate(samples):
     """Estimated, and its title says so: CPU time against rate."""
     rates = (10, 25, 50, 100, 200)
-    known = {"floor": model.FLOOR}
+    hardware = model.measured(samples, "cmdqv", "4k", 4)
+    least = "a queue in hardware" if hardware else "floor"
+    known = {least: hardware or model.FLOOR}
     for name, config in (("ours, 4 vCPUs", "ours"), ("rival, 4 vCPUs", "rival")):
         found = model.measured(samples, config, "4k", 4)
         if found:
             known = {name: found, **known}
     data = {name: [Spread(*(100 * model.share(c, 1000 * r, w) for w in (0.5, 0, 1)), 1) for r in rates]
             for name, c in sorted(known.items(), key=lambda item: -item[1].cost())}
-    colours = dict(zip(("ours, 4 vCPUs", "rival, 4 vCPUs", "floor"), svg.COLOURS))
+    colours = dict(zip(("ours, 4 vCPUs", "rival, 4 vCPUs", least), svg.COLOURS))
     return svg.lines("ESTIMATE: CPU time of unmaps on a server, middle and range of the prices",
                      "% of one CPU", rates, data, "thousand unmaps in a second", colours)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from .. import options
 from .workloads import Reads
 
-L1_CPUS = 2     # l0.EMULATED
+L1_CPUS = 2     # l0.BENCH
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Config:
     kind: "vsmmu", a guest behind one; "plain", the same without; "host", L1
     itself, its disk in a domain of that type.  ril=False: the guest is told
     that its SMMU has no range invalidation, as many have none: one TLBI for
-    each page.  `large`: only the reads where that matters.
+    each page.  `large`: only the reads where that matters.  cmdqv: the guest
+    has a CMDQV; taken: but the host has no VINTF left for it.
     """
     name: str
     label: str
@@ -26,19 +27,24 @@ class Config:
     ril: bool = True
     large: bool = False
     domain: str = ""
+    cmdqv: bool = False
+    taken: bool = False
 
 
 OURS = Config("ours", "arm-smmuv3-accel")
 NO_MSI = Config("no-msi", "ours, IDR0.MSI off", msi=False)
 RIVAL = Config("rival", "QEMU 11.1 accel=on", qemu=options.RIVAL)
 NONE = Config("none", "no vIOMMU", "plain")
+CMDQV = Config("cmdqv", "ours, cmdqv=on", cmdqv=True)
+CMDQV_SOFT = Config("cmdqv-soft", "ours, cmdqv=on, in software", cmdqv=True, taken=True)
+RIVAL_CMDQV = Config("rival-cmdqv", "QEMU 11.1 accel=on,cmdqv=on", qemu=options.RIVAL, cmdqv=True)
 NO_RIL = Config("no-ril", "ours, ril=off", ril=False, large=True)
 RIVAL_NO_RIL = Config("rival-no-ril", "rival, ril=off", qemu=options.RIVAL, ril=False, large=True)
 L1_DMA = Config("l1-dma", "L1 itself, DMA domain", "host", domain="DMA")
 L1_IDENTITY = Config("l1-identity", "L1 itself, identity", "host", domain="identity")
 
 # The first one tells the ID registers that others need.
-CONFIGS = (OURS, NONE, RIVAL, NO_MSI, NO_RIL, RIVAL_NO_RIL, L1_DMA, L1_IDENTITY)
+CONFIGS = (OURS, NONE, RIVAL, CMDQV, CMDQV_SOFT, RIVAL_CMDQV, NO_MSI, NO_RIL, RIVAL_NO_RIL, L1_DMA, L1_IDENTITY)
 BY_NAME = {config.name: config for config in CONFIGS}
 
 
@@ -74,7 +80,7 @@ class Plan:
 
 PLANS = {plan.name: plan for plan in (
     Plan("quick", 1, reads=(("4k", 1200), ("1M", 96)), cpus=(1, 4), storm=1200, pings=(100, 4),
-         configs=(OURS, NONE, RIVAL)),
+         configs=(OURS, NONE, RIVAL, CMDQV, RIVAL_CMDQV)),
     Plan("standard", 5, vsmmus={8: 5, 16: 5}),
     Plan("full", 7, reads=(("4k", 8000), ("128k", 1600), ("1M", 256)), storm=8000,
          vsmmus={2: 5, 4: 5, 8: 7, 16: 7}),

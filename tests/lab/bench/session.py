@@ -4,7 +4,7 @@
 import time
 from functools import partial
 
-from .. import checks, options, util
+from .. import checks, cmdqv, options, util
 from ..l2 import TRACE
 from ..util import LabError
 from . import counters
@@ -39,7 +39,8 @@ class Session:
         ports = (1, 2, 3)
         if config.kind == "plain":
             return [arg for n in ports for arg in options.port(n, bus="pcie.0")]
-        return options.root_complex(config.qemu, ports=ports, **self.without(config))
+        cmdqv = {"cmdqv": "on"} if config.cmdqv else {}
+        return options.root_complex(config.qemu, ports=ports, **cmdqv, **self.without(config))
 
     def without(self, config):
         """What a vSMMU is told not to have, as its options."""
@@ -54,6 +55,7 @@ class Session:
     def guest(self, config, add):
         disk, _ = self.lab.vfio("nvme0")
         net, _ = self.lab.vfio("igb0")
+        other = self.taker() if config.taken else None
         guest = self.lab.guest(qemu=config.qemu)
         self.boot(guest, options.iommufd() + self.root_ports(config) + options.vfio(disk)
                   + options.vfio(net, bus="rp2", id="dev2"), partial(add, "boot"))
@@ -62,6 +64,10 @@ class Session:
         if config.kind == "vsmmu":
             checks.proven(guest, "nvme0", disk)
             smmu = checks.guest_translates(guest, inside)
+        if config.cmdqv:
+            cmdqv.driver_has_queues(guest.guest)
+        if config.cmdqv and config.qemu is options.OURS:
+            cmdqv.expect_mode(guest, "software" if config.taken else "hardware", config.label)
         if config.name == "ours" and not self.spec:
             self.spec = specified(guest)
         measure = Measure(self.lab, self.plan, config, add, device, guest)
@@ -75,6 +81,16 @@ class Session:
             if smmu:
                 measure.commands(smmu)
         guest.stop()
+        if other:
+            other.stop()
+
+    def taker(self):
+        """A machine that has the host's VINTF, and does not run."""
+        spare, _ = self.lab.vfio("spare0")
+        other = self.lab.guest()
+        other.start(options.iommufd() + options.root_complex(self.lab.qemu, cmdqv="on")
+                    + options.vfio(spare), stopped=True)
+        return other
 
     def boot(self, guest, args, add):
         """Start to the agent's answer, which stands for a login prompt."""

@@ -31,7 +31,7 @@ def number(value, form=".2f"):
 
 def evaluate(samples):
     """Every target as a dict, in the order of the report."""
-    out = [exits(samples), syncs(samples), batches(samples), small_reads(samples),
+    out = [exits(samples), queues(samples), syncs(samples), batches(samples), small_reads(samples),
            large_reads(samples), unchanged(samples), scaling(samples)]
     return [asdict(verdict) for verdict in out]
 
@@ -43,6 +43,16 @@ def exits(s):
                  "CMDQ_CONS reads per CMD_SYNC: "
                  f"{number(per(s, 'ours', 'count-4k', 'cons_reads', 'syncs'))} (rival "
                  f"{number(per(s, 'rival', 'count-4k', 'cons_reads', 'syncs'))})")
+
+
+def queues(s):
+    figures = ("read-4k-1", "read-4k-2", "read-4k-4")
+    found, rival = ([per(s, c, f, "to_qemu") for f in figures] for c in ("cmdqv", "rival-cmdqv"))
+    worst = max((v for v in found if v is not None), default=None)
+    return judge("exits to QEMU per unmap with queues in hardware: 0, 1 to 4 vCPUs", worst,
+                 worst is not None and worst < 0.005,
+                 ", ".join(map(number, found)) + f" (rival {', '.join(map(number, rival))})",
+                 f"with queues in software: {number(per(s, 'cmdqv-soft', 'read-4k-1', 'to_qemu'))}")
 
 
 def syncs(s):

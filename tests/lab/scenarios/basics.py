@@ -9,11 +9,11 @@ REGISTERS = ("idr0", "idr1", "idr3", "idr5", "iidr", "aidr")
 SMMU1 = "/machine/peripheral/smmu1"
 
 
-def host_registers(lab, device="nvme0"):
+def host_registers(lab, device="nvme0", **given):
     """A full option set that fits L1's SMMU: what a vSMMU there inherits from a device."""
     bdf, _ = lab.vfio(device)
     guest = lab.guest()
-    guest.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf),
+    guest.start(options.iommufd() + options.root_complex(lab.qemu, **given) + options.vfio(bdf),
                 stopped=True)
     values = {name: guest.qom(SMMU1, name) for name in REGISTERS}
     guest.stop()

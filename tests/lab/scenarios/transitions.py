@@ -121,6 +121,10 @@ CARRY = """
     cp /usr/sbin/kexec /lab/guest/Image . && cp /lab/guest/initrd initrd || exit
     cd .. && (cat /lab/guest/initrd; find kexec | cpio -o -H newc 2>/dev/null) > /tmp/kexec.initrd
     rm -r /tmp/kexec"""
+NEXT = """
+    cd /kexec && run="./ld.so --library-path . ./kexec"
+    $run -l Image --initrd=initrd --reuse-cmdline || exit
+    (sleep 0.2; $run -e) >/dev/null 2>&1 &"""
 
 
 @scenario
@@ -132,10 +136,7 @@ def kexec(lab):
                       + ["-initrd", "/tmp/kexec.initrd"])
     checks.proven(guest, "nvme0", bdf, viommus=1)
     before = guest.trace()
-    guest.guest("""
-        cd /kexec && run="./ld.so --library-path . ./kexec"
-        $run -l Image --initrd=initrd --reuse-cmdline || exit
-        (sleep 0.2; $run -e) >/dev/null 2>&1 &""")
+    guest.guest(NEXT)
     guest.booted_again()
     checks.proven(guest, "nvme0", bdf, viommus=1)
     expect(guest.guest("[ -e /kexec ]", check=False).status == 1, "it is the old guest still")

@@ -8,7 +8,7 @@
 #include "qapi/error.h"
 #include "domain.h"
 
-/* Attributes of <driver> that mean something here, as of libvirt 12.8 */
+/* Attributes of <driver> for SMMUs, as of libvirt 12.8 */
 static const struct {
     const char *name;
     unsigned since;
@@ -22,13 +22,13 @@ static const struct {
     { "cmdqv", LIBVIRT_ACCEL },
 };
 
-/* Those of other IOMMUs, which libvirt refuses with a message of its own */
+/* Attributes of other IOMMUs, which libvirt refuses with a message */
 static const char *const others[] = {
     "intremap", "caching_mode", "eim", "iotlb", "aw_bits", "dma_translation",
     "xtsup", "passthrough",
 };
 
-/* Spellings that are about */
+/* Wrong spellings that exist in guides and programs */
 static const struct {
     const char *name, *instead;
 } misspelt[] = {
@@ -77,7 +77,7 @@ static void check_names(Domain *d, const xmlNode *driver)
     }
 }
 
-/* Whether an attribute can be what it is, NULL included */
+/* Checks the value of an attribute, which may be NULL */
 static bool check_on_off(Domain *d, const xmlNode *driver, const char *name)
 {
     const char *value = domain_attr(driver, name);
@@ -91,7 +91,7 @@ static bool check_on_off(Domain *d, const xmlNode *driver, const char *name)
     return false;
 }
 
-/* The same of a number, which the device reads by @parse */
+/* The same for a number, which the device parses with @parse */
 static bool check_size(Domain *d, const xmlNode *driver, const char *name,
                        bool (*parse)(const char *str, int *out, Error **errp))
 {
@@ -177,7 +177,7 @@ static void check_driver(Domain *d, Smmu *smmu, const xmlNode *driver)
     check_accel_options(d, smmu, driver);
 }
 
-/* What is on <iommu> itself and belongs into <driver> */
+/* Finds attributes of <iommu> that belong in <driver> */
 static void check_iommu_names(Domain *d, const xmlNode *node)
 {
     const xmlAttr *a;
@@ -216,7 +216,7 @@ static void check_iommu(Domain *d, const xmlNode *node)
     }
 }
 
-/* @b, and the SMMUs before it: one complaint will do */
+/* Compares @b with the SMMUs before it; one complaint is enough */
 static void check_pairs(Domain *d, guint b_index)
 {
     const Smmu *b = g_ptr_array_index(d->smmus, b_index);
@@ -238,7 +238,7 @@ static void check_pairs(Domain *d, guint b_index)
     }
 }
 
-/* <qemu:commandline> and its like, which domain-qemu.c looks at */
+/* <qemu:commandline> and similar elements, which domain-qemu.c checks */
 static bool is_extension(const Domain *d, const xmlNode *node)
 {
     return node->parent == d->root &&
@@ -246,7 +246,7 @@ static bool is_extension(const Domain *d, const xmlNode *node)
             domain_is(node, "override"));
 }
 
-/* libvirt looks for it in <devices> only, and in no namespace */
+/* libvirt looks for <iommu> only in <devices>, and without a namespace */
 static void check_elsewhere(Domain *d, const xmlNode *parent)
 {
     for (const xmlNode *node = parent->children; node; node = node->next) {

@@ -12,7 +12,7 @@
 #include "qobject/qjson.h"
 #include "domain.h"
 
-/* Messages of several lines become one */
+/* Joins the lines of a message */
 static char *one_line(const char *message)
 {
     g_auto(GStrv) lines = g_strsplit(message, "\n", -1);
@@ -41,7 +41,7 @@ bool domain_check_options(Domain *d, Smmu *smmu, const xmlNode *node)
 
 /* <qemu:commandline> */
 
-/* The value of @key in @text, of -device, as text or as JSON; g_free() */
+/* The value of @key in @text, an argument of -device (or JSON); g_free() */
 static char *device_option(const char *text, const char *key)
 {
     g_autoptr(QDict) dict = NULL;

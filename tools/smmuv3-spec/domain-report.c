@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: what is said of the XML of a domain
+ * smmuv3-spec: print the findings about the XML of a domain
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

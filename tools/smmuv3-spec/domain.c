@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: the XML of a domain as a whole
+ * smmuv3-spec: check the XML of a domain as a whole
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -55,7 +55,7 @@ static void explain(const char *file, Error **errp)
                spec ? file : "");
 }
 
-/* No entity is replaced, nothing is fetched */
+/* Replaces no entities, and fetches nothing from the network */
 static xmlDoc *parse(const char *file, Error **errp)
 {
     gsize size;
@@ -69,7 +69,7 @@ static xmlDoc *parse(const char *file, Error **errp)
         error_setg(errp, "%s is too long", file);
         return NULL;
     }
-    /* XML_PARSE_NOERROR is not for all of them */
+    /* XML_PARSE_NOERROR does not suppress all errors */
     xmlSetGenericErrorFunc(NULL, say_nothing);
     doc = xmlReadMemory(text, size, file, NULL, XML_PARSE_NONET |
                         XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
@@ -80,7 +80,7 @@ static xmlDoc *parse(const char *file, Error **errp)
     return doc;
 }
 
-/* What is said once of a domain */
+/* Findings about the domain as a whole */
 
 static void check_machine(Domain *d)
 {
@@ -100,7 +100,7 @@ static void check_machine(Domain *d)
     }
 }
 
-/* libvirt wants UEFI for ACPI, whatever the guest boots with */
+/* libvirt requires UEFI for ACPI, whatever the guest boots with */
 static void check_firmware(Domain *d)
 {
     const xmlNode *os = domain_child(d->root, "os");
@@ -157,7 +157,7 @@ static bool locks_memory(const Domain *d)
            domain_child(domain_child(d->root, "memoryBacking"), "locked");
 }
 
-/* Devices come later: what libvirt then does not do by itself */
+/* If devices are plugged later, libvirt does not do these things by itself */
 static void check_hotplug_only(Domain *d)
 {
     const xmlNode *node = domain_child(d->root, "iommufd");

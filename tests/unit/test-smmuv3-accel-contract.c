@@ -1,10 +1,9 @@
 /*
- * arm-smmuv3-accel: what the fake host of the unit tests has in common with a
- * real kernel
+ * arm-smmuv3-accel: compare the fake host of the unit tests with a real kernel
  *
- * Runs smmuv3-accel-flows.txt on the fake. The calls and their results have to
- * be those of smmuv3-accel-flows.log, which a real kernel has written. Where
- * they differ it is the fake that is wrong.
+ * Runs smmuv3-accel-flows.txt on the fake. The calls and their results must be
+ * those of smmuv3-accel-flows.log, which was written on a real kernel. If they
+ * differ, the fake is wrong.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +14,7 @@
 /* Slot 3 has two functions, in one IOMMU group */
 #define PAIR_BUS    3
 #define PAIR_GROUP  7
-/* Where the guest of the lab has its contexts, and the size of its queue */
+/* The address of the contexts in the lab's guest, and the size of its queue */
 #define CONTEXTS    0x40300000ULL
 #define STE_WORD1   0xd4ULL
 #define LOG2_EVENTS 4
@@ -25,10 +24,10 @@ typedef struct Flow {
     GPtrArray *lines;
 } Flow;
 
-/* The emulated SMMU of the lab: 44 bits of address, and devices without ATS */
+/* The emulated SMMU of the lab: 44 address bits, and devices without ATS */
 static FakeSMMU lab_smmu;
 
-/* Lines below titles, without comments */
+/* The lines after each title, without comments */
 static GPtrArray *read_flows(const char *name)
 {
     g_autofree char *path = g_test_build_filename(G_TEST_DIST, name, NULL);
@@ -132,7 +131,7 @@ static uint32_t sid_of(Machine *m, const char *word)
     return PCI_BUILD_BDF(m->rig->bus[bus].num, fn);
 }
 
-/* It may be refused */
+/* The call may be refused */
 static void plug(Machine *m, const char *word)
 {
     int bus, fn;
@@ -145,7 +144,7 @@ static void plug(Machine *m, const char *word)
     }
 }
 
-/* A slot: all its functions leave */
+/* Unplug all functions of a slot */
 static void unplug(Machine *m, int bus)
 {
     if (bus != PAIR_BUS) {

@@ -1,7 +1,7 @@
 /*
  * smmuv3-spec: unit tests of finding a host device and asking the kernel
  *
- * sysfs is a directory of files, the kernel is below.
+ * A directory of files imitates sysfs, and functions here imitate the kernel.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 #include "qapi/error.h"
 #include "tools/smmuv3-spec/smmuv3-spec.h"
 
-/* A kernel in which one step fails */
+/* A fake kernel in which one step fails */
 static struct {
     SpecStep step;
     int err;
@@ -79,7 +79,7 @@ int spec_iova_last(int iommufd, uint32_t ioas_id, uint64_t *last)
     return step(SPEC_IOVA_RANGES, NULL);
 }
 
-/* Only the newest object can go: the others have users */
+/* Only the newest object can be destroyed: the others have users */
 void spec_destroy(int iommufd, uint32_t id)
 {
     g_assert_cmpuint(id, ==, kernel.objects);
@@ -122,7 +122,7 @@ static void test_ask(void)
 
 #define DEV "0000:03:00.0 (smmu3.0x9050000): "
 
-/* Every step that fails: one line, and no object is left */
+/* A failure of any step prints one line, and leaves no object */
 static void test_ask_fails(void)
 {
     static const struct {
@@ -224,7 +224,7 @@ static void test_open_fails(void)
     }
 }
 
-/* sysfs, made up */
+/* Fake sysfs */
 
 #define BDF "0000:03:00.0"
 
@@ -255,7 +255,7 @@ static void remove_all(void)
     g_free(root);
 }
 
-/* Look for @bdf: @status, and a message that begins so (NULL: none) */
+/* Find @bdf: expect @status and the beginning of the message (NULL: none) */
 static void find(const char *bdf, SpecStatus status, const char *text)
 {
     SpecHost host;
@@ -276,7 +276,7 @@ static void find(const char *bdf, SpecStatus status, const char *text)
     spec_host_clear(&host);
 }
 
-/* From nothing to a device that can be asked, with all that lies between */
+/* All stages from nothing to a device that can be used */
 static void test_find(void)
 {
     root = g_dir_make_tmp("smmuv3-spec-XXXXXX", NULL);

@@ -1,5 +1,5 @@
 /*
- * QTest: arm-smmuv3-accel: targets of its MSIs, devices that write its registers
+ * QTest: targets of MSIs of arm-smmuv3-accel, and devices that ring doorbells
  *
  * A guest chooses the address of an MSI, which may be in memory. An MSI to a
  * register of a device would run that device's model from within the SMMU's, so

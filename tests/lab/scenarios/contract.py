@@ -36,7 +36,7 @@ def on_this_kernel(lab, wanted):
 
 @scenario(platform=l0.PAIR)
 def contract(lab):
-    """Each flow of the unit tests' contract on this kernel: the calls and results that their fake host has, too."""
+    """Each flow of the unit tests' contract has the same calls and results on this kernel as on their fake host."""
     wanted = flows.parse(FLOWS.read_text())
     logs = on_this_kernel(lab, wanted)
     text = "".join("\n" + "\n".join([title, *("    " + line for line in logs[title].lines)]) + "\n"

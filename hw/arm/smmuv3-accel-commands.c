@@ -50,8 +50,9 @@ static void complain_of_batch(SMMUv3AccelState *s,
     } else if (res->whole_tlb) {
         what = g_strdup("the whole TLB was invalidated instead");
     }
-    error_setg(&err, "arm-smmuv3-accel: the host did not take invalidations "
-               "(%s)%s%s", strerror(-res->err), what ? "; " : "", what ?: "");
+    error_setg(&err, "arm-smmuv3-accel: the host did not carry out "
+               "invalidations (%s)%s%s", strerror(-res->err),
+               what ? "; " : "", what ?: "");
     smmuv3_accel_complain(s, err);
 }
 

@@ -105,8 +105,8 @@ static void eventq_open(SMMUv3AccelState *s, uint8_t log2size)
     int ret = smmuv3_accel_host_open_events(s->host, log2size, &err);
 
     if (ret) {
-        error_prepend(&err, "arm-smmuv3-accel: the guest will not hear of "
-                      "faults of its host devices: ");
+        error_prepend(&err, "arm-smmuv3-accel: faults of host devices are not "
+                      "reported to the guest: ");
         if (ret == -ENOTTY) {
             /* The kernel will never support it: report it only once */
             s->eventq.unsupported = true;

@@ -235,8 +235,8 @@ bool virt_smmuv3_accel_add_fdt(VirtMachineState *vms, Error **errp)
             }
         } else if (!acpi && (MACHINE(vms)->kernel_filename ||
                              vms->bootinfo.firmware_loaded)) {
-            error_setg(errp, "%s on %s: a device tree cannot tell the guest "
-                       "of a pxb-pcie. Boot with ACPI, that is "
+            error_setg(errp, "%s on %s: a device tree cannot describe a "
+                       "pxb-pcie. Boot with ACPI, that is "
                        "with UEFI firmware (-bios QEMU_EFI.fd) and without "
                        "acpi=off, or put the SMMU on pcie.0",
                        object_get_typename(OBJECT(smmu)),

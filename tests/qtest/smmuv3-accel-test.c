@@ -35,7 +35,7 @@ typedef struct Refusal {
     "them is an option string to paste), or put a vfio-pci device on that "  \
     "root complex at start, to inherit them from its host SMMU."
 #define NO_DT                                                                \
-    "a device tree cannot tell the guest of a pxb-pcie. Boot with ACPI, "    \
+    "a device tree cannot describe a pxb-pcie. Boot with ACPI, "             \
     "that is with UEFI firmware (-bios QEMU_EFI.fd) and without acpi=off, "  \
     "or put the SMMU on pcie.0"
 #define NOT_ROOT                                                             \

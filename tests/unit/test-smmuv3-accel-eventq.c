@@ -338,7 +338,7 @@ static void test_host_fails(void)
     }
     fake_iommufd_fail_nth(rig->iommufd, 0, 0);
     first = rig_messages();
-    g_assert(strstr(first, "did not take invalidations"));
+    g_assert(strstr(first, "did not carry out invalidations"));
     g_assert(!strchr(strchr(first, '\n') + 1, '\n'));
     rig->s->complaints.next_ms = 0;
     fake_iommufd_fail_nth(rig->iommufd, 1, 1);

@@ -373,7 +373,7 @@ static void test_unplug_and_fail(void)
     let_leave(10);
     writer_join(&busy);
     messages = rig_messages();
-    g_assert(strstr(messages, "did not take invalidations"));
+    g_assert(strstr(messages, "did not carry out invalidations"));
     teardown();
 }
 

@@ -165,7 +165,7 @@ static void test_ask_fails(void)
         { SPEC_VIOMMU_ALLOC, ENOTTY, 2, 0x4831043b, SPEC_NO, DEV "the kernel "
           "is older than 6.13" },
         { SPEC_VIOMMU_ALLOC, EOPNOTSUPP, 2, 0, SPEC_NO, DEV "the SMMU cannot "
-          "nest: neither does the firmware say CANWBS" },
+          "nest: the firmware does not set CANWBS" },
         { SPEC_VIOMMU_ALLOC, EOPNOTSUPP, 2, 0x4870143b, SPEC_NO, DEV "the "
           "SMMU has an erratum: Linux does not nest on an MMU-700 before" },
         { SPEC_VIOMMU_ALLOC, EOPNOTSUPP, 2, 0x4871043b, SPEC_NO, DEV "the "

@@ -179,7 +179,7 @@ iommu:
 #   IDR5.OAS: host 44 bits, vSMMU 48 bits (oas=44)
 #   IDR5.GRAN4K: host 0, vSMMU 1 (idr5=0x44)
 #   IDR5.GRAN16K: host 0, vSMMU 1 (idr5=0x44)
-# libvirt calls it ssidsize and drops ssidSize in silence.
+# libvirt calls it ssidsize, and silently drops ssidSize.
 # What the schema cannot express: pciBus, which KubeVirt chooses, and the
 # registers
 #   idr0=0xd48201a,idr1=0x2730210,idr3=0x400,idr5=0x44,iidr=0x0,aidr=0x1

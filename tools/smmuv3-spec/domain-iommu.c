@@ -58,13 +58,13 @@ static void check_name(Domain *d, const xmlNode *node, const char *name)
     }
     for (size_t i = 0; i < ARRAY_SIZE(misspelt); i++) {
         if (!strcmp(name, misspelt[i].name)) {
-            domain_wrong(d, node, misspelt[i].name, "libvirt drops this in "
-                         "silence: %s", misspelt[i].instead);
+            domain_wrong(d, node, misspelt[i].name, "libvirt silently drops "
+                         "this: %s", misspelt[i].instead);
             return;
         }
     }
     domain_wrong(d, node, g_intern_string(name), "no libvirt up to 12.8 knows "
-                 "this attribute of <driver>, it is dropped in silence: remove "
+                 "this attribute of <driver>, and silently drops it: remove "
                  "it");
 }
 
@@ -186,8 +186,8 @@ static void check_iommu_names(Domain *d, const xmlNode *node)
         const char *name = (const char *)a->name;
 
         if (strcmp(name, "model")) {
-            domain_wrong(d, node, g_intern_string(name), "libvirt drops this "
-                         "in silence: write <driver %s='%s'/> inside <iommu>",
+            domain_wrong(d, node, g_intern_string(name), "libvirt silently "
+                         "drops this: write <driver %s='%s'/> inside <iommu>",
                          name, domain_attr(node, name));
         }
     }
@@ -225,8 +225,8 @@ static void check_pairs(Domain *d, guint b_index)
         const Smmu *a = g_ptr_array_index(d->smmus, i);
 
         if (a->controller == NO_CONTROLLER || b->controller == NO_CONTROLLER) {
-            domain_wrong(d, b->node, "iommu", "of several, libvirt drops one "
-                         "without pciBus in silence: write it in each");
+            domain_wrong(d, b->node, "iommu", "of several, libvirt silently "
+                         "drops one without pciBus: write it in each");
             return;
         }
         if (a->controller == b->controller) {
@@ -256,12 +256,12 @@ static void check_elsewhere(Domain *d, const xmlNode *parent)
         }
         if (node->ns) {
             domain_wrong(d, node, g_intern_string((const char *)node->name),
-                         "libvirt drops this in silence: take it out of the "
+                         "libvirt silently drops this: take it out of the "
                          "namespace '%s'", (const char *)node->ns->href);
             continue;
         }
         if (domain_is(node, "iommu") && parent != d->devices) {
-            domain_wrong(d, node, "iommu", "libvirt drops this in silence: "
+            domain_wrong(d, node, "iommu", "libvirt silently drops this: "
                          "move it into <devices>");
         }
         check_elsewhere(d, node);

@@ -130,7 +130,7 @@ static bool has_namespace(Domain *d, const xmlNode *node)
     }
     strstart(name, "qemu:", &name);
     domain_wrong(d, node, g_intern_string(name), "without its namespace "
-                 "libvirt drops this in silence: write <domain xmlns:qemu="
+                 "libvirt silently drops this: write <domain xmlns:qemu="
                  "'http://libvirt.org/schemas/domain/qemu/1.0'> and <qemu:%s>",
                  name);
     return false;
@@ -209,7 +209,7 @@ static void check_device(Domain *d, const xmlNode *device)
     if (!smmu) {
         if (alias && g_str_has_prefix(alias, "iommu")) {
             domain_wrong(d, device, "alias", "there is no %s, libvirt "
-                         "drops this in silence: the first <iommu> is iommu0, "
+                         "silently drops this: the first <iommu> is iommu0, "
                          "write that or its number", alias);
         }
         return;

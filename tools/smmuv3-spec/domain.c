@@ -146,7 +146,7 @@ static void check_iommufd(Domain *d)
     }
     node = domain_child(d->devices, "iommufd");
     if (node) {
-        domain_wrong(d, node, "iommufd", "libvirt drops this in silence: move "
+        domain_wrong(d, node, "iommufd", "libvirt silently drops this: move "
                      "it out of <devices>, below <domain>");
     }
 }
@@ -258,8 +258,8 @@ static SpecStatus sum_up(const Domain *d, const char *file, bool json,
         wrong += !g_array_index(d->findings, Finding, i).advice;
     }
     if (wrong) {
-        error_setg(errp, "%s: %u of these keep devices from being behind an "
-                   "SMMU", file, wrong);
+        error_setg(errp, "%s: mistakes that keep devices from being behind an "
+                   "SMMU: %u", file, wrong);
         return SPEC_NO;
     }
     if (!json) {

@@ -231,7 +231,7 @@ void report_kubevirt(const SMMUv3AccelSpec *spec, const char *of)
            "# GPU it writes ats \"on\", ril \"off\", ssidSize \"20\" and "
            "oas \"48\" on every host.\n");
     print_kubevirt_fits(spec);
-    printf("# libvirt calls it ssidsize and drops ssidSize in silence.\n");
+    printf("# libvirt calls it ssidsize, and silently drops ssidSize.\n");
 
     if (gives_registers(spec)) {
         given.dropin = false;

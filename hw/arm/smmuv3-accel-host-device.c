@@ -109,10 +109,9 @@ bool smmuv3_accel_host_ask(SMMUv3AccelHostDevice *dev,
         return false;
     }
     if (type != IOMMU_HW_INFO_TYPE_ARM_SMMUV3) {
-        error_setg(errp, "the IOMMU of host device %s does not say that it is "
-                   "an SMMUv3 (type %u, not %u): either it is none, or the "
-                   "host's kernel is older than 6.13", dev->name, type,
-                   IOMMU_HW_INFO_TYPE_ARM_SMMUV3);
+        error_setg(errp, "the IOMMU of host device %s is not an SMMUv3, or the "
+                   "host's kernel is older than 6.13 (type %u instead of %u)",
+                   dev->name, type, IOMMU_HW_INFO_TYPE_ARM_SMMUV3);
         return false;
     }
     memcpy(dev->smmu.idr, info.idr, sizeof(dev->smmu.idr));

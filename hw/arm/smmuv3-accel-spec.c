@@ -36,8 +36,8 @@ static bool parse_reg(const char *key, const char *value, uint32_t *out,
 
     if (!qemu_isdigit(*value) || qemu_strtou64(value, NULL, 0, &number) ||
         number > UINT32_MAX) {
-        error_setg(errp, "%s '%s' is no number of 32 bits, such as %s=0x1400 "
-                   "or %s=5120", key, value, key, key);
+        error_setg(errp, "%s '%s' is not a number of 32 bits, such as "
+                   "%s=0x1400 or %s=5120", key, value, key, key);
         return false;
     }
     *out = number;
@@ -112,7 +112,7 @@ static bool set_option(Parser *p, const char *key, const char *value,
         return spec->given[reg];
     }
     if (!is_option(key)) {
-        error_setg(errp, "'%s' is no option of " DEVICE " that specifies "
+        error_setg(errp, "'%s' is not an option of " DEVICE " that specifies "
                    "registers: those are " KNOWN, key);
         return false;
     }
@@ -162,7 +162,8 @@ static bool parse_item(Parser *p, GHashTable *seen, char *item, bool first,
     if (first) {
         return set_once(p, seen, "driver", item, errp);
     }
-    error_setg(errp, "'%s' is no option and its value, such as ril=on", item);
+    error_setg(errp, "'%s' is not an option with a value, such as ril=on",
+               item);
     return false;
 }
 

@@ -85,7 +85,7 @@ bool vfio_pasid_check_offset(const uint8_t *config, uint16_t offset,
                              Error **errp)
 {
     if (offset < PCI_CONFIG_SPACE_SIZE || offset > LAST_OFFSET || offset % 4) {
-        error_setg(errp, "x-vpasid-cap-offset=0x%x is no place for a "
+        error_setg(errp, "x-vpasid-cap-offset=0x%x is not a place for a "
                    "capability: give a multiple of 4 from 0x%x to 0x%x, or 0 "
                    "to have one chosen", offset, PCI_CONFIG_SPACE_SIZE,
                    LAST_OFFSET);

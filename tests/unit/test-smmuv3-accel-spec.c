@@ -143,7 +143,7 @@ static void test_dropin(void)
 
 static void test_errors(void)
 {
-#define NOT_A_REG(v) "idr0 '" v "' is no number of 32 bits, such as " \
+#define NOT_A_REG(v) "idr0 '" v "' is not a number of 32 bits, such as " \
                      "idr0=0x1400 or idr0=5120"
 #define THOSE "those are idr0..idr5, iidr, aidr, ril, ats, ssidsize, oas"
 #define NO_ACCEL "without accel=on arm-smmuv3 is an emulated SMMU, whose " \
@@ -170,15 +170,15 @@ static void test_errors(void)
         { "idr0=99999999999999999999", NOT_A_REG("99999999999999999999") },
         { "idr0=1,,idr1=2", NOT_A_REG("1,idr1=2") },
         { "idr0=1,idr1=2,idr0=1", "idr0 is given twice" },
-        { "idr6=0", "'idr6' is no option of arm-smmuv3-accel that specifies "
+        { "idr6=0", "'idr6' is not an option of arm-smmuv3-accel that "
+          "specifies registers: " THOSE },
+        { "idr0 =0", "'idr0 ' is not an option of arm-smmuv3-accel that "
+          "specifies registers: " THOSE },
+        { "x=1", "'x' is not an option of arm-smmuv3-accel that specifies "
           "registers: " THOSE },
-        { "idr0 =0", "'idr0 ' is no option of arm-smmuv3-accel that specifies "
+        { "=1", "'' is not an option of arm-smmuv3-accel that specifies "
           "registers: " THOSE },
-        { "x=1", "'x' is no option of arm-smmuv3-accel that specifies "
-          "registers: " THOSE },
-        { "=1", "'' is no option of arm-smmuv3-accel that specifies "
-          "registers: " THOSE },
-        { "idr0=0,ril", "'ril' is no option and its value, such as ril=on" },
+        { "idr0=0,ril", "'ril' is not an option with a value, such as ril=on" },
         { "ril=yes", "ril 'yes' is none of 'on', 'off' and 'auto'" },
         { "ats=", "ats '' is none of 'on', 'off' and 'auto'" },
         { "ssidsize=21", "ssidsize '21' is neither 0..20 nor 'auto'" },
@@ -202,8 +202,8 @@ static void test_errors(void)
         { "{\"oas\": 44}", "oas is a string in JSON, such as "
           "\"oas\": \"auto\"" },
         { "{\"accel\": true}", NULL },
-        { "{\"cmdqv\": true}", "'cmdqv' is no option of arm-smmuv3-accel that "
-          "specifies registers: " THOSE },
+        { "{\"cmdqv\": true}", "'cmdqv' is not an option of "
+          "arm-smmuv3-accel that specifies registers: " THOSE },
         { "{\"driver\": \"pxb-pcie\"}", "these are options of 'pxb-pcie', "
           "not of arm-smmuv3-accel or arm-smmuv3,accel=on" },
         { "[device \"a\"]\ndriver = \"pxb-pcie\"", NO_SECTION },

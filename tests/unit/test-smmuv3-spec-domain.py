@@ -113,7 +113,7 @@ BAD = (
     ("hostdev", driver("<driver pciBus='1' accel='on' caching_mode='on'/>"),
      [(26, "caching_mode", "refuses it for an smmuv3: remove it")]),
     ("hostdev", [("</iommu>", "</iommu><iommu model='virtio'/>")],
-     [(27, "model", "'virtio' is no SMMUv3")]),
+     [(27, "model", "'virtio' is not an SMMUv3")]),
     ("hostdev", [("</iommu>", "</iommu><iommu model='smmuv3'/>")],
      [(27, "iommu", "silently drops one without pciBus: write it")]),
     ("hotplug", [("pciBus='3'", "pciBus='1'")],
@@ -149,7 +149,7 @@ BAD = (
      [(36, "idr3", "QEMU wants a number: write type='unsigned'")]),
     ("hostdev", override("<qemu:property name='idr9' type='unsigned' "
                          "value='5120'/>"),
-     [(26, "arm-smmuv3", "'idr9' is no option")]),
+     [(26, "arm-smmuv3", "'idr9' is not an option")]),
     ("hostdev", override("", "iommu1"),
      [(36, "alias", "there is no iommu1, libvirt silently drops this")]),
     ("commandline", [('"idr3":5120', '"idr3":5120,"oas":"39"')],
@@ -314,7 +314,7 @@ def no_domain():
         out, err = run("check", "-", text=text, status=2)
         assert not out and said in err and err.count("\n") == 1, (text, err)
     err = run("check", "nowhere.xml", status=2)[1]
-    assert "'nowhere.xml' is no file with the XML of a domain" in err, err
+    assert "'nowhere.xml' is not a file with the XML of a domain" in err, err
     bomb = "<!DOCTYPE d [<!ENTITY a 'aaaaaaaa'>" + "".join(
         f"<!ENTITY {chr(c + 1)} '{f'&{chr(c)};' * 10}'>"
         for c in range(97, 107)) \

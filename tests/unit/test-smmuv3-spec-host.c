@@ -280,17 +280,17 @@ static void find(const char *bdf, SpecStatus status, const char *text)
 static void test_find(void)
 {
     root = g_dir_make_tmp("smmuv3-spec-XXXXXX", NULL);
-    find("nonsense", SPEC_USAGE, "'nonsense' is no PCI address, such as "
+    find("nonsense", SPEC_USAGE, "'nonsense' is not a PCI address, such as "
          "0000:03:00.0");
-    find("03:00.0x", SPEC_USAGE, "'03:00.0x' is no PCI address");
-    find("../03:00.0", SPEC_USAGE, "'../03:00.0' is no PCI address");
-    find("", SPEC_USAGE, "'' is no PCI address");
+    find("03:00.0x", SPEC_USAGE, "'03:00.0x' is not a PCI address");
+    find("../03:00.0", SPEC_USAGE, "'../03:00.0' is not a PCI address");
+    find("", SPEC_USAGE, "'' is not a PCI address");
     find("03:00.0", SPEC_USAGE, "there is no PCI device " BDF " on this host");
 
     add_dir(BDF);
     find(BDF, SPEC_NO, BDF " is behind no IOMMU");
     add_link("../../iommu/dmar0", BDF "/iommu");
-    find(BDF, SPEC_NO, BDF " is behind dmar0, which is no SMMUv3");
+    find(BDF, SPEC_NO, BDF " is behind dmar0, which is not an SMMUv3");
     remove_all();
 
     root = g_dir_make_tmp("smmuv3-spec-XXXXXX", NULL);

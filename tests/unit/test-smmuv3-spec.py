@@ -238,8 +238,8 @@ def formats():
 def wrong_specs():
     """An invalid specification: status 2, option and cure, no output"""
     for spec, text in (
-            ("idr0=zero", "idr0 'zero' is no number of 32 bits"),
-            ("idr9=0", "'idr9' is no option of arm-smmuv3-accel"),
+            ("idr0=zero", "idr0 'zero' is not a number of 32 bits"),
+            ("idr9=0", "'idr9' is not an option of arm-smmuv3-accel"),
             ("idr5=0x7", "IDR5.OAS: 7, can be 0..5"),
             ("idr5=0x5", "GRAN64K: all 0, one must be 1"),
             ("idr3=0,ril=on", "IDR3.RIL: 0 by idr3=0x0, but 1 by ril=on"),
@@ -304,7 +304,7 @@ def no_baseline():
 def no_host():
     """host, check: a device that does not exist, an invalid address"""
     for bdf, text in ((NOWHERE, f"there is no PCI device {NOWHERE}"),
-                      ("nvme0", "'nvme0' is no PCI address")):
+                      ("nvme0", "'nvme0' is not a PCI address")):
         for command in (("host", bdf), ("check", COMMON, bdf),
                         ("--json", "check", COMMON, bdf)):
             out, err = run(*command, status=2)
@@ -356,14 +356,14 @@ def usage():
     same(out, "")
     assert err.startswith("usage: smmuv3-spec host BDF"), err
     for args, said in (
-            (("help",), "'help' is no command"),
+            (("help",), "'help' is not a command"),
             (("decode",), "decode takes a SPEC, not 0 arguments"),
             (("decode", "a", "b"), "decode takes a SPEC, not 2 arguments"),
             (("host",), "host takes a BDF, not 0"),
             (("check",), "check takes a SPEC and a BDF, or the XML"),
             (("baseline",), "baseline takes at least one SPEC"),
             (("doctor", "a", "b"), "doctor takes a BDF or nothing, not 2"),
-            (("--jsno", "fields"), "'--jsno' is no option"),
+            (("--jsno", "fields"), "'--jsno' is not an option"),
             (("--format", "json", "fields"), "'--format' is not --format= "),
             (("--format=xml", "fields"), "'--format=xml' is not --format= "),
             (("--root=/", "fields"), "fields has no --root="),

@@ -118,7 +118,7 @@ SpecStatus command_check(char **args, int n, const SpecOptions *o,
         return check_domain(args, n, o, errp);
     }
     if (n < 2) {
-        error_setg(errp, "'%s' is no file with the XML of a domain, and "
+        error_setg(errp, "'%s' is not a file with the XML of a domain, and "
                    "without a BDF nothing else can be checked", args[0]);
         return SPEC_USAGE;
     }

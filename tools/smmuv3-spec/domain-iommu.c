@@ -200,8 +200,8 @@ static void check_iommu(Domain *d, const xmlNode *node)
     Smmu *smmu;
 
     if (g_strcmp0(model, "smmuv3")) {
-        domain_wrong(d, node, "model", "'%s' is no SMMUv3, and a machine with "
-                     "it takes none: write model='smmuv3'", model ?: "");
+        domain_wrong(d, node, "model", "'%s' is not an SMMUv3, and a machine "
+                     "with it takes none: write model='smmuv3'", model ?: "");
         return;
     }
     smmu = g_new0(Smmu, 1);

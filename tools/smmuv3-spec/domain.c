@@ -240,7 +240,7 @@ static bool read_version(const char *text, unsigned *version, Error **errp)
     unsigned major, minor = 0, micro = 0;
 
     if (sscanf(text, "%3u.%3u.%3u", &major, &minor, &micro) < 1) {
-        error_setg(errp, "'%s' is no version of libvirt, such as 11.3.0",
+        error_setg(errp, "'%s' is not a version of libvirt, such as 11.3.0",
                    text);
         return false;
     }
@@ -277,7 +277,7 @@ static SpecStatus check_doc(Domain *d, const char *file, bool json,
     SpecStatus status;
 
     if (!d->root || !domain_is(d->root, "domain")) {
-        error_setg(errp, "%s is no libvirt domain: its root is <%s>", file,
+        error_setg(errp, "%s is not a libvirt domain: its root is <%s>", file,
                    d->root ? (const char *)d->root->name : "");
         return SPEC_USAGE;
     }

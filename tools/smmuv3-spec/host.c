@@ -70,7 +70,7 @@ static SpecStatus find_iommu(SpecHost *host, const char *dir, Error **errp)
         return SPEC_NO;
     }
     if (!g_str_has_prefix(host->smmu, "smmu3.")) {
-        error_setg(errp, "%s is behind %s, which is no SMMUv3", host->bdf,
+        error_setg(errp, "%s is behind %s, which is not an SMMUv3", host->bdf,
                    host->smmu);
         return SPEC_NO;
     }
@@ -103,7 +103,8 @@ SpecStatus spec_host_find(SpecHost *host, const char *root, const char *bdf,
     memset(host, 0, sizeof(*host));
     host->bdf = full_bdf(bdf);
     if (!host->bdf) {
-        error_setg(errp, "'%s' is no PCI address, such as 0000:03:00.0", bdf);
+        error_setg(errp, "'%s' is not a PCI address, such as 0000:03:00.0",
+                   bdf);
         return SPEC_USAGE;
     }
     dir = g_strdup_printf("%s/sys/bus/pci/devices/%s", root, host->bdf);

@@ -155,7 +155,7 @@ static SpecStatus run(char **args, int n, const SpecOptions *o)
         }
         return run_command(c, args + 1, n - 1, o);
     }
-    return wrong_usage("'%s' is no command", args[0]);
+    return wrong_usage("'%s' is not a command", args[0]);
 }
 
 static bool read_format(const char *name, SpecFormat *format)
@@ -214,7 +214,7 @@ int main(int argc, char **argv)
             return g_str_has_prefix(arg, "--format") ?
                 wrong_usage("'%s' is not --format= with text, json, libvirt or "
                             "kubevirt", arg) :
-                wrong_usage("'%s' is no option", arg);
+                wrong_usage("'%s' is not an option", arg);
         }
     }
     return run(argv, n, &o);

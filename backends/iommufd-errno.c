@@ -1,5 +1,5 @@
 /*
- * What the errnos of iommufd mean
+ * Meaning of the errnos of iommufd
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -58,26 +58,12 @@ part_style() {
             echo "ok 1 $name # SKIP it adds binary files only"
         fi
     done | tee -a "$log" | tap
-    [ ! -f "$ROOT/ARCHITECTURE.md" ] || one 'ARCHITECTURE.md names every QEMU file that a patch touches' touched_files | tee -a "$log" | tap
+    one 'the table of patches in ARCHITECTURE.md is up to date' "$ROOT/scripts/touched-files" --check | tee -a "$log" | tap
     one 'no host name of a package archive in any file' no_archive_names | tee -a "$log" | tap
 }
 
 checkpatch() { tgit format-patch -1 --stdout "$1" | (cd "$TREE" && scripts/checkpatch.pl --quiet -); }
 
-touched_files() {    # a line of ARCHITECTURE.md names both the file and the patch; no line names a pair that is not so
-    local p f bad=0
-    for p in $(series); do
-        while IFS= read -r f; do
-            grep -F -- "$f" "$ROOT/ARCHITECTURE.md" | grep -qF -- "${p%.patch}" || { echo "missing: $f, ${p%.patch}"; bad=1; }
-        done < <(sed -n 's,^diff --git a/\([^ ]*\) b/.*,\1,p' "$PATCHES/$p")
-    done
-    while read -r f p; do
-        grep -qF -e "diff --git a/$f b/" -e "Headers: ${f#linux-headers/}" "$PATCHES/$p.patch" || { echo "$p.patch does not touch $f"; bad=1; }
-    done < <(awk -F'|' '/^\|/ { gsub(/[` ]/, "", $2); f = $2
-                 while (match($0, /[A-Za-z0-9_+-]+/)) { print f, substr($0, RSTART, RLENGTH); $0 = substr($0, RSTART + RLENGTH) } }' \
-        "$ROOT/ARCHITECTURE.md" | while read -r f p; do if [ -f "$PATCHES/$p.patch" ] && [ -f "$BUILD/base/$f" ]; then echo "$f $p"; fi; done)
-    return $bad
-}
 
 no_archive_names() {
     ! git -C "$ROOT" grep -InE --untracked '(deb|ftp[.a-z]*|snapshot|security|archive)[.](debian|ubuntu)[.](org|com)' -- .

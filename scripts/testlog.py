@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tells meson's test log: testlog.py PART LOG.json TEXTLOG [REASON]
+"""Summarises meson's test log: testlog.py PART LOG.json TEXTLOG [REASON]
 
-A line per program, with the cases it counts (TAP); failed and skipped cases by name. Lines that begin with "@"
-are the numbers for the caller. REASON is why the caller left cases out.
+Prints a line for each program with the number of its cases (TAP), and the names of failed and skipped cases.
+Lines that begin with "@" have the numbers for the caller. REASON says why the caller omitted cases.
 """
 import json
 import re

@@ -14,21 +14,18 @@
 #define GRANULES (R_IDR5_GRAN4K_MASK | R_IDR5_GRAN16K_MASK | \
                   R_IDR5_GRAN64K_MASK)
 
-/*
- * The best value of a field that two hosts can back, of which the best for
- * each alone are @a and @b.
- */
+/* The best value of a field for two hosts; @a and @b are the best for each */
 static uint32_t common_field(SMMUv3AccelCompare compare, uint32_t a,
                              uint32_t b)
 {
     switch (compare) {
-    case SMMU_ACCEL_IGNORE:             /* a matter of taste: what both have */
+    case SMMU_ACCEL_IGNORE:             /* hosts set no limit: what both have */
     case SMMU_ACCEL_AT_MOST:
     case SMMU_ACCEL_NO_FORCED_STALL:
     case SMMU_ACCEL_OAS_BITS:
         return MIN(a, b);
     case SMMU_ACCEL_AT_LEAST:
-    case SMMU_ACCEL_ENDIAN:             /* 0, mixed, backs the other ones */
+    case SMMU_ACCEL_ENDIAN:             /* 0, mixed, backs the others */
         return MAX(a, b);
     case SMMU_ACCEL_SUBSET:
         return a & b;
@@ -61,10 +58,10 @@ static uint32_t common_reg(SMMUv3AccelReg reg, uint32_t a, uint32_t b)
     switch (reg) {
     case SMMU_ACCEL_IDR4:
     case SMMU_ACCEL_IIDR:
-        /* A value between two names something that does not exist */
+        /* A value between the two would name something that does not exist */
         return a == b ? a : 0;
     case SMMU_ACCEL_AIDR:
-        /* Major above minor version: the older one is the smaller number */
+        /* The major version is in the upper bits: the older one is smaller */
         return MIN(a, b);
     default:
         return common_fields(reg, a, b);
@@ -128,7 +125,7 @@ static void explain_field(const SMMUv3AccelRule *rule,
     g_string_append_c(str, ')');
 }
 
-/* Whether a host device can be behind a vSMMU with what @out has in common */
+/* Whether a host device can be behind a vSMMU with the registers in @out */
 static bool check_usable(const SMMUv3AccelNamedRegs *regs, size_t n,
                          const SMMUv3AccelRegs *out, Error **errp)
 {

@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: commands on their way to the kernel, many at a time
+ * arm-smmuv3-accel: batches of commands for the kernel
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,7 +9,7 @@
 #include "qemu/bswap.h"
 #include "smmuv3-accel-batch.h"
 
-/* How far to look for what makes a command redundant: not all of 256 */
+/* How many earlier commands to search for one that makes a new one redundant */
 #define LOOK_BACK 8
 
 static bool is_tlbi_all(const SMMUv3AccelHostCmd *cmd)
@@ -19,8 +19,8 @@ static bool is_tlbi_all(const SMMUv3AccelHostCmd *cmd)
 }
 
 /*
- * Whether @before, a TLBI, makes the TLBI @cmd redundant. One for an ASID does
- * not stand for those by address in it: they are for global entries too.
+ * Whether @before, a TLBI, makes the TLBI @cmd redundant. A TLBI by ASID does
+ * not cover those by address in that ASID, which invalidate global entries too.
  */
 static bool covers(const SMMUv3AccelHostCmd *before,
                    const SMMUv3AccelHostCmd *cmd)
@@ -59,8 +59,8 @@ void smmuv3_accel_batch_push(SMMUv3AccelBatch *batch,
 }
 
 /*
- * The kernel gives up on a command after a second, in which this thread waits.
- * A device may not answer ATC_INV while all else works; some are tried.
+ * The kernel gives up on a command after a second, while this thread waits. A
+ * device may fail to answer ATC_INV while all else works, so try a few.
  */
 #define ATC_TIMEOUTS_MAX 4
 
@@ -81,7 +81,7 @@ static int submit_some(Submission *sub, const SMMUv3AccelHostCmd *cmds,
     int ret = sub->submit(sub->opaque, cmds, &entry_num);
 
     if (!ret && entry_num < n) {
-        ret = -EIO;     /* no kernel does that; go on as if it had said so */
+        ret = -EIO;     /* no kernel does that; treat it as an error */
     }
     sub->res->ioctls++;
     sub->res->ioctls_failed += ret != 0;
@@ -120,7 +120,7 @@ static bool has_tlbi(const SMMUv3AccelBatch *batch, unsigned pos)
     return false;
 }
 
-/* Send those from @pos on with one of two opcodes, one by one */
+/* Send the commands from @pos on with one of two opcodes, one by one */
 static void submit_singly(Submission *sub, unsigned pos,
                           SMMUCommandType a, SMMUCommandType b)
 {
@@ -143,10 +143,10 @@ static void submit_whole_tlb(Submission *sub)
 }
 
 /*
- * Commands from @pos on were not issued, or only in part, and nobody knows
- * which. The TLB is invalidated as a whole in place of all that are for the
- * TLB; those for a device go one by one, so that one cannot harm another. The
- * order matters: a TLB may refill from an old CD, an ATC from an old TLB.
+ * The kernel did not issue all commands from @pos on, and it is unknown which
+ * ones. Replace those for the TLB by an invalidation of the whole TLB. Send
+ * those for a device one by one, so that one failure does not affect another.
+ * The order matters: a TLB may refill from an old CD, an ATC from an old TLB.
  */
 static void submit_fallback(Submission *sub, unsigned pos)
 {
@@ -159,9 +159,9 @@ static void submit_fallback(Submission *sub, unsigned pos)
 
 /*
  * The kernel converts commands one by one and issues them in blocks. If it
- * cannot convert one, it says EIO and which; those before it that did not fill
- * a block are dropped. Which ones is the kernel's business: all of them are
- * sent again, as every command may be repeated.
+ * cannot convert one, it returns EIO and its index, and drops the commands
+ * before it that did not fill a block. The size of a block is not part of the
+ * uAPI, so send all of them again: every command may be repeated.
  */
 static void submit_all(Submission *sub)
 {
@@ -193,7 +193,7 @@ static void submit_all(Submission *sub)
         submit_whole_tlb(sub);
     }
     if (refused_tlbi < batch->n && sub->res->whole_tlb) {
-        /* They have been sent, but before what is in place of the TLBI */
+        /* They were sent before the replacement of the TLBI: repeat them */
         submit_singly(sub, refused_tlbi, SMMU_CMD_ATC_INV, SMMU_CMD_ATC_INV);
     }
 }

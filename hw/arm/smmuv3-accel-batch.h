@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: commands on their way to the kernel, many at a time
+ * arm-smmuv3-accel: batches of commands for the kernel
  *
  * Pure: no ioctl, no QOM, no globals.
  *
@@ -13,10 +13,10 @@
 #include "smmuv3-accel-cmd.h"
 
 /*
- * A Linux guest that unmaps without range commands sends one command a page,
- * and a CMD_SYNC only at the end. 256 commands are 4 KiB, one page for the
- * kernel to copy, and make four blocks of its own 63: more would not lessen
- * the number of ioctls by much and only delay the first.
+ * A Linux guest that unmaps without range commands sends one command for each
+ * page, and a CMD_SYNC only at the end. 256 commands are 4 KiB, one page for
+ * the kernel to copy, or four of its own blocks of 63. A larger batch would
+ * save few ioctls and delay the first command.
  */
 #define SMMU_ACCEL_BATCH_MAX 256
 
@@ -27,7 +27,7 @@ typedef struct SMMUv3AccelBatch {
 
 /**
  * SMMUv3AccelSubmit:
- * @n: in: how many @cmds; out: how many the kernel took (entry_num)
+ * @n: in: how many @cmds; out: how many the kernel accepted (entry_num)
  *
  * IOMMU_HWPT_INVALIDATE on a vIOMMU. Returns 0 or -errno.
  */
@@ -40,7 +40,7 @@ typedef struct SMMUv3AccelSubmitResult {
     unsigned refused;           /* commands the kernel refused one by one */
     bool whole_tlb;             /* the whole TLB was invalidated instead */
     bool stuck;                 /* the host does not carry out anything now */
-    bool tlb_lost;              /* TLB entries may be left that should be gone */
+    bool tlb_lost;              /* stale TLB entries may be left */
     /* By index, the CFGI_CD and ATC_INV that were not carried out */
     DECLARE_BITMAP(lost, SMMU_ACCEL_BATCH_MAX);
 } SMMUv3AccelSubmitResult;
@@ -59,7 +59,7 @@ static inline bool smmuv3_accel_batch_full(const SMMUv3AccelBatch *batch)
  * smmuv3_accel_batch_push - append to a batch that is not full
  *
  * TLB invalidations since the last command of another kind may be carried out
- * in any order (IHI 0070, 4.4), so that one which another covers is left out.
+ * in any order (IHI 0070, 4.4), so one that another covers is omitted.
  */
 void smmuv3_accel_batch_push(SMMUv3AccelBatch *batch,
                              const SMMUv3AccelHostCmd *cmd);
@@ -68,14 +68,14 @@ void smmuv3_accel_batch_push(SMMUv3AccelBatch *batch,
  * smmuv3_accel_batch_submit:
  * @res: what to count and to report, and what was lost
  *
- * Have the host carry out @batch: a command that the kernel refuses is left
- * out, and those it dropped with it are sent again; when commands cannot be
- * issued, the whole TLB is invalidated in place of those for the TLB, and those
- * for a device go one by one. At most 2 * n + 3 ioctls, of which no more than two
- * time out before the host is taken to be stuck, or five if it is a device that
- * does not answer ATC_INV. The batch is left as it was.
+ * Have the host carry out @batch. If the kernel refuses a command, omit it and
+ * send those that were dropped with it again. If it cannot issue commands,
+ * replace those for the TLB by an invalidation of the whole TLB, and send those
+ * for a device one by one. This takes at most 2 * n + 3 ioctls. After two
+ * time-outs the host counts as stuck, or after five if a device does not answer
+ * ATC_INV. @batch does not change.
  *
- * Returns: true if the host holds on to nothing that should be gone.
+ * Returns: true if the host has no stale entries.
  */
 bool smmuv3_accel_batch_submit(const SMMUv3AccelBatch *batch,
                                SMMUv3AccelSubmit *submit, void *opaque,
@@ -84,8 +84,7 @@ bool smmuv3_accel_batch_submit(const SMMUv3AccelBatch *batch,
 /**
  * smmuv3_accel_batch_give_up:
  *
- * The result of a @batch that is not even tried, because the host was found to
- * be stuck just before.
+ * Fill in the result of a @batch that is not tried, because the host is stuck.
  */
 void smmuv3_accel_batch_give_up(const SMMUv3AccelBatch *batch,
                                 SMMUv3AccelSubmitResult *res);

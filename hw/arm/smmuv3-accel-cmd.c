@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: what guest commands are to the kernel
+ * arm-smmuv3-accel: translate guest commands for the kernel
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,7 +9,7 @@
 #include "qemu/bswap.h"
 #include "smmuv3-accel-cmd.h"
 
-/* What the ID registers must say for a command to be legal (IHI 0070, 4) */
+/* The feature that makes a command legal (IHI 0070, 4) */
 typedef enum Need {
     ALWAYS,
     IF_S1P,
@@ -21,16 +21,15 @@ typedef enum Need {
 } Need;
 
 typedef struct CmdRule {
-    SMMUv3AccelCmdClass class;  /* ILLEGAL, that is 0, for what is not here */
+    SMMUv3AccelCmdClass class;  /* ILLEGAL (0) for opcodes without a rule */
     Need need;
-    bool ssec;                  /* has SSec, which only a Secure queue sets */
+    bool ssec;                  /* has SSec, for Secure queues only */
 } CmdRule;
 
 /*
- * TLBI_EL3_* are for the Secure queue only. The base takes no notice of
- * ATC_INV, PRI_RESP, RESUME, STALL_TERM and TLBI_EL2_*, whatever the ID
- * registers say; the architecture makes them CERROR_ILL where the feature is
- * missing, and so does this.
+ * TLBI_EL3_* are for the Secure queue only. The base class ignores ATC_INV,
+ * PRI_RESP, RESUME, STALL_TERM and TLBI_EL2_*, regardless of the ID registers.
+ * In the architecture they are CERROR_ILL without the feature, and so here.
  */
 static const CmdRule cmd_rules[] = {
     [SMMU_CMD_PREFETCH_CONFIG] = { SMMU_ACCEL_CMD_LOCAL, ALWAYS, true },
@@ -118,7 +117,7 @@ SMMUv3AccelCmdKind smmuv3_accel_cmd_kind(const Cmd *cmd,
     }
 }
 
-/* The fields of a host command, those that do not depend on ID registers */
+/* The fields of a host command that do not depend on ID registers */
 #define HOST0_OPCODE        MAKE_64BIT_MASK(0, 8)
 #define HOST0_ATC_GLOBAL    BIT_ULL(9)
 #define HOST0_ATC_SSV       BIT_ULL(11)
@@ -134,7 +133,7 @@ SMMUv3AccelCmdKind smmuv3_accel_cmd_kind(const Cmd *cmd,
 /* 2^52 pages: larger sizes are reserved */
 #define ATC_SIZE_ALL        52
 
-/* An SSID of no more bits than the vSMMU has, in its place */
+/* The mask of an SSID in a command, with as many bits as the vSMMU has */
 static uint64_t ssid_mask(const uint32_t *idr)
 {
     return (BIT_ULL(MIN(FIELD_EX32(idr[1], IDR1, SSIDSIZE), 20)) - 1) << 12;
@@ -146,9 +145,9 @@ static uint64_t asid_mask(const uint32_t *idr)
 }
 
 /*
- * Whether the range in @cmd is one that an SMMU has to understand: a granule
- * that the vSMMU has, no level 1 block of 16K, and not the encoding of
- * nothing, which is reserved (IHI 0070, 4.4.1).
+ * Whether the vSMMU has to support the range in @cmd: it has the granule, and
+ * the range is neither a level 1 block of 16K nor empty, which is a reserved
+ * encoding (IHI 0070, 4.4.1).
  */
 static bool range_valid(const Cmd *cmd, const uint32_t *idr)
 {
@@ -174,7 +173,7 @@ static bool range_valid(const Cmd *cmd, const uint32_t *idr)
 
 /*
  * TLBI_NH_VA and TLBI_NH_VAA. NUM, SCALE, TG and TTL are RES0 without RIL, and
- * mean nothing with TG=0: then one address is invalidated.
+ * are ignored with TG=0: then the command invalidates one address.
  */
 static void tlbi_va_to_host(uint64_t *w, const Cmd *cmd, const uint32_t *idr)
 {
@@ -185,8 +184,8 @@ static void tlbi_va_to_host(uint64_t *w, const Cmd *cmd, const uint32_t *idr)
     if (FIELD_EX32(idr[3], IDR3, RIL) && CMD_TG(cmd)) {
         if (!range_valid(cmd, idr)) {
             /*
-             * The host's queue must not stop: do more than was asked for. One
-             * for the ASID would leave global entries.
+             * The host's queue must not stop, so invalidate more than the
+             * guest requests. TLBI_NH_ASID would leave global entries.
              */
             w[0] = SMMU_CMD_TLBI_NH_ALL;
             w[1] = 0;

@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: what guest commands are to the kernel
+ * arm-smmuv3-accel: translate guest commands for the kernel
  *
  * Pure: no ioctl, no QOM, no globals.
  *
@@ -31,14 +31,14 @@ typedef struct SMMUv3AccelHostCmd {
  * @cmd: in host order
  * @idr: the vSMMU's IDR0..IDR5
  *
- * What @cmd is on an SMMU with these registers (IHI 0070, 4).
+ * Returns: the class of @cmd on an SMMU with these registers (IHI 0070, 4).
  */
 SMMUv3AccelCmdClass smmuv3_accel_cmd_classify(const Cmd *cmd,
                                               const uint32_t *idr);
 
 /**
  * smmuv3_accel_cmd_kind:
- * @class: of @cmd, by the above
+ * @class: of @cmd, from smmuv3_accel_cmd_classify()
  */
 SMMUv3AccelCmdKind smmuv3_accel_cmd_kind(const Cmd *cmd,
                                          SMMUv3AccelCmdClass class);
@@ -47,14 +47,14 @@ SMMUv3AccelCmdKind smmuv3_accel_cmd_kind(const Cmd *cmd,
  * smmuv3_accel_cmd_to_host:
  * @cmd: one that is FORWARD or FORWARD_SID
  *
- * Build what is given to the kernel, from known fields only: the kernel looks
- * at opcode, VMID and SID, everything else would go to the hardware raw. A
- * range command with a reserved encoding becomes a larger invalidation.
+ * Build a command for the kernel, from known fields only: the kernel checks
+ * opcode, VMID and SID, and passes everything else to the hardware unchanged.
+ * A range command with a reserved encoding becomes a larger invalidation.
  */
 void smmuv3_accel_cmd_to_host(const Cmd *cmd, const uint32_t *idr,
                               SMMUv3AccelHostCmd *out);
 
-/* The opcode and the StreamID of a command built by the above */
+/* The opcode and the StreamID of a command from smmuv3_accel_cmd_to_host() */
 static inline SMMUCommandType
 smmuv3_accel_host_cmd_type(const SMMUv3AccelHostCmd *cmd)
 {
@@ -74,9 +74,9 @@ SMMUv3AccelHostCmd smmuv3_accel_host_cmd_for(const SMMUv3AccelHostCmd *cmd,
                                              uint32_t sid);
 
 /*
- * Commands that QEMU has reasons of its own for: all of stage 1; all that is
- * cached of the CDs of one StreamID; all that is in its ATC, without a
- * SubstreamID or with any.
+ * Commands that QEMU sends on its own: invalidate all TLB entries of stage 1;
+ * all cached CDs of one StreamID; its whole ATC, without a SubstreamID or with
+ * any.
  */
 SMMUv3AccelHostCmd smmuv3_accel_host_cmd_tlbi_all(void);
 SMMUv3AccelHostCmd smmuv3_accel_host_cmd_cfgi_cd_all(uint32_t sid);

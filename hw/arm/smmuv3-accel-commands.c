@@ -1,9 +1,9 @@
 /*
- * Accelerated SMMUv3: guest commands that the host has to hear of
+ * Accelerated SMMUv3: forward guest commands to the host
  *
- * What a command is, is decided in smmuv3-accel-cmd.c, how a batch is brought
- * home in smmuv3-accel-batch.c. Commands are collected up to the next CMD_SYNC,
- * or up to a configuration command, which must not overtake them.
+ * smmuv3-accel-cmd.c classifies a command, and smmuv3-accel-batch.c submits a
+ * batch. Commands are collected up to the next CMD_SYNC, or up to a
+ * configuration command, which must not overtake them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -51,12 +51,13 @@ static void complain_of_batch(SMMUv3AccelState *s,
     } else if (res->whole_tlb) {
         what = g_strdup("the whole TLB was invalidated instead");
     }
-    error_setg(&err, "arm-smmuv3-accel: the host did not take invalidations "
-               "(%s)%s%s", strerror(-res->err), what ? "; " : "", what ?: "");
+    error_setg(&err, "arm-smmuv3-accel: the host did not carry out "
+               "invalidations (%s)%s%s", strerror(-res->err),
+               what ? "; " : "", what ?: "");
     smmuv3_accel_complain(s, err);
 }
 
-/* Without the BQL if that is possible: the host may go with a device meanwhile */
+/* Drops the BQL if possible: an unplug may release the host object meanwhile */
 static void invalidate(SMMUv3AccelState *s, SMMUv3AccelHost *host,
                        const SMMUv3AccelBatch *batch,
                        SMMUv3AccelSubmitResult *res)
@@ -85,7 +86,7 @@ static void make_good(SMMUv3AccelState *s, SMMUv3AccelHost *host)
     smmuv3_accel_evaluate(s, 0, UINT32_MAX);
 }
 
-/* Each CMD_SYNC asks: a batch is on the stack only if there is one to make */
+/* Each CMD_SYNC calls this: build a batch on the stack only if it is needed */
 void smmuv3_accel_recover(SMMUv3AccelState *s)
 {
     if (s->host && smmuv3_accel_host_has_lost(s->host)) {
@@ -115,7 +116,7 @@ void smmuv3_accel_flush(SMMUv3AccelState *s)
     smmuv3_accel_host_invalidated(host, &s->batch, &res);
     smmuv3_accel_host_unref(host);
     if (res.err) {
-        /* Whatever may still use what is not valid is blocked, then told */
+        /* Block all devices that may use stale entries before the report */
         smmuv3_accel_evaluate(s, 0, UINT32_MAX);
         complain_of_batch(s, &s->batch, &res);
         take_queues_back(s);
@@ -140,9 +141,9 @@ static void forward(SMMUv3AccelState *s, const Cmd *cmd)
 }
 
 /*
- * The kernel refuses a StreamID that it does not know, which is an emulated
- * device's. An ATC without translations has nothing to forget, and a device
- * that may not use ATS would not answer.
+ * The kernel refuses StreamIDs that it does not know, such as those of emulated
+ * devices. A device that may not use ATS has no translations in its ATC, and
+ * would not answer.
  */
 static void forward_atc_inv(SMMUv3AccelState *s, const Cmd *cmd)
 {
@@ -153,7 +154,7 @@ static void forward_atc_inv(SMMUv3AccelState *s, const Cmd *cmd)
     }
 }
 
-/* StreamIDs of a group: a push may flush, and devices may go with the BQL */
+/* Copy the StreamIDs: a push may drop the BQL, and an unplug may follow */
 static void append_sids(GArray *sids, const SMMUv3AccelGroup *group)
 {
     const SMMUv3AccelHostDevice *dev;
@@ -176,7 +177,7 @@ static void push_for_each(SMMUv3AccelState *s, const SMMUv3AccelHostCmd *cmd,
     }
 }
 
-/* One table of CDs stands for all members of a group: each has it cached */
+/* All members of a group use one table of CDs, and each of them caches it */
 static void forward_cfgi_cd(SMMUv3AccelState *s, const Cmd *cmd)
 {
     SMMUv3AccelHostDevice *dev = smmuv3_accel_host_find(s->host, CMD_SID(cmd));
@@ -199,7 +200,7 @@ static void forward_to_device(SMMUv3AccelState *s, const Cmd *cmd)
     }
 }
 
-/* Stage 1 of each group as of now, by which a change is told */
+/* The current nested HWPT of each group, to detect a change later */
 static GHashTable *nested_hwpts(SMMUv3AccelState *s)
 {
     GHashTable *hwpts = g_hash_table_new(NULL, NULL);
@@ -214,9 +215,9 @@ static GHashTable *nested_hwpts(SMMUv3AccelState *s)
 }
 
 /*
- * To invalidate an STE is to invalidate the CDs that were cached through it
- * (IHI 0070, 4.3.1). The kernel does so when it attaches a stage 1; where the
- * words of the STE are as before nothing is attached.
+ * The invalidation of an STE also invalidates the CDs that were cached through
+ * it (IHI 0070, 4.3.1). The kernel does so when it attaches a stage 1, but if
+ * the words of the STE have not changed, nothing is attached.
  */
 static void forget_cds(SMMUv3AccelState *s, GHashTable *before, uint32_t first,
                        uint32_t last)
@@ -260,10 +261,10 @@ static void configure(SMMUv3AccelState *s, const Cmd *cmd)
 }
 
 /*
- * What the host did not confirm is not confirmed to the guest: with the lost
- * invalidations' devices blocked there is nothing to confirm, but not with one
- * whose DMA nobody could block. The guest reads an abort of the command, and
- * the SMMU reads the command again once that is acknowledged (IHI 0070, 7.1).
+ * Confirm to the guest only what the host has confirmed. If invalidations were
+ * lost and their devices are blocked, the CMD_SYNC may complete. If the DMA of
+ * one of them could not be blocked, it ends with CERROR_ABT, and the SMMU reads
+ * the command again after the guest has acknowledged that (IHI 0070, 7.1).
  */
 static SMMUCmdError confirm(SMMUv3AccelState *s)
 {

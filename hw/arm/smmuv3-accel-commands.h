@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: guest commands that the host has to hear of
+ * Accelerated SMMUv3: forward guest commands to the host
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,17 +10,17 @@
 #include "smmuv3-accel-state.h"
 
 /**
- * smmuv3_accel_command - what SMMUv3Class::command does
+ * smmuv3_accel_command - handle a guest command, for SMMUv3Class::command
  *
- * Within a register write. Returns: a SMMUCmdError. CERROR_ABT for a CMD_SYNC
- * that cannot be completed truthfully: the guest tries it again.
+ * Called within a register write. Returns: a SMMUCmdError. CERROR_ABT means
+ * that a CMD_SYNC cannot truthfully complete; the guest tries it again.
  */
 SMMUCmdError smmuv3_accel_command(SMMUv3AccelState *s, const Cmd *cmd);
 
-/* Have the host carry out what is collected, whatever comes next */
+/* Have the host carry out the collected commands now */
 void smmuv3_accel_flush(SMMUv3AccelState *s);
 
-/* Make good for lost invalidations, if there were any and the host can */
+/* Replace lost invalidations, if there are any and the host is not stuck */
 void smmuv3_accel_recover(SMMUv3AccelState *s);
 
 #endif /* HW_ARM_SMMUV3_ACCEL_COMMANDS_H */

@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: whether a host can stand behind a vSMMU's ID registers
+ * arm-smmuv3-accel: whether a host can back the ID registers of a vSMMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -43,14 +43,14 @@ static bool can_be(const SMMUv3AccelRule *rule,
            host_fits(rule, host, value);
 }
 
-/* What newer QEMU shows although no host was asked, and no guest relies on */
+/* A value that newer QEMU shows without asking a host; no guest relies on it */
 static bool let_pass(const SMMUv3AccelRule *rule, const SMMUv3AccelRegs *vsmmu,
                      uint32_t value)
 {
     return vsmmu->dropin && rule->dropin && value == rule->dropin;
 }
 
-/* The nearest value that it can be, lower ones first; -1 if there is none */
+/* The nearest value that fits, preferring lower ones; -1 if there is none */
 static int nearest_fit(const SMMUv3AccelRule *rule,
                        const SMMUv3AccelHostInfo *host, int value)
 {
@@ -109,7 +109,7 @@ static void append_values(GString *str, const SMMUv3AccelRule *rule,
     }
 }
 
-/* A line if @host does not fit in the field of @rule */
+/* Append a line if @host does not fit in the field of @rule */
 static void compare_field(const SMMUv3AccelRule *rule,
                           const SMMUv3AccelRegs *vsmmu,
                           const SMMUv3AccelHostInfo *host, GString *str)

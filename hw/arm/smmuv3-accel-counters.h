@@ -1,9 +1,9 @@
 /*
- * Accelerated SMMUv3: what one vSMMU has done so far
+ * Accelerated SMMUv3: counters of one vSMMU
  *
- * Counted from the start of QEMU on: neither a reset of the guest nor unplug
- * sets anything back, and nothing of it migrates. smmuv3-accel-query.c shows
- * it. Counted with the BQL held.
+ * They count from the start of QEMU: neither a reset of the guest nor an unplug
+ * resets them, and they do not migrate. smmuv3-accel-query.c shows them. They
+ * are updated with the BQL held.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,9 +18,9 @@ typedef struct SMMUv3AccelCounters {
 
     uint64_t batches;           /* of commands, to the host */
     uint64_t forwarded;         /* commands in them */
-    uint64_t refused;           /* those that the host did not take */
-    uint64_t fallbacks;         /* batches replaced by one for the whole TLB */
-    uint64_t lost;              /* batches of which something was not carried out */
+    uint64_t refused;           /* those that the host did not accept */
+    uint64_t fallbacks;         /* replaced by one for the whole TLB */
+    uint64_t lost;              /* batches that were not fully carried out */
 
     /* Host calls on behalf of the vSMMU, not those of VFIO on its own */
     uint64_t ioctls[SMMU_ACCEL_IOCTL__MAX];
@@ -41,7 +41,7 @@ typedef struct SMMUv3AccelCounters {
     uint64_t complaints_suppressed;
 } SMMUv3AccelCounters;
 
-/* Note that a host call was made; returns @ok, whether with success */
+/* Count a host call; returns @ok, which says whether it succeeded */
 static inline bool smmuv3_accel_count(SMMUv3AccelCounters *counters,
                                       SMMUv3AccelIoctl ioctl, bool ok)
 {

@@ -1,10 +1,10 @@
 /*
- * Accelerated SMMUv3: what host devices are attached to
+ * Accelerated SMMUv3: attach host devices as the guest wants
  *
- * A pure function of CR0.SMMUEN, GBPA, the STE of each StreamID of an IOMMU
- * group (smmuv3-accel-target.c), and of invalidations that the host has lost.
- * Nothing here keeps a history: evaluate computes the target and makes it so,
- * whatever the trigger was.
+ * The attachment is a pure function of CR0.SMMUEN, GBPA, the STE of each
+ * StreamID of an IOMMU group (smmuv3-accel-target.c), and of invalidations that
+ * the host has lost. Nothing here keeps a history: smmuv3_accel_evaluate()
+ * computes the target and attaches it, whatever the trigger was.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,10 +18,10 @@
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-report.h"
 
-/* A device that is exposed is said to be so again and again */
+/* How often to report an exposed device again */
 #define EXPOSED_RETRY_MS 5000
 
-/* What is to be said after a walk over devices, which it could change */
+/* Reports to send after a walk over devices, because they could change these */
 typedef struct Outcome {
     GArray *events;             /* SMMUEventInfo, for the guest */
     GPtrArray *complaints;      /* Error */
@@ -35,7 +35,7 @@ static void outcome_begin(Outcome *out)
     out->exposures = g_ptr_array_new();
 }
 
-/* An event may signal an MSI, and whatever that starts may unplug a device */
+/* An event may send an MSI, which may cause an unplug */
 static void outcome_end(Outcome *out, SMMUv3AccelState *s)
 {
     for (guint i = 0; i < out->exposures->len; i++) {
@@ -66,8 +66,8 @@ bool smmuv3_accel_device_sid(const SMMUv3AccelDevice *dev, uint32_t *sid)
 }
 
 /*
- * While a guest renumbers its buses, two devices may have one StreamID. It is
- * that of the first; the other has none until the guest is done.
+ * While a guest renumbers its buses, two devices may have the same StreamID.
+ * Only the first one uses it; the other has none until the guest is done.
  */
 static bool device_own_sid(SMMUv3AccelState *s, const SMMUv3AccelDevice *dev,
                            uint32_t *sid)
@@ -87,7 +87,7 @@ static bool beyond_stream_table(const SMMUv3State *s3, uint32_t sid)
                                  LOG2SIZE), 31);
 }
 
-/* @event: filled in, but for the type, which is that of the target */
+/* Fills in @event, except for the type, which is in the target */
 static SMMUv3AccelTarget device_target(SMMUv3AccelState *s,
                                        SMMUv3AccelDevice *dev,
                                        SMMUEventInfo *event)
@@ -99,7 +99,7 @@ static SMMUv3AccelTarget device_target(SMMUv3AccelState *s,
     *event = (SMMUEventInfo) { .inval_ste_allowed = true };
     if (smmu_enabled(s3) && device_own_sid(s, dev, &event->sid)) {
         fetched = !smmu_find_ste(s3, event->sid, &ste, event);
-        /* A level 1 descriptor of no STEs: a stream that is not in use */
+        /* A level 1 descriptor without STEs: the stream is not in use */
         if (event->type == SMMU_EVT_C_BAD_STREAMID &&
             !beyond_stream_table(s3, event->sid)) {
             event->type = SMMU_EVT_NONE;
@@ -110,8 +110,9 @@ static SMMUv3AccelTarget device_target(SMMUv3AccelState *s,
 }
 
 /*
- * QEMU sees no transaction that would report a configuration as wrong (IHI
- * 0070, 7.3): it is reported once, when it comes to be and there is a queue.
+ * In the architecture a transaction reports a wrong configuration (IHI 0070,
+ * 7.3). QEMU sees no transactions, so report it once, when it becomes wrong and
+ * the guest's queue is enabled.
  */
 static void report(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
                    SMMUEventType type, SMMUEventInfo *event, Outcome *out)
@@ -128,8 +129,8 @@ static void report(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
 }
 
 /*
- * What the guest wants of the members of a group, which are attached as one:
- * the lowest function stands for the slot.
+ * The common target of the members of a group, which are attached together. If
+ * only S1ContextPtr differs, the lowest function determines it.
  */
 static SMMUv3AccelTarget group_target(SMMUv3AccelState *s,
                                       SMMUv3AccelGroup *group, Outcome *out)
@@ -189,7 +190,7 @@ static bool follow_guest(SMMUv3AccelState *s, SMMUv3AccelGroup *group,
         return false;
     }
     if (smmuv3_accel_host_is_attached(group, &target)) {
-        group->target = target;         /* why and event may be others */
+        group->target = target;         /* why and event may differ */
         return true;
     }
     if (trace_event_get_state_backends(TRACE_SMMUV3_ACCEL_EVALUATE)) {
@@ -213,7 +214,7 @@ static char *describe(const SMMUv3AccelGroup *group)
            g_strdup_printf("host device %s, without a StreamID", host->name);
 }
 
-/* Nobody but a stopped machine may have DMA that the guest has forbidden */
+/* Block the DMA after the host refused; if that fails, the group is exposed */
 static void block(SMMUv3AccelState *s, SMMUv3AccelGroup *group, Outcome *out,
                   Error *err)
 {
@@ -247,7 +248,7 @@ static void follow_or_block(SMMUv3AccelState *s, SMMUv3AccelGroup *group,
     }
 }
 
-/* The kernel's ids of devices follow their StreamIDs; stale ones go first */
+/* A vDEVICE has the StreamID of its device: free those that are outdated */
 static void drop_stale_sid(SMMUv3AccelState *s, SMMUv3AccelDevice *dev)
 {
     uint32_t sid;
@@ -276,7 +277,7 @@ static void walk(SMMUv3AccelState *s, uint32_t first, uint32_t last,
     SMMUv3AccelGroup *group;
 
     smmuv3_accel_host_reap(s->host);
-    /* Ids may have been swapped between devices: free all before taking any */
+    /* Devices may have swapped StreamIDs: free all before allocating any */
     QLIST_FOREACH(dev, &s->devices, next) {
         drop_stale_sid(s, dev);
     }
@@ -310,7 +311,7 @@ void smmuv3_accel_evaluate(SMMUv3AccelState *s, uint32_t first, uint32_t last)
 
 void smmuv3_accel_evaluate_moved(SMMUv3AccelState *s)
 {
-    /* No StreamID is in this range */
+    /* The range is empty */
     smmuv3_accel_evaluate(s, 1, 0);
 }
 
@@ -325,7 +326,7 @@ bool smmuv3_accel_evaluate_plug(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
     outcome_begin(&out);
     ok = follow_guest(s, group, &out, &err);
     if (!ok && group->incomplete) {
-        /* The other functions of the slot may be about to come */
+        /* The other functions of the slot may be plugged next */
         block(s, group, &out, err);
         ok = true;
     } else {
@@ -352,6 +353,6 @@ bool smmuv3_accel_is_exposed(SMMUv3AccelState *s)
 
 void smmuv3_accel_exposed_timer(void *opaque)
 {
-    /* Groups that are exposed are concerned in any case */
+    /* This always includes the groups that are exposed */
     smmuv3_accel_evaluate_moved(opaque);
 }

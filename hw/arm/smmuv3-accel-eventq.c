@@ -1,9 +1,9 @@
 /*
- * Accelerated SMMUv3: events of the physical SMMU into the guest's queue
+ * Accelerated SMMUv3: move events of the physical SMMU to the guest's queue
  *
- * The kernel keeps the events that concern the guest's stage 1 in a vEVENTQ,
- * with the StreamID already the guest's. It lives as long as the guest's own
- * queue is enabled and keeps its size.
+ * The kernel puts the events of the guest's stage 1 into a vEVENTQ, with the
+ * guest's StreamID. The vEVENTQ exists as long as the guest's own queue is
+ * enabled with the same size.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@
 #include "smmuv3-accel-report.h"
 #include "smmuv3-accel-state.h"
 
-/* What the guest may make the kernel keep, whatever size its own queue has */
+/* Limits the kernel's memory, whatever size the guest's own queue has */
 #define VEVENTQ_LOG2_MAX 12
 
 typedef struct Record {
@@ -52,14 +52,14 @@ static void deliver(SMMUv3AccelState *s, const Record *record)
     }
 }
 
-/* The sequence number counts lost events too, and wraps after INT_MAX */
+/* The sequence number includes lost events, and wraps after INT_MAX */
 static void check_sequence(SMMUv3AccelState *s,
                            const struct iommufd_vevent_header *header)
 {
     bool says_lost = header->flags & IOMMU_VEVENTQ_FLAG_LOST_EVENTS;
 
     if (says_lost || header->sequence != s->eventq.next_sequence) {
-        /* One that says "lost" has the number of the last one of them */
+        /* A record that reports lost events has the number of the last one */
         s->counters.events_lost += says_lost +
             ((header->sequence - s->eventq.next_sequence) & INT_MAX);
         trace_smmuv3_accel_events_lost(header->sequence,
@@ -85,7 +85,7 @@ static void read_events(void *opaque)
         return;
     }
 
-    /* Whole records only; one that says "lost" has no event behind it */
+    /* Records are complete; one that reports lost events has no event */
     for (uint8_t *p = buf; p < buf + len; ) {
         memcpy(&record.header, p, sizeof(record.header));
         p += sizeof(record.header);
@@ -105,10 +105,10 @@ static void eventq_open(SMMUv3AccelState *s, uint8_t log2size)
     int ret = smmuv3_accel_host_open_events(s->host, log2size, &err);
 
     if (ret) {
-        error_prepend(&err, "arm-smmuv3-accel: the guest will not hear of "
-                      "faults of its host devices: ");
+        error_prepend(&err, "arm-smmuv3-accel: faults of host devices are not "
+                      "reported to the guest: ");
         if (ret == -ENOTTY) {
-            /* It will not get better: say so once, and in any case */
+            /* The kernel will never support it: report it only once */
             s->eventq.unsupported = true;
             warn_report_err(err);
         } else {

@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: events of the physical SMMU into the guest's queue
+ * Accelerated SMMUv3: move events of the physical SMMU to the guest's queue
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,9 +9,9 @@
 
 #include "hw/arm/smmuv3-accel.h"
 
-/* Make the kernel's event queue exist when, and as large as, the guest's */
+/* Create or free the kernel's event queue to match the guest's queue */
 void smmuv3_accel_eventq_update(SMMUv3AccelState *s);
-/* Before the host goes */
+/* Called before the host object is released */
 void smmuv3_accel_eventq_close(SMMUv3AccelState *s);
 
 #endif /* HW_ARM_SMMUV3_ACCEL_EVENTQ_H */

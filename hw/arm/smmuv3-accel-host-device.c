@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: the host's devices, and what they are attached to
+ * Accelerated SMMUv3: devices of the host, their groups and attachments
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -51,7 +51,7 @@ uint32_t smmuv3_accel_host_stage2(const SMMUv3AccelHostDevice *dev)
     return hiodc(dev)->stage2_hwpt(dev->hiodi);
 }
 
-/* What the physical SMMU is */
+/* Properties of the physical SMMU */
 
 static bool last_iova(IOMMUFDBackend *be, uint32_t devid, uint32_t ioas_id,
                       SMMUv3AccelCounters *counters, uint64_t *last,
@@ -74,9 +74,9 @@ static bool last_iova(IOMMUFDBackend *be, uint32_t devid, uint32_t ioas_id,
 }
 
 /*
- * The uAPI gives no right to read IDR5.OAS of the host. What stage 2 can map
- * says the same. The IOAS with guest memory is limited by all SMMUs that it is
- * mapped in: only an IOAS of its own tells of this one.
+ * The uAPI does not allow programs to read IDR5.OAS of the host. The range of
+ * stage 2 gives the same information. All SMMUs that use the IOAS with guest
+ * memory limit its range, so use a separate IOAS for this SMMU.
  */
 static bool ask_stage2_bits(SMMUv3AccelHostDevice *dev,
                             SMMUv3AccelCounters *counters, Error **errp)
@@ -110,10 +110,9 @@ bool smmuv3_accel_host_ask(SMMUv3AccelHostDevice *dev, bool queues,
         return false;
     }
     if (type != IOMMU_HW_INFO_TYPE_ARM_SMMUV3) {
-        error_setg(errp, "the IOMMU of host device %s does not say that it is "
-                   "an SMMUv3 (type %u, not %u): either it is none, or the "
-                   "host's kernel is older than 6.13", dev->name, type,
-                   IOMMU_HW_INFO_TYPE_ARM_SMMUV3);
+        error_setg(errp, "the IOMMU of host device %s is not an SMMUv3, or the "
+                   "host's kernel is older than 6.13 (type %u instead of %u)",
+                   dev->name, type, IOMMU_HW_INFO_TYPE_ARM_SMMUV3);
         return false;
     }
     memcpy(dev->smmu.idr, info.idr, sizeof(dev->smmu.idr));
@@ -150,7 +149,7 @@ static SMMUv3AccelGroup *group_new(SMMUv3AccelHost *host,
     SMMUv3AccelGroup *group = g_new0(SMMUv3AccelGroup, 1);
 
     group->id = smmuv3_accel_host_group_id(dev);
-    /* Where VFIO has just attached it to */
+    /* VFIO has just attached the device to it */
     group->hwpt_id = host->stage2_hwpt_id;
     group->target = smmuv3_accel_target_bypass("as VFIO has left it");
     QTAILQ_INIT(&group->members);
@@ -179,7 +178,7 @@ static uint32_t nested_hwpt(const SMMUv3AccelGroup *group)
     return group->target.kind == SMMU_ACCEL_NESTED ? group->hwpt_id : 0;
 }
 
-/* The kernel has made @target so, by @hwpt_id */
+/* Record that the kernel has attached @group to @target, that is @hwpt_id */
 static void set_target(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
                        const SMMUv3AccelTarget *target, uint32_t hwpt_id)
 {
@@ -189,7 +188,7 @@ static void set_target(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
     group->hwpt_id = hwpt_id;
     group->outdated = group->incomplete = false;
     if (target->kind != SMMU_ACCEL_ABORT) {
-        /* Aborted, a device keeps what it has, and may not use it */
+        /* While it is on abort, a device keeps its ATC entries unused */
         group->has_ats = smmuv3_accel_target_has_ats(target);
     }
     host->counters->attached[target->kind]++;
@@ -197,8 +196,8 @@ static void set_target(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
 }
 
 /*
- * The first call moves the group, with all members that are attached; the
- * others find it there. New members, which are not attached yet, come last.
+ * The first call moves the group with all members that are attached; further
+ * calls change nothing for them. New members are attached last.
  */
 static bool attach_members(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
                            uint32_t hwpt_id, Error **errp)
@@ -270,7 +269,7 @@ static bool attach_abort(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
         set_target(host, group, target, host->abort_hwpt_id);
         return true;
     }
-    /* Linux 6.15 to 6.18 want a vDEVICE for it, so a StreamID (ENOENT) */
+    /* Linux 6.15 to 6.18 need a vDEVICE, thus a StreamID (ENOENT) */
     trace_smmuv3_accel_abort_by_detach(QTAILQ_FIRST(&group->members)->name,
                                        error_get_pretty(err));
     error_free(err);
@@ -307,7 +306,7 @@ bool smmuv3_accel_host_attach(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
     case SMMU_ACCEL_NESTED:
         return attach_nested(host, group, target, errp);
     case SMMU_ACCEL_BYPASS:
-        /* Stage 2 alone: needs no nested HWPT, and no vDEVICE on any kernel */
+        /* Stage 2 alone needs no nested HWPT, and no vDEVICE on any kernel */
         if (!attach_members(host, group, host->stage2_hwpt_id, errp)) {
             return false;
         }
@@ -327,14 +326,14 @@ bool smmuv3_accel_host_leave(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev,
     bool ok = smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_DETACH, !ret);
 
     if (!ok && QTAILQ_NEXT(QTAILQ_FIRST(&group->members), next)) {
-        /* The others decide where it is */
+        /* The remaining members determine the attachment */
         group->outdated = true;
     } else if (!ok) {
-        /* To where VFIO believes it is: its HWPTs, not ours, may stay in use */
+        /* Attach it to VFIO's HWPT, so that no HWPT of ours stays in use */
         ret = hiodc(dev)->attach_hwpt(dev->hiodi, host->stage2_hwpt_id, NULL);
         smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_ATTACH, !ret);
     }
-    /* Others of the group need not be attached anew for that */
+    /* The other members do not have to be attached again for this */
     smmuv3_accel_host_put_id(host, dev->vdevice_id);
     dev->vdevice_id = 0;
     QTAILQ_REMOVE(&group->members, dev, next);

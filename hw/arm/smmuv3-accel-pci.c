@@ -17,7 +17,7 @@
 #include "smmuv3-accel-pci.h"
 
 /*
- * Stage 2 of every host device is all of guest memory, so all vSMMUs of a VM,
+ * Stage 2 of every host device maps all guest memory, so all vSMMUs of a VM,
  * and devices without one, share a VFIO container and its IOAS.
  */
 static AddressSpace *get_host_address_space(PCIBus *bus, void *opaque,
@@ -82,7 +82,7 @@ static const PCIIOMMUOps smmuv3_accel_ops = {
     .bus_renumbered = bus_renumbered,
 };
 
-/* A VFIO device chooses its container, and asks for a vIOMMU, when realized */
+/* VFIO devices choose a container and look for a vIOMMU when realized */
 static void find_host_device(PCIBus *bus, PCIDevice *pdev, void *opaque)
 {
     PCIDevice **found = opaque;

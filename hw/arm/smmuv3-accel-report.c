@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: messages about what went wrong at run time
+ * Accelerated SMMUv3: messages about errors at run time
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 #include "smmuv3-accel-report.h"
 #include "smmuv3-accel-state.h"
 
-/* Enough to see that it goes on, too few to fill a log */
+/* Short enough to show that an error persists, long enough for a log */
 #define INTERVAL_MS 5000
 
 static void report_limited(SMMUv3AccelState *s, SMMUv3AccelLimit *limit,

@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: messages about what went wrong at run time
+ * Accelerated SMMUv3: messages about errors at run time
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,10 +10,11 @@
 #include "hw/arm/smmuv3-accel.h"
 
 /**
- * smmuv3_accel_complain - report what went wrong on behalf of the guest
+ * smmuv3_accel_complain - report an error at run time
  * @err: consumed
  *
- * One message in five seconds, as the guest may be able to repeat the cause.
+ * Prints one message in five seconds, because the guest may be able to repeat
+ * the cause.
  */
 void smmuv3_accel_complain(SMMUv3AccelState *s, Error *err);
 
@@ -21,8 +22,8 @@ void smmuv3_accel_complain(SMMUv3AccelState *s, Error *err);
  * smmuv3_accel_report_exposed - report that a device's DMA could not be blocked
  * @err: consumed
  *
- * One message in five seconds, which no other message can hold back: the caller
- * repeats it until it is over.
+ * Prints one message in five seconds, which no other message can suppress. The
+ * caller repeats it as long as the condition lasts.
  */
 void smmuv3_accel_report_exposed(SMMUv3AccelState *s, Error *err);
 

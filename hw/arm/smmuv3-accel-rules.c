@@ -1,8 +1,8 @@
 /*
  * arm-smmuv3-accel: the rules for the fields of the ID registers
  *
- * The table, in the order of registers and bits; a bit in no row is reserved,
- * and 0. Below it, what can be asked of a row.
+ * The table is in the order of registers and bits; a bit in no row is reserved
+ * and 0. The functions below it read the rows.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 #include "smmuv3-internal.h"
 #include "smmuv3-accel-rules.h"
 
-/* Fields that the base does not name (IHI 0070, 6.3.5, 6.3.7, 6.3.8) */
+/* Fields that the base class does not define (IHI 0070, 6.3.5, 6.3.7, 6.3.8) */
 FIELD(IDR4, IMPDEF,        0, 32)
 FIELD(IIDR, IMPLEMENTER,   0, 12)
 FIELD(IIDR, REVISION,     12, 4)
@@ -31,28 +31,28 @@ FIELD(AIDR, ARCH_MAJOR,    4, 4)
       .shift = R_ ## r ## _ ## f ## _SHIFT,                                   \
       .length = R_ ## r ## _ ## f ## _LENGTH, __VA_ARGS__ }
 
-/* The vSMMU's own: a host has no say, as long as the value is in @v */
+/* QEMU implements the field: hosts do not matter, but it has to be in @v */
 #define OWN(r, f, v, e, p, w)                                                 \
     FIELD_RULE(r, f, .vfio = v, .emulated = e, .preset = p, .why = w)
 
-/* A feature there is not */
+/* A feature that is not supported */
 #define NONE(r, f, w) OWN(r, f, ONLY(0), ONLY(0), 0, w)
 
-/* The host limits the vSMMU; without one, newer QEMU has @p */
+/* The host limits the vSMMU; without a host, newer QEMU has @p */
 #define HOST(r, f, v, e, c, opt, p, w)                                        \
     FIELD_RULE(r, f, .vfio = v, .emulated = e, .compare = SMMU_ACCEL_ ## c,   \
                .inherit = true, .shorthand = opt, .preset = p, .why = w)
 
-/* The host is looked at, but what it has is not taken over */
+/* The host's value is compared, but not inherited */
 #define CHECK(r, f, v, e, c, p, w)                                            \
     FIELD_RULE(r, f, .vfio = v, .emulated = e, .compare = SMMU_ACCEL_ ## c,   \
                .preset = p, .why = w)
 
 /*
- * Bits of the host outside the list in the documentation of struct
- * iommu_hw_info_arm_smmuv3 must not be read: no rule but IGNORE or OAS_BITS,
- * and no inheritance, for any of them. IIDR and AIDR are no feature bits: they
- * are passed on and never decide anything.
+ * Host bits that are not in the list in the documentation of struct
+ * iommu_hw_info_arm_smmuv3 must not be read: their rule is IGNORE or OAS_BITS,
+ * and they are not inherited. IIDR and AIDR are not feature bits: they are
+ * passed on, and no decision depends on them.
  */
 static const SMMUv3AccelRule rules[] = {
     OWN(IDR0, S2P, ONLY(0), UPTO(1), 0,
@@ -115,7 +115,7 @@ static const SMMUv3AccelRule rules[] = {
 
     NONE(IDR2, BA_VATOS, "QEMU has no VATOS page"),
 
-    /* Newer QEMU always shows it; a host without it ignores what it is for */
+    /* Newer QEMU always sets it; a host without it ignores the bits */
     FIELD_RULE(IDR3, HAD, .vfio = ONLY(0), .emulated = UPTO(1), .dropin = 1,
                .why = "whether the host has it must not be read (uAPI)"),
     NONE(IDR3, PBHA, "whether the host has it must not be read (uAPI)"),
@@ -151,7 +151,7 @@ static const SMMUv3AccelRule rules[] = {
          "tables are walked by the host, QEMU itself walks up to 48 bits"),
     NONE(IDR5, STALL_MAX, "a stalled transaction could never be resumed"),
 
-    /* A guest needs the host's to work round its errata */
+    /* A guest needs the host's value to work around errata */
     FIELD_RULE(IIDR, IMPLEMENTER, .vfio = ANY, .emulated = ANY,
                .inherit = true, .why = "tells the guest of errata, no more"),
     FIELD_RULE(IIDR, REVISION, .vfio = ANY, .emulated = ANY,
@@ -161,7 +161,7 @@ static const SMMUv3AccelRule rules[] = {
     FIELD_RULE(IIDR, PRODUCTID, .vfio = ANY, .emulated = ANY,
                .inherit = true, .why = "tells the guest of errata, no more"),
 
-    /* Each feature has its own bit: a host of SMMUv3.0 has AIDR 0, and works */
+    /* Each feature has its own bit: an SMMUv3.0 host, with AIDR 0, works */
     FIELD_RULE(AIDR, ARCH_MINOR, .vfio = ANY, .emulated = ANY,
                .inherit = true, .preset = 1, .why = "only sums up what the IDRs say"),
     FIELD_RULE(AIDR, ARCH_MAJOR, .vfio = ANY, .emulated = ANY,

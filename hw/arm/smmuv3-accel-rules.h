@@ -1,9 +1,9 @@
 /*
  * arm-smmuv3-accel: the rules for the fields of the ID registers
  *
- * Pure: no ioctl, no QOM, no globals. One table, a row per field, drives what
- * may be given on the command line, what is taken from a host, how a vSMMU
- * compares with a host, and how registers are printed.
+ * Pure: no ioctl, no QOM, no globals. One table with a row for each field
+ * determines what the command line may set, what is inherited from a host, how
+ * a vSMMU is compared with a host, and how registers are printed.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -25,13 +25,13 @@ typedef enum SMMUv3AccelReg {
 
 /* How a field of the vSMMU compares with that of a host */
 typedef enum SMMUv3AccelCompare {
-    SMMU_ACCEL_IGNORE,              /* the host's value is not looked at */
+    SMMU_ACCEL_IGNORE,              /* the host's value is not read */
     SMMU_ACCEL_AT_MOST,             /* vSMMU <= host */
     SMMU_ACCEL_AT_LEAST,            /* vSMMU >= host */
     SMMU_ACCEL_SUBSET,              /* every bit of the vSMMU is in the host */
-    SMMU_ACCEL_ENDIAN,              /* host the same, or 0: mixed */
-    SMMU_ACCEL_NO_FORCED_STALL,     /* host anything but 2: stall forced */
-    SMMU_ACCEL_OAS_BITS,            /* at most what the stage 2 maps */
+    SMMU_ACCEL_ENDIAN,              /* host has the same, or 0 (mixed) */
+    SMMU_ACCEL_NO_FORCED_STALL,     /* host does not have 2 (stall forced) */
+    SMMU_ACCEL_OAS_BITS,            /* at most the range of stage 2 */
 } SMMUv3AccelCompare;
 
 /*
@@ -47,10 +47,10 @@ typedef struct SMMUv3AccelRule {
     const char *name;
     uint8_t shift;
     uint8_t length;
-    uint64_t vfio;                  /* what forwarding to a host can honour */
-    uint64_t emulated;              /* what QEMU's own walker does */
+    uint64_t vfio;                  /* values for host devices */
+    uint64_t emulated;              /* values for QEMU's own walk */
     SMMUv3AccelCompare compare;
-    bool inherit;                   /* from the host, if the walker can too */
+    bool inherit;                   /* from the host, if in @emulated, too */
     uint32_t preset;                /* when not inherited, or impossible */
     uint32_t dropin;                /* of newer QEMU with accel=on and without
                                        a host device, if it is not the preset;
@@ -73,10 +73,10 @@ const char *smmuv3_accel_reg_name(SMMUv3AccelReg reg);
 /* Returns the architecture's name of @reg, without the prefix: "IDR0" */
 const char *smmuv3_accel_reg_title(SMMUv3AccelReg reg);
 
-/* Returns what of @value, of @reg, is in no row */
+/* Returns the bits of @value, a value of @reg, that are in no row */
 uint32_t smmuv3_accel_reg_reserved(SMMUv3AccelReg reg, uint32_t value);
 
-/* Whether @set, of a rule, has @value */
+/* Whether @value is in @set, which is @vfio or @emulated of a rule */
 bool smmuv3_accel_in_set(uint64_t set, uint32_t value);
 
 /**
@@ -93,14 +93,14 @@ uint32_t smmuv3_accel_field_value(const SMMUv3AccelRule *rule, uint32_t value);
 uint32_t smmuv3_accel_field_set(const SMMUv3AccelRule *rule, uint32_t value,
                                 uint32_t field);
 
-/* Whether that field can be honoured for a host device */
+/* Whether QEMU can honour that field for a host device */
 bool smmuv3_accel_field_honoured(const SMMUv3AccelRule *rule, uint32_t value);
 
 /**
  * smmuv3_accel_field_text:
  *
- * Returns the same for people (g_free()): "2", "0x43b" of what is a code, and
- * "5(48bit)" of OAS.
+ * Returns the same for humans (g_free()): "2", "0x43b" for a code, and
+ * "5(48bit)" for OAS.
  */
 char *smmuv3_accel_field_text(const SMMUv3AccelRule *rule, uint32_t value);
 

@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: specifications, what a user pastes
+ * arm-smmuv3-accel: parse specifications that a user pastes
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,12 +19,12 @@
 #include "smmuv3-cmdqv.h"
 
 #define DEVICE "arm-smmuv3-accel"
-/* Creates the same with accel=on: newer QEMU's name for it */
+/* Newer QEMU's name, which creates the same device with accel=on */
 #define DROPIN "arm-smmuv3"
 
 #define PARAM "cmdqv-param"
 
-/* Options of the device beside the registers; the last four say nothing here */
+/* Options of the device other than registers; the last four are ignored */
 static const char *const options[] = {
     "driver", "accel", "ril", "ats", "ssidsize", "oas", "cmdqv", PARAM,
     "id", "bus", "primary-bus", "host-smmu",
@@ -39,15 +39,15 @@ static bool parse_reg(const char *key, const char *value, uint32_t *out,
 
     if (!qemu_isdigit(*value) || qemu_strtou64(value, NULL, 0, &number) ||
         number > UINT32_MAX) {
-        error_setg(errp, "%s '%s' is no number of 32 bits, such as %s=0x1400 "
-                   "or %s=5120", key, value, key, key);
+        error_setg(errp, "%s '%s' is not a number of 32 bits, such as "
+                   "%s=0x1400 or %s=5120", key, value, key, key);
         return false;
     }
     *out = number;
     return true;
 }
 
-/* As hw/arm/smmuv3.c reads it when it chooses the type to create */
+/* hw/arm/smmuv3.c parses it in the same way to choose the type to create */
 static bool parse_accel(const char *value, bool *out, Error **errp)
 {
     return qapi_bool_parse("accel", value, out, errp);
@@ -87,10 +87,10 @@ static bool is_option(const char *key)
     return false;
 }
 
-/* What is being read */
+/* State of the parser */
 typedef struct Parser {
     SMMUv3AccelSpec *spec;
-    bool needs_accel;               /* it is of a DROPIN */
+    bool needs_accel;               /* the device is DROPIN */
 } Parser;
 
 static bool set_driver(Parser *p, const char *value, Error **errp)
@@ -115,7 +115,7 @@ static bool set_option(Parser *p, const char *key, const char *value,
         return spec->given[reg];
     }
     if (!is_option(key)) {
-        error_setg(errp, "'%s' is no option of " DEVICE " that specifies "
+        error_setg(errp, "'%s' is not an option of " DEVICE " that specifies "
                    "registers: those are " KNOWN, key);
         return false;
     }
@@ -148,7 +148,7 @@ static bool set_option(Parser *p, const char *key, const char *value,
 
 /* Options as text: "name,key=value,..." */
 
-/* -device takes the last of two; whoever pastes two has made a mistake */
+/* -device uses the last of two; here two of them are a mistake */
 static bool set_once(Parser *p, GHashTable *seen, const char *key,
                      const char *value, Error **errp)
 {
@@ -171,7 +171,8 @@ static bool parse_item(Parser *p, GHashTable *seen, char *item, bool first,
     if (first) {
         return set_once(p, seen, "driver", item, errp);
     }
-    error_setg(errp, "'%s' is no option and its value, such as ril=on", item);
+    error_setg(errp, "'%s' is not an option with a value, such as ril=on",
+               item);
     return false;
 }
 
@@ -194,7 +195,7 @@ static bool parse_options(const char *text, Parser *parser, Error **errp)
     return true;
 }
 
-/* Options in JSON, with the types that -device wants there */
+/* Options in JSON, with the types that -device requires */
 
 static bool parse_member(Parser *p, const char *key, const QObject *obj,
                          Error **errp)
@@ -249,7 +250,7 @@ static bool parse_dict(const QDict *dict, Parser *p, Error **errp)
 
 static bool parse_json(const char *text, Parser *p, Error **errp)
 {
-    /* It begins with a brace: it is an object or nothing */
+    /* The text begins with a brace, so it is an object or invalid */
     g_autoptr(QDict) dict = qobject_to(QDict, qobject_from_json(text, errp));
 
     return dict && parse_dict(dict, p, errp);

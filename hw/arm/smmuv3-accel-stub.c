@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: its monitor commands in a QEMU without the device
+ * Accelerated SMMUv3: monitor commands in a QEMU without the device
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

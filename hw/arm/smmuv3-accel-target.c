@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: what a device shall be attached to
+ * arm-smmuv3-accel: decide what a device is attached to
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -25,8 +25,8 @@
 
 /*
  * The kernel refuses an STE with any other bit (struct iommu_hwpt_arm_smmuv3).
- * A guest may well set some of them, such as SHCFG, and an SMMU without what
- * they configure ignores them: so they are left out, not illegal.
+ * A guest may set some of them, such as SHCFG. An SMMU without the feature that
+ * they configure ignores them, so clear them instead of making them illegal.
  */
 #define STE0_ALLOWED (STE0_V | STE0_CONFIG | STE0_S1FMT | STE0_S1CONTEXTPTR | \
                       STE0_S1CDMAX)
@@ -57,9 +57,9 @@ static SMMUv3AccelTarget target_bypass(const char *why)
 }
 
 /*
- * What makes the stage 1 configuration of @ste ILLEGAL (IHI 0070, 5.2), NULL if
- * nothing does. The kernel passes all of this on, and the hardware would
- * judge it by its own ID registers, not by those of the vSMMU.
+ * Returns why the stage 1 configuration of @ste is ILLEGAL (IHI 0070, 5.2), or
+ * NULL. The kernel passes these fields on, and the hardware would check them
+ * with its own ID registers instead of those of the vSMMU.
  */
 static const char *s1_illegal(const STE *ste, uint64_t ctxptr,
                               const uint32_t *idr)
@@ -92,7 +92,7 @@ static SMMUv3AccelTarget target_nested(const STE *ste, const uint32_t *idr)
     if (illegal) {
         return target_abort(SMMU_EVT_C_BAD_STE, illegal);
     }
-    /* What is ignored shall not make a difference to the hardware either */
+    /* Clear fields that are ignored here, so the hardware ignores them, too */
     if (!STE_S1CDMAX(ste)) {
         word0 &= ~STE0_S1FMT;
         word1 &= ~STE1_S1DSS;
@@ -127,7 +127,7 @@ static SMMUv3AccelTarget target_ste(const STE *ste, const uint32_t *idr)
             return target_abort(SMMU_EVT_C_BAD_STE,
                                 "STE enables stage 2, IDR0.S2P is 0");
         }
-        /* Legal, but no host device is accepted by a vSMMU with S2P=1 */
+        /* Legal, but a vSMMU with S2P=1 accepts no host device */
         return target_abort(SMMU_EVT_NONE, "stage 2 cannot be forwarded");
     }
     return target_nested(ste, idr);
@@ -152,7 +152,7 @@ SMMUv3AccelTarget smmuv3_accel_target(bool smmuen, uint32_t gbpa,
 void smmuv3_accel_target_no_stall(SMMUv3AccelTarget *target,
                                   uint32_t host_idr0)
 {
-    /* On any other host S1STALLD itself is ILLEGAL, and not needed */
+    /* On other hosts S1STALLD itself is ILLEGAL, and not needed */
     if (target->kind == SMMU_ACCEL_NESTED &&
         FIELD_EX32(host_idr0, IDR0, STALL_MODEL) == STALL_MODEL_BOTH) {
         target->ste[1] |= STE1_S1STALLD;

@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: which vCPU is at a register, and from where
+ * Accelerated SMMUv3: which vCPU accesses a register, and from where
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,9 +17,9 @@
 
 #ifdef CONFIG_KVM
 /*
- * The exit that KVM left the guest for stays in kvm_run while QEMU carries it
- * out, with the address of the guest's access. A write to this region by what
- * some other register has started has that register's address there.
+ * While QEMU handles an exit, kvm_run contains it, with the address of the
+ * guest's access. If the access to another register has caused this write,
+ * kvm_run has the address of that register.
  */
 bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size,
                           bool is_write)

@@ -1,10 +1,10 @@
 /*
  * Accelerated SMMUv3: stage 1 of the guest walked by the host's SMMUv3
  *
- * An arm-smmuv3 whose host devices (VFIO on iommufd) are translated by the
- * physical SMMU: stream table entries become nested HWPTs, invalidations are
- * forwarded, events come back. Emulated devices below the same root complex use
- * the software walk of arm-smmuv3. See ARCHITECTURE.md for the modules.
+ * This is an arm-smmuv3 whose host devices (VFIO on iommufd) are translated by
+ * the physical SMMU: stream table entries become nested HWPTs, invalidations
+ * are forwarded, and events are reported to the guest. Emulated devices below
+ * the same root complex use the software walk of arm-smmuv3.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -103,8 +103,8 @@ static void smmuv3_accel_instance_finalize(Object *obj)
 }
 
 /*
- * What the guest knows of its SMMU and no migration can change. The stream has
- * it, so that the other side's command line can be compared.
+ * The guest has read the ID registers, so a migration cannot change them. The
+ * stream contains them, so that the destination can compare its command line.
  */
 static int pre_save(void *opaque)
 {
@@ -149,7 +149,7 @@ static bool check_migrated_regs(SMMUv3AccelState *s, const char *id,
     return false;
 }
 
-/* Streams name vSMMUs by a number, which is that of their creation */
+/* Streams identify vSMMUs by a number, the order of their creation */
 static bool check_migrated_bus(SMMUv3AccelState *s, const char *id,
                                const char *bus)
 {
@@ -213,7 +213,7 @@ static void smmuv3_accel_class_init(ObjectClass *oc, void *data)
     dc->desc = "SMMUv3 with stage 1 in hardware, for VFIO devices on iommufd";
     dc->realize = smmuv3_accel_realize;
     dc->vmsd = &vmstate_smmuv3_accel;
-    /* This type is meant already, whatever accel= says */
+    /* The user has chosen this type, whatever accel= says */
     dc->user_type = NULL;
     ARM_SMMUV3_CLASS(oc)->has_accel_options = true;
     smmuv3_accel_class_add_props(oc);

@@ -1,5 +1,5 @@
 /*
- * SMMUv3: which Context Descriptor a transaction uses
+ * SMMUv3: find the Context Descriptor that a transaction uses
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -29,7 +29,7 @@ static SMMUCDResult bad_substream(uint32_t ssid, SMMUEventInfo *event)
     return SMMU_CD_FAULT;
 }
 
-/* S1CDMax and S1DSS: the index of the CD, or what is done without one */
+/* By S1CDMax and S1DSS: the index of the CD, or the result without one */
 static SMMUCDResult select_cd(const STE *ste, SMMUSubstream ss,
                               uint32_t *index, SMMUEventInfo *event)
 {
@@ -37,7 +37,7 @@ static SMMUCDResult select_cd(const STE *ste, SMMUSubstream ss,
 
     *index = ss.id;
     if (ss.valid) {
-        /* A single CD has no substreams; S1DSS may take the CD of SSID 0 */
+        /* A single CD has no substreams; S1DSS may reserve the CD of SSID 0 */
         if (!max || ss.id >> max || (dss == S1DSS_SSID0 && !ss.id)) {
             return bad_substream(ss.id, event);
         }
@@ -65,7 +65,7 @@ static bool read_table(SMMUSubstream ss, SMMUCDRead *read, void *opaque,
     if (event->type == SMMU_EVT_F_CD_FETCH) {
         event->u.f_cd_fetch.ssv = ss.valid;
         event->u.f_cd_fetch.ssid = ss.id;
-    } else {                    /* stage 2 of the address has faulted */
+    } else {                    /* the address has faulted in stage 2 */
         event->u.f_walk_eabt.ssv = ss.valid;
         event->u.f_walk_eabt.ssid = ss.id;
     }

@@ -1,8 +1,8 @@
 /*
- * SMMUv3: which Context Descriptor a transaction uses
+ * SMMUv3: find the Context Descriptor that a transaction uses
  *
- * Pure: a function of the STE, the SubstreamID and memory that is read through
- * a callback.
+ * Pure: the result depends on the STE, the SubstreamID and memory, which is
+ * read through a callback.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 
 #include "smmuv3-internal.h"
 
-/* What a transaction may come with; on PCIe it is the PASID */
+/* The substream of a transaction; on PCIe it is the PASID */
 typedef struct SMMUSubstream {
     bool valid;                 /* SSV: the transaction has a SubstreamID */
     uint32_t id;                /* SSID; 0 without @valid */
@@ -21,15 +21,15 @@ typedef struct SMMUSubstream {
 typedef enum SMMUCDResult {
     SMMU_CD_FOUND,
     SMMU_CD_BYPASS,             /* stage 1 is bypassed, there is no CD */
-    SMMU_CD_FAULT,              /* the event tells */
+    SMMU_CD_FAULT,              /* the event has the reason */
 } SMMUCDResult;
 
 /**
- * SMMUCDRead: read memory where CD tables are, in the way of the caller
+ * SMMUCDRead: read the memory of CD tables
  * @addr: an IPA if the STE enables stage 2, else a PA
  *
- * Returns: false if that failed, with the type of @event, and what depends on
- * the address, filled in.
+ * Returns: false if that failed, with the type of @event and the fields that
+ * depend on the address filled in.
  */
 typedef bool SMMUCDRead(void *opaque, dma_addr_t addr, void *buf, size_t len,
                         SMMUEventInfo *event);
@@ -41,17 +41,17 @@ typedef bool SMMUCDRead(void *opaque, dma_addr_t addr, void *buf, size_t len,
  * @read: how to read the tables
  * @opaque: for @read
  * @cd: (out) the CD in host order if FOUND, valid or not
- * @event: (out) what to record if FAULT, but for the StreamID
+ * @event: (out) the event to record if FAULT, without the StreamID
  */
 SMMUCDResult smmuv3_cd_get(const STE *ste, SMMUSubstream ss, SMMUCDRead *read,
                            void *opaque, CD *cd, SMMUEventInfo *event);
 
 /**
- * smmuv3_substreams_illegal - what about substreams makes an STE ILLEGAL
+ * smmuv3_substreams_illegal - check the substream configuration of an STE
  * @ste: an STE that enables stage 1
  * @idr: IDR0 and IDR1 at least
  *
- * Returns: a literal, or NULL if nothing does.
+ * Returns: a literal that says why the STE is ILLEGAL, or NULL if it is not.
  */
 static inline const char *smmuv3_substreams_illegal(const STE *ste,
                                                     const uint32_t *idr)

@@ -43,7 +43,7 @@ typedef enum NodeType {
 typedef struct RidRange {
     uint32_t first;
     uint32_t count;
-    uint32_t output;            /* offset of the node they go to; 0: nowhere */
+    uint32_t output;            /* offset of the output node; 0: none */
 } RidRange;
 
 typedef struct Iort {
@@ -130,10 +130,10 @@ static void rc_node(Iort *iort, GArray *ranges, bool ats)
     }
 
     /*
-     * Table 17: root complex. There is one, although there are more: all are
-     * in PCI segment 0, and Linux takes the first node that it finds for that.
-     * So @ats says whether any of them may; a vSMMU without IDR0.ATS, or none
-     * at all, keeps it off on the others.
+     * Table 17: root complex. One node describes all root complexes: they are
+     * in PCI segment 0, and Linux uses the first node that it finds for that.
+     * @ats says whether any of them may use ATS. It stays off for devices
+     * behind a vSMMU without IDR0.ATS, and for devices without a vSMMU.
      */
     node_header(iort, NODE_ROOT_COMPLEX, 3,
                 RC_NODE_SIZE + nb_mappings * ID_MAPPING_SIZE, nb_mappings,
@@ -162,8 +162,8 @@ static void rmr_node(Iort *iort, const RidRange *range)
 
     /*
      * Table 18: reserved memory range. Without "remapping permitted" the OS
-     * has to keep the mapping as it is, one to one, as long as it lives: a
-     * guest's own VFIO is refused such a device, which would get no MSI.
+     * has to keep the one to one mapping as long as it runs. Therefore the
+     * guest's own VFIO cannot assign such a device, which would get no MSIs.
      */
     node_header(iort, NODE_RMR, 3,
                 RMR_NODE_SIZE + ID_MAPPING_SIZE + RMR_DESCRIPTOR_SIZE, 1,
@@ -184,8 +184,8 @@ static int by_first(gconstpointer a, gconstpointer b)
 }
 
 /*
- * The buses of a root complex: its own and what firmware has numbered below.
- * Not pci_bus_range(), which takes a bridge without numbers for bus 0.
+ * The buses of a root complex: its own, and those below it that firmware has
+ * numbered. pci_bus_range() would treat a bridge without numbers as bus 0.
  */
 static RidRange rids_below(PCIBus *root, uint32_t output)
 {
@@ -206,7 +206,7 @@ static RidRange rids_below(PCIBus *root, uint32_t output)
     };
 }
 
-/* Sort @ranges; what is between them is not translated and goes to @its */
+/* Sort @ranges; ids between them are not translated and go to @its */
 static void fill_gaps(GArray *ranges, uint32_t its)
 {
     uint32_t next = 0;

@@ -2,10 +2,11 @@
  * SMMUv3s of single root complexes on the virt board: the device tree
  *
  * Bindings: arm,smmu-v3.yaml, pci-iommu.txt, reserved-memory.yaml. The window
- * for the host's MSI doorbells is a reserved region with as many
- * iommu-addresses as there are endpoints. Linux looks for those at the node of
- * the endpoint, so every device there at boot has one below its bridge's.
- * Endpoints on a pxb, and those that come later, cannot be told that way.
+ * for the host's MSI doorbells is a reserved region with one entry in
+ * iommu-addresses for each endpoint. Linux looks for them at the node of the
+ * endpoint, so every device that is present at boot has a node below that of
+ * its bridge. A device tree cannot describe endpoints on a pxb, nor those that
+ * are plugged later.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -47,8 +48,8 @@ static void add_bus(FdtBuild *b, PCIBus *bus, const char *node,
                     uint32_t phandle);
 
 /*
- * INTx of what is behind a bridge, swizzled on to the bridge's own bus. With a
- * node for the bridge, Linux does not do that any more. Slots repeat by fours.
+ * INTx of devices behind a bridge, swizzled to the bridge's own bus. Linux does
+ * not swizzle if the bridge has a node. Slots repeat every four.
  */
 static void add_bridge_interrupts(FdtBuild *b, int bridge_devfn,
                                   const char *node)
@@ -107,7 +108,7 @@ static void add_bus(FdtBuild *b, PCIBus *bus, const char *node,
 
     below.parent = node;
     below.parent_phandle = phandle;
-    /* The host bridge's own device is not one that does DMA */
+    /* The host bridge's own device does no DMA */
     for (int devfn = PCI_DEVFN_MAX - 1; devfn >= 0; devfn--) {
         PCIDevice *pdev = bus->devices[devfn];
         g_autofree char *child = NULL;
@@ -123,7 +124,7 @@ static void add_bus(FdtBuild *b, PCIBus *bus, const char *node,
         qemu_fdt_setprop_cells(b->fdt, child, "reg", devfn << 8, 0, 0, 0, 0);
         qemu_fdt_setprop_cell(b->fdt, child, "phandle", child_phandle);
         if (pdev->config[PCI_INTERRUPT_PIN]) {
-            /* A bridge's own: else Linux looks in its map for what is behind */
+            /* For the bridge: else Linux searches the map for its devices */
             qemu_fdt_setprop_cell(b->fdt, child, "interrupts",
                                   pdev->config[PCI_INTERRUPT_PIN]);
         }
@@ -166,7 +167,7 @@ static void add_msi_window(FdtBuild *b, PCIBus *root)
             qemu_fdt_setprop(b->fdt, "/reserved-memory", "ranges", NULL, 0);
         }
         qemu_fdt_add_subnode(b->fdt, node);
-        /* The same as in iommu-addresses: to be mapped one to one */
+        /* The same as in iommu-addresses, for a one to one mapping */
         qemu_fdt_setprop_sized_cells(b->fdt, node, "reg",
                                      2, VIRT_SMMUV3_ACCEL_MSI_IOVA_BASE,
                                      2, VIRT_SMMUV3_ACCEL_MSI_IOVA_SIZE);
@@ -217,8 +218,8 @@ bool virt_smmuv3_accel_add_fdt(VirtMachineState *vms, Error **errp)
     g_autoptr(GSList) smmus = virt_smmuv3_accel_list(vms);
     FdtBuild b = { .vms = vms, .fdt = MACHINE(vms)->fdt };
     /*
-     * The OS gets ACPI tables from UEFI, which can say all there is to say.
-     * Other firmware (U-Boot) hands the device tree on: it has what it can.
+     * UEFI passes ACPI tables to the OS, which can describe everything. Other
+     * firmware (U-Boot) passes the device tree: it describes what it can.
      */
     bool acpi = vms->bootinfo.firmware_loaded && virt_is_acpi_enabled(vms);
 
@@ -234,8 +235,8 @@ bool virt_smmuv3_accel_add_fdt(VirtMachineState *vms, Error **errp)
             }
         } else if (!acpi && (MACHINE(vms)->kernel_filename ||
                              vms->bootinfo.firmware_loaded)) {
-            error_setg(errp, "%s on %s: a device tree cannot tell the guest "
-                       "of a pxb-pcie. Boot with ACPI, that is "
+            error_setg(errp, "%s on %s: a device tree cannot describe a "
+                       "pxb-pcie. Boot with ACPI, that is "
                        "with UEFI firmware (-bios QEMU_EFI.fd) and without "
                        "acpi=off, or put the SMMU on pcie.0",
                        object_get_typename(OBJECT(smmu)),

@@ -1,5 +1,5 @@
 /*
- * VFIO: a PASID capability of QEMU's making
+ * VFIO: create a PASID capability
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +14,7 @@
 #define SIZE            PCI_EXT_CAP_PASID_SIZEOF
 #define LAST_OFFSET     (PCIE_CONFIG_SPACE_SIZE - SIZE)
 
-/* A larger one without a length in it is rare, and mostly full of zeros */
+/* Larger capabilities without a length are rare, and mostly zeros */
 #define GUESSED_SIZE    0x100
 
 /* Bits 31:20 of the second word of VSEC and DVSEC are their length */
@@ -31,7 +31,7 @@ static unsigned capability_size(const uint8_t *config, uint16_t pos)
     }
 }
 
-/* The capability after that at @pos, or 0; a loop of them ends too */
+/* The capability after the one at @pos, or 0; a loop of them ends, too */
 static uint16_t next_capability(const uint8_t *config, uint16_t pos,
                                 unsigned *n_seen)
 {
@@ -44,13 +44,13 @@ static uint16_t next_capability(const uint8_t *config, uint16_t pos,
     return next;
 }
 
-/* No chain: a first capability has to be where the chain starts */
+/* Without any, the first capability has to be where the chain starts */
 static bool has_capabilities(const uint8_t *config)
 {
     return pci_get_long(config + PCI_CONFIG_SPACE_SIZE);
 }
 
-/* Whether a capability reaches into @offset; of its header only, if @headers */
+/* Whether a capability, or only its header with @headers, overlaps @offset */
 static bool is_taken(const uint8_t *config, uint16_t offset, bool headers)
 {
     unsigned n_seen = 0;
@@ -85,7 +85,7 @@ bool vfio_pasid_check_offset(const uint8_t *config, uint16_t offset,
                              Error **errp)
 {
     if (offset < PCI_CONFIG_SPACE_SIZE || offset > LAST_OFFSET || offset % 4) {
-        error_setg(errp, "x-vpasid-cap-offset=0x%x is no place for a "
+        error_setg(errp, "x-vpasid-cap-offset=0x%x is not a place for a "
                    "capability: give a multiple of 4 from 0x%x to 0x%x, or 0 "
                    "to have one chosen", offset, PCI_CONFIG_SPACE_SIZE,
                    LAST_OFFSET);
@@ -113,7 +113,7 @@ void vfio_pasid_init(uint8_t *config, uint8_t *wmask, uint16_t value)
 {
     pci_set_word(config + PCI_PASID_CAP, value);
     vfio_pasid_reset(config);
-    /* The enable bits for EXEC and PRIV are where those of the capability are */
+    /* The enable bits for EXEC and PRIV have the positions of the capability */
     pci_set_word(wmask + PCI_PASID_CTRL, PCI_PASID_CTRL_ENABLE |
                  (value & (PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV)));
 }

@@ -1,8 +1,8 @@
 /*
- * VFIO: a PASID capability of QEMU's making
+ * VFIO: create a PASID capability
  *
- * The kernel hides that of the device and does not tell its place. These
- * functions know config space as an array of bytes, and nothing of devices.
+ * The kernel hides the capability of the device and its position. These
+ * functions treat config space as an array of bytes, and know no devices.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,20 +15,20 @@
  * @config: PCIE_CONFIG_SPACE_SIZE bytes, with the extended capabilities that
  *          the guest will see
  *
- * The highest that has nothing but zeros and is clear of every capability, of
- * which the sizes are guessed where they cannot be read.
+ * Finds the highest place that has only zeros and overlaps no capability. The
+ * sizes of capabilities are guessed if they cannot be read.
  *
- * Returns: its offset, or 0 if there is none.
+ * Returns: the offset, or 0 if there is none.
  */
 uint16_t vfio_pasid_find_offset(const uint8_t *config);
 
 /**
- * vfio_pasid_check_offset - can the capability be put where the user says?
+ * vfio_pasid_check_offset - can the capability be at an offset of the user?
  * @config: as above
- * @offset: where to
+ * @offset: the offset
  *
- * Takes the user's word for it that the registers there are of no use. Returns:
- * false with @errp set if @offset is none, or the start of a capability.
+ * Assumes that the guest needs no registers there. Returns: false with @errp
+ * set if @offset is invalid, or in the header of a capability.
  */
 bool vfio_pasid_check_offset(const uint8_t *config, uint16_t offset,
                              Error **errp);
@@ -36,12 +36,12 @@ bool vfio_pasid_check_offset(const uint8_t *config, uint16_t offset,
 /**
  * vfio_pasid_init - fill in the registers after the capability's header
  * @config: the capability, of PCI_EXT_CAP_PASID_SIZEOF bytes
- * @wmask: what the guest can write of it
+ * @wmask: the bits that the guest can write
  * @value: of the PASID Capability register
  */
 void vfio_pasid_init(uint8_t *config, uint8_t *wmask, uint16_t value);
 
-/* What a reset of the device does to the capability at @config */
+/* Apply a reset of the device to the capability at @config */
 void vfio_pasid_reset(uint8_t *config);
 
 #endif /* HW_VFIO_PASID_H */

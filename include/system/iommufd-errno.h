@@ -1,5 +1,5 @@
 /*
- * What the errnos of iommufd mean: backends/iommufd-errno.h.inc as functions
+ * Meaning of the errnos of iommufd: access to backends/iommufd-errno.h.inc
  *
  * Pure: no ioctl, no QOM, no globals.
  *
@@ -14,7 +14,8 @@
  * @call: name of an ioctl as in <linux/iommufd.h>, "IOMMU_VIOMMU_ALLOC"
  * @err: errno, positive
  *
- * Returns: what is wrong in the host, for people, or NULL if the errno says it.
+ * Returns: a text that says what is wrong in the host, or NULL if the errno
+ * alone is sufficient.
  */
 const char *iommufd_errno_text(const char *call, int err);
 
@@ -25,7 +26,7 @@ const char *iommufd_errno_text(const char *call, int err);
  *
  * Called by tests that make @call fail in every way.
  *
- * Returns: the @n-th errno that a correct caller can meet, 0 after the last.
+ * Returns: the @n-th errno that a correct caller can get, 0 after the last.
  */
 int iommufd_errno_nth(const char *call, unsigned n);
 

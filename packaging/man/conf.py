@@ -5,6 +5,6 @@ project = "arm-smmuv3-accel"
 extensions = []
 root_doc = "qemu-system-aarch64-smmuv3-accel"
 man_pages = [
-    (root_doc, root_doc, "QEMU for Arm guests with an SMMUv3 that the host's walks", [], 1),
-    ("smmuv3-spec", "smmuv3-spec", "what a host's SMMUv3 can offer to guests", [], 1),
+    (root_doc, root_doc, "QEMU for Arm guests with a hardware-accelerated SMMUv3", [], 1),
+    ("smmuv3-spec", "smmuv3-spec", "show what a host's SMMUv3 can offer to guests", [], 1),
 ]

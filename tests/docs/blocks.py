@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The code blocks of a page in reStructuredText, and what stands in front of each."""
+"""The code blocks of a page in reStructuredText, with the comment in front of each."""
 
 import dataclasses
 import re
@@ -11,10 +11,10 @@ SHOWN = re.compile(r"^ *\.\. shown by: (.*)$")
 @dataclasses.dataclass
 class Block:
     language: str
-    line: int               # of its first line of text
+    line: int               # number of its first line of text
     lines: list
-    caption: str = ""       # the terminal that it is typed into
-    shown: tuple = ()       # what shows it, if it cannot be run here: words of a comment in front of it
+    caption: str = ""       # the terminal in which it runs
+    shown: tuple = ()       # tests that show it, if it cannot run here: the words of the comment in front
 
 
 def indent(line):

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether the pages of arm-smmuv3-accel show what happens.
+"""Check that the pages of arm-smmuv3-accel are correct.
 
-  check.py OBJ          types what the console blocks of the tutorial and of the troubleshooting page have, with the
-                        programs of a build directory, and compares the output; looks for every other message on the
-                        pages in what the unit tests and the lab say; and looks for every message of the code on the
-                        pages.  Writes TAP.
-  check.py --programs   the unit tests that this needs, as targets of the build
+  check.py OBJ          runs the console blocks of the tutorial and of the troubleshooting page with the programs of a
+                        build directory, and compares the output; looks for every other message of the pages in the
+                        output of the unit tests and in the lab; and looks for every message of the code on the pages.
+                        Prints TAP.
+  check.py --programs   prints the unit tests that this needs, as targets of the build
 """
 
 import re
@@ -43,7 +43,7 @@ def read(name):
 
 
 def malformed():
-    """XML on the pages, and diagrams, that no parser takes."""
+    """XML on the pages and diagrams that cannot be parsed."""
     texts = {path.name: path.read_text() for path in PAGES["reference"].parent.glob("smmuv3-accel*.svg")}
     for name in PAGES:
         texts.update({f"{name}, line {block.line}": "<x xmlns:qemu='x'>" + "\n".join(block.lines) + "</x>"
@@ -56,7 +56,7 @@ def malformed():
 
 
 def untraced(obj):
-    """Lines of traces on the page that no event writes: its name, and the words between its values."""
+    """Trace lines on the page that match no event, by its name and the words between its values."""
     formats = {}
     texts = [(obj.parent / f"tree/{where}/trace-events").read_text() for where in ("hw/arm", "hw/vfio", "backends")]
     for line in "\n".join(texts).splitlines():

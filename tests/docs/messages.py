@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Messages: of the code, of a page, of the tests that produce them."""
+"""Find messages in the code, on a page, and in the tests that produce them."""
 
 import re
 import subprocess
@@ -8,16 +8,16 @@ CALL = re.compile(r"\b(?:error_(?:setg\w*|append_hint|report|prepend)|warn_repor
 LITERAL = r'"(?:[^"\\]|\\.)*"'
 FORMAT = re.compile(r"%(?:(%)|[-#0-9.]*[lhz]*([sdiuxX]))")
 
-# Sources whose messages are not for whoever starts QEMU, with the reason.
+# Sources whose messages are not for users who start QEMU, with the reason.
 ELSEWHERE = {
     "hw/arm/smmuv3-accel-spec.c": "of smmuv3-spec, which has a page of its own",
     "hw/arm/smmuv3-accel-baseline.c": "of smmuv3-spec, which has a page of its own",
     "hw/arm/smmuv3-cmdqv.c": "of an option that is for tests",
     "patches/smmuv3-load.patch": "a stream that no QEMU writes",
 }
-# Formats with no words of their own.
+# Formats without words of their own.
 FRAME = ("%s", "%s failed", "%s failed (%s)", "detach %s failed")
-# Messages that no test brings about: how they begin, and why.
+# The beginnings of messages that no test produces, with the reason.
 NEVER = {
     "arm-smmuv3-accel: cannot read events": "the kernel does not fail a read of a vEVENTQ that is ready",
     "host device %s is behind an arm-smmuv3-accel and needs iommufd": "VFIO says the same before",
@@ -33,7 +33,7 @@ def squeeze(text):
 
 
 def formats(root):
-    """{format: source} of the messages of the new files, and of what patches add."""
+    """{format: source} of the messages in new files and in lines that patches add."""
     found = {}
     sources = [path for pattern in ("hw/arm/*.c", "hw/vfio/*.c", "backends/*.c", "patches/*.patch")
                for path in sorted(root.glob(pattern))]
@@ -51,7 +51,7 @@ def formats(root):
 
 
 def instance(fmt):
-    """A regular expression for what a format gives."""
+    """A regular expression that matches the output of a format."""
     pattern, at = "", 0
     for match in FORMAT.finditer(fmt):
         pattern += re.escape(squeeze_inner(fmt[at:match.start()]))
@@ -75,7 +75,7 @@ def programs(page):
 
 
 def of_programs(page, obj):
-    """{test: all that it writes}"""
+    """{test: its output}"""
     said = {}
     for name in programs(page):
         run = subprocess.run([obj / "tests/unit" / name, "--tap", "-k"], stdout=subprocess.PIPE,
@@ -90,7 +90,7 @@ def scenarios(root):
 
 
 def unshown(root, page, said):
-    """Blocks that no test shows, and those whose test says something else."""
+    """Blocks that no test shows, and blocks whose test prints something else."""
     problems, known = [], scenarios(root)
     for block in page:
         first = f"line {block.line}: {block.lines[0]}"

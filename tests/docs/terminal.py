@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A shell, and the monitor of a QEMU that is started in it, as somebody types into them."""
+"""A shell, and the monitor of a QEMU that is started in it, with typed input."""
 
 import os
 import re
@@ -22,7 +22,7 @@ class Terminal:
         self.until_prompt(10)
 
     def until_prompt(self, seconds):
-        """What is written until somebody waits for input, without the prompt."""
+        """The output up to the next prompt, without the prompt."""
         data, deadline = b"", time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self.shell.stdout, selectors.EVENT_READ)
@@ -47,7 +47,7 @@ class Terminal:
         self.shell.stdin.flush()
         text = self.until_prompt(seconds)
         if at == MONITOR:
-            # What the monitor echoes, with the movements of its cursor, ends with the line.
+            # The monitor echoes the line with cursor movements; the echo ends with the line.
             text = text.partition("\n")[2]
         text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace("\r", "")
         return text.rstrip("\n").split("\n") if text.strip() else []

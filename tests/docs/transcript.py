@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Console blocks, typed and compared.
+"""Run console blocks and compare their output.
 
-A block's caption is the terminal that it is typed into.  "..." stands for any text, and a page may break lines at
-spaces.  A block that a test elsewhere shows, and says so, is not typed.  A block of the language "shell" is a command
-that starts a machine: it has to start without a word.
+The caption of a block names its terminal.  "..." stands for any text, and a page may break lines at spaces.  A block with
+a comment that names another test is not run.  A block of the language "shell" is a command that starts a machine, which
+has to start without output.
 """
 
 import difflib
@@ -29,7 +29,7 @@ def compare(number, command, expected, got):
 
 
 def starts(terminal, block):
-    """The command of a shell block ends by "quit", and with no word before."""
+    """The command of a shell block ends with "quit", without output before."""
     command = "\n".join(block.lines)
     got = terminal.type(f"{QUIT}{command} -qmp stdio 2>&1 >/dev/null; echo status $?")
     return compare(block.line, command, ["status 0"], got)
@@ -42,7 +42,7 @@ def typed(terminal, block, respelled):
             return problems + [f"line {number}: the prompt is {prompt!r} on the page, {terminal.prompt!r} in the terminal"]
         expected = [respelled(line) for line in expected]
         got = terminal.type(respelled(command))
-        # What is asked for may still be under way, as for somebody who types fast.
+        # The operation may still be under way, as for a user who types fast.
         deadline = time.monotonic() + 5
         while command.startswith("info ") and not matches(expected, got) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -52,7 +52,7 @@ def typed(terminal, block, respelled):
 
 
 def replay(page, directory, obj, spelling):
-    """Type all of a page; what was different."""
+    """Run all blocks of a page; returns the differences."""
     terminals, problems = {}, []
     try:
         for block in page:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hardware of the guest without a driver: registers by way of devmem."""
+"""Hardware of the guest without a driver: access to registers with devmem."""
 
 import re
 
 from . import checks, options, util
 
-# Guests started with this leave memory from SCRATCH on to nobody.
+# Guests started with this do not use memory from SCRATCH on.
 SMALL = "mem=480M"
 SCRATCH = 0x5f000000
 
@@ -19,14 +19,14 @@ def write(l2, address, value, width=32):
 
 
 def rid(bdf):
-    """Requester id of a PCI address: the StreamID, too."""
+    """The requester id of a PCI address, which is the StreamID."""
     bus, rest = bdf.split(":")[-2:]
     slot, function = rest.split(".")
     return int(bus, 16) << 8 | int(slot, 16) << 3 | int(function)
 
 
 def ecam(l2):
-    """Where configuration space is in the guest's memory."""
+    """The address of configuration space in the guest."""
     return int(l2.guest("grep ECAM /proc/iomem").out.split("-")[0], 16) & ~0xfffffff
 
 
@@ -52,7 +52,7 @@ class Smmu:
         write(self.l2, self.base + register, value, width)
 
     def cr0(self, clear=0, set=0):
-        """Change CR0 and see it acknowledged."""
+        """Change CR0 and wait for the acknowledgement."""
         value = self.read(self.CR0) & ~clear | set
         self.write(self.CR0, value)
         ack = self.read(self.CR0ACK)
@@ -70,14 +70,14 @@ class Smmu:
 
 
 class Nvme:
-    """An NVMe taken from its driver: DMA where and when a scenario wants it."""
+    """An NVMe without a driver: DMA where and when a scenario needs it."""
 
     CC, CSTS, AQA, ASQ, ACQ, DOORBELL = 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000
 
     def __init__(self, l2, bdf):
         self.l2 = l2
         self.bdf = bdf
-        # MEM, MASTER, no INTx: as a driver would leave it
+        # MEM, MASTER, no INTx: like a driver
         self.bar = int(l2.guest(f"""
             cd /sys/bus/pci/devices/{bdf} || exit
             [ -e driver ] && echo {bdf} > driver/unbind
@@ -91,10 +91,10 @@ class Nvme:
                       f"echo {self.bdf} > /sys/bus/pci/drivers/nvme/bind")
 
     def ring(self, queue=SCRATCH):
-        """Enable the controller, its admin queue at an address, and ring.
+        """Enable the controller with its admin queue at an address, and ring.
 
-        The controller reads its first command from there.  "fatal": it
-        could not; "ok": it could.
+        The controller reads its first command from there.  Returns "fatal" if
+        it could not, "ok" if it could.
         """
         regs = self.bar
         out = self.l2.guest(f"""
@@ -118,7 +118,7 @@ class Nvme:
         return "fatal" if int(out, 16) & 2 else "ok"
 
     def identify(self):
-        """Serial number by DMA to SCRATCH, or None if the DMA was blocked."""
+        """The serial number, read by DMA to SCRATCH, or None if the DMA was blocked."""
         queue, done, data = SCRATCH, SCRATCH + 0x1000, SCRATCH + 0x2000
         words = {queue: 0x00010006, queue + 24: data, queue + 40: 1,
                  done: 0, done + 8: 0, data: 0, data + 8: 0}
@@ -130,7 +130,7 @@ class Nvme:
 
 
 def machine(lab, guest=None, **start):
-    """nvme0 and its vSMMU on pcie.0, the disk taken from its driver: (host, guest, Smmu, Nvme)"""
+    """nvme0 and its vSMMU on pcie.0, the disk without its driver: (host, guest, Smmu, Nvme)"""
     host, _ = lab.vfio("nvme0")
     guest = guest or lab.guest()
     guest.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")

@@ -14,14 +14,14 @@ from .util import LabError
 
 
 class Dead(LabError):
-    """The other side is gone; what it was doing is lost."""
+    """The other side has ended; its current command is lost."""
 
 
 class Channel:
-    """A unix socket that is always read, so that nobody below ever blocks.
+    """A unix socket that is always read, so that the other side never blocks.
 
-    `alive` is asked while waiting: it raises when the process that feeds
-    the channel has ended, which is quicker and clearer than a timeout.
+    `alive` is called while waiting: it raises when the process at the other
+    end has ended, which is faster and clearer than a timeout.
     """
 
     def __init__(self, path, alive=lambda: None, wait=10):
@@ -65,7 +65,7 @@ class Channel:
             while not ready():
                 left = deadline - time.monotonic()
                 if self.closed:
-                    time.sleep(0.3)     # let the process end, to say how
+                    time.sleep(0.3)     # let the process end, to get its exit status
                     self.alive()
                     raise Dead(f"{what}: the channel closed")
                 if left <= 0:
@@ -88,12 +88,12 @@ class Channel:
         return data
 
     def text(self):
-        """Everything so far, without consuming it."""
+        """All text so far, without consuming it."""
         with self.more:
             return self.buffer.decode(errors="replace")
 
     def clear(self, quiet=0.05):
-        """Drop what an earlier user of the channel left."""
+        """Drop the remains of an earlier user of the channel."""
         while True:
             with self.more:
                 had = len(self.buffer)
@@ -109,7 +109,7 @@ class Channel:
             raise Dead(f"channel: {error}") from None
 
     def close(self):
-        # close() alone leaves the reader in its recv()
+        # close() alone does not wake the reader from recv()
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
@@ -117,7 +117,7 @@ class Channel:
 
 @dataclass
 class Result:
-    """What a command did."""
+    """The result of a command."""
     status: int
     data: bytes
 
@@ -129,7 +129,7 @@ class Result:
         return self.status == 0
 
     def good(self, name, script):
-        """This, of a script in L1 or L2 by that name; raises if it failed."""
+        """Returns this result of the script by that name; raises if it failed."""
         if not self:
             raise LabError(f"{name}: `{script.strip().splitlines()[-1]}': "
                            f"exit status {self.status}: {self.out[-600:]}")
@@ -158,8 +158,8 @@ class Agent:
         limit = int(timeout * util.patience)
         self.channel.send(f"RUN {self.nonce} {self.count} {limit} {len(body)}\n".encode() + body)
         what = f"{self.name}: {script.strip().splitlines()[0][:60]}"
-        # The other side stops the command itself; more time than that is
-        # only spent when it is dead.
+        # The other side stops the command itself; this waits longer only if
+        # the other side is dead.
         while True:
             words = self.channel.line(timeout + 30, what).split()
             if words[:3] == ["END", self.nonce, str(self.count)] and len(words) == 6:
@@ -171,13 +171,13 @@ class Agent:
         return Result(status, data)
 
     def sh(self, script, timeout=60, check=True):
-        """The same, for what has to work unless check says otherwise."""
+        """The same, but raises if the command fails, unless check is False."""
         result = self.run(script, timeout)
         return result.good(self.name, script) if check else result
 
 
 class Copy(threading.Thread):
-    """Writes a channel to a file as it comes: a console."""
+    """Copies a channel, such as a console, to a file."""
 
     def __init__(self, channel, path):
         super().__init__(daemon=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every scenario proves: the data is right, and it came through stage 1."""
+"""Checks of all scenarios: the data is right, and it came through stage 1."""
 
 import time
 
@@ -16,7 +16,7 @@ def expect(condition, message):
 
 
 def refusal(l2, **properties):
-    """What QEMU says to a host device that it has to refuse."""
+    """The message of QEMU about a host device that it must refuse."""
     try:
         l2.device_add("vfio-pci", id="wrong", **properties)
     except QmpError as error:
@@ -25,7 +25,7 @@ def refusal(l2, **properties):
 
 
 def nvme(l2, serial, timeout=20, interval=0.2):
-    """(block device, PCI address) of an NVMe in the guest, waiting for it."""
+    """Wait for an NVMe in the guest; (block device, PCI address)"""
     found = l2.guest(f"""
         for i in $(seq {int(timeout / interval)}); do
             for c in /sys/class/nvme/nvme*; do
@@ -41,14 +41,14 @@ def nvme(l2, serial, timeout=20, interval=0.2):
 
 
 def read_sha256(l2, device, offset_mb=0, length_mb=READ_MB):
-    # O_DIRECT: the page cache must not answer for the device.
+    # O_DIRECT: the data must not come from the page cache.
     out = l2.guest(f"dd if={device} bs=1M skip={offset_mb} count={length_mb} iflag=direct "
                    f"2>/run/dd | sha256sum && ! grep -q rror /run/dd", 120).out
     return out.split()[0]
 
 
 def data_is_right(l2, serial, seed=None, offset_mb=0):
-    """The guest reads what L0 put on the disk; returns its PCI address."""
+    """The guest reads the data that L0 wrote to the disk; returns the PCI address."""
     device, bdf = nvme(l2, serial)
     want = images.disk_sha256(seed or serial, offset_mb, READ_MB)
     have = read_sha256(l2, device, offset_mb)
@@ -57,7 +57,7 @@ def data_is_right(l2, serial, seed=None, offset_mb=0):
 
 
 def guest_translates(l2, bdf):
-    """The guest put the device behind its SMMU, in a translating domain."""
+    """The guest has the device behind its SMMU, in a translating domain."""
     group, iommu = l2.guest(f"cd /sys/bus/pci/devices/{bdf} && cat iommu_group/type && "
                             "basename $(readlink -f iommu)").out.split()
     expect(iommu.startswith("smmu3") or "smmu" in iommu, f"{bdf}: its IOMMU is {iommu}")
@@ -66,8 +66,8 @@ def guest_translates(l2, bdf):
 
 
 def nested(trace, device=None, viommus=None):
-    """The trace says that the device hangs on a nested HWPT below a vIOMMU,
-    whose STE is one of stage 1: bypass and abort are nested HWPTs as well."""
+    """The trace shows that the device is attached to a nested HWPT of a vIOMMU
+    with an STE of stage 1: those of bypass and abort are nested, too."""
     made = trace.viommus()
     who = device or "the device"
     expect(made, "no vIOMMU was made")
@@ -83,7 +83,7 @@ def nested(trace, device=None, viommus=None):
 
 
 def state(trace, device=None):
-    """"stage 1", "bypass" or "abort": what the attachment of a device means."""
+    """"stage 1", "bypass" or "abort": the attachment of a device."""
     now = trace.attachment(device)
     if now is None:
         return "abort" if trace.moves(device) else "nothing"
@@ -96,14 +96,14 @@ def expect_state(l2, device, want, why):
 
 
 def proven(l2, serial, device=None, viommus=None, seed=None):
-    """All three at once; returns (guest's PCI address, its nested HWPT)."""
+    """All three checks; returns (PCI address in the guest, nested HWPT)."""
     bdf = data_is_right(l2, serial, seed)
     guest_translates(l2, bdf)
     return bdf, nested(l2.trace(), device, viommus)
 
 
 def gone(l2, serial, timeout=20):
-    """The guest has seen a device leave."""
+    """The guest has noticed that a device was unplugged."""
     l2.guest(f"""
         for i in $(seq {timeout * 5}); do
             cat /sys/class/nvme/nvme*/serial 2>/dev/null | grep -q {serial} || exit 0

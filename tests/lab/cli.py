@@ -19,7 +19,7 @@ def listing(_args):
 
 
 def prepare(_args):
-    """Everything that can be made beforehand, so that runs are quick."""
+    """Build everything that can be prepared, so that runs are fast."""
     print(kernel.image())
     print(roots.l1_root())
     return 0

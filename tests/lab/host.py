@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The host that runs L2's QEMU: L1 of the lab, or this very machine."""
+"""The host that runs L2's QEMU: L1 of the lab, or this machine."""
 
 import atexit
 import base64
@@ -19,7 +19,7 @@ OOPS = re.compile(r"Unable to handle kernel|Internal error|kernel BUG|WARNING: C
 
 
 class Host:
-    """What L2 needs from either kind: commands, files, channels, vfio."""
+    """The interface of both kinds of host: commands, files, channels, vfio."""
 
     cpu = ("-accel", "kvm", "-cpu", "host")
 
@@ -31,7 +31,7 @@ class Host:
         return self.sh(f"cat {shlex.quote(path)}", timeout=60).data
 
     def bind_vfio(self, bdf):
-        """Give a device to vfio-pci; returns the path of its cdev."""
+        """Bind a device to vfio-pci; returns the path of its cdev."""
         return self.sh(f"""
             cd /sys/bus/pci/devices/{bdf} || exit
             if [ "$(basename "$(readlink driver)")" != vfio-pci ]; then
@@ -43,7 +43,7 @@ class Host:
             echo /dev/vfio/devices/$(ls vfio-dev)""").out
 
     def unbind_vfio(self, bdf):
-        """Give a device back to its own driver."""
+        """Bind a device to its own driver again."""
         self.sh(f"""
             cd /sys/bus/pci/devices/{bdf} || exit
             [ -e driver ] && echo {bdf} > driver/unbind
@@ -51,11 +51,11 @@ class Host:
             echo {bdf} > /sys/bus/pci/drivers_probe""")
 
     def smmu_of(self, bdf):
-        """sysfs name of the physical SMMU of a device."""
+        """The sysfs name of a device's physical SMMU."""
         return self.sh(f"basename $(readlink -f /sys/bus/pci/devices/{bdf}/iommu)").out
 
     def group_of(self, bdf):
-        """Number of the IOMMU group of a device."""
+        """The number of a device's IOMMU group."""
         return self.sh(f"basename $(readlink -f /sys/bus/pci/devices/{bdf}/iommu_group)").out
 
     def oopses(self):
@@ -87,9 +87,9 @@ class L1(Host):
 
     @staticmethod
     def iort(platform, kernel):
-        """The platform's own IORT, mended; taken from a first boot, once."""
+        """The platform's own IORT with changes, read from a first boot once."""
         key = util.key_of(util.file_key(l0.binary()), platform.mend.__name__, *platform.args())
-        # small, and one for each platform
+        # small, one for each platform
         with util.cached("iort", key, keep=20) as (final, work):
             if work:
                 with util.stage("first boot of L1, to read its IORT"):
@@ -112,7 +112,7 @@ class L1(Host):
         self.sh(f"base64 -d > {shlex.quote(path)} <<'END'\n{text}\nEND\n", timeout=60)
 
     def bdf(self, name):
-        """PCI address in L1 of one of the platform's devices."""
+        """The PCI address in L1 of one of the platform's devices."""
         if name not in self._bdfs:
             device = next(d for d in self.platform.devices if d.name == name)
             port = (f"/sys/bus/pci/devices/0000:{device.bus_nr:02x}:{device.slot:02x}"
@@ -131,7 +131,7 @@ class L1(Host):
         return channel
 
     def healthy(self):
-        """Can the next scenario use this boot?"""
+        """Whether the next scenario can use this boot."""
         try:
             return bool(self._sh("true", 10)) and not self.oopses()
         except LabError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the levels boot and read: initrds, payload disks, known content."""
+"""Initrds, disks with programs, and disks with known contents for all levels."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from .util import HERE
 # ------------------------------------------------------------------ initrd
 
 class Cpio:
-    """A newc archive; only what an initrd needs."""
+    """A newc archive with the features that an initrd needs."""
 
     def __init__(self):
         self.data = bytearray()
@@ -50,7 +50,7 @@ class Cpio:
 
 
 def initrd():
-    """The same small world for L1 and L2: busybox, init, the agent."""
+    """The same initrd for L1 and L2: busybox, init, the agent."""
     cpio = Cpio()
     for name in ("bin", "dev", "proc", "sys", "run", "tmp", "newroot"):
         cpio.dir(name)
@@ -63,7 +63,7 @@ def initrd():
 
 
 def acpi_override(name, table):
-    """Must come first in the initrd and be uncompressed."""
+    """The archive must be first in the initrd and uncompressed."""
     cpio = Cpio()
     for path in ("kernel", "kernel/firmware", "kernel/firmware/acpi"):
         cpio.dir(path)
@@ -77,7 +77,7 @@ DISK_MB = 64
 
 
 def disk(seed, mb=DISK_MB):
-    """A raw disk whose every byte follows from its seed."""
+    """A raw disk whose contents depend only on its seed."""
     path = util.LAB_CACHE / f"disk-{seed}-{mb}.raw"
     if not path.exists():
         util.LAB_CACHE.mkdir(parents=True, exist_ok=True)
@@ -89,14 +89,14 @@ def disk(seed, mb=DISK_MB):
 
 
 def disk_sha256(seed, offset_mb=0, length_mb=16):
-    """sha256 of a range of a disk, as L0 knows it."""
+    """The expected sha256 of a range of a disk."""
     with open(disk(seed), "rb") as file:
         file.seek(offset_mb << 20)
         return hashlib.sha256(file.read(length_mb << 20)).hexdigest()
 
 
 def head_sha256(seed, size, mb):
-    """sha256 of the first bytes of a disk of so many megabytes."""
+    """The expected sha256 of the first bytes of a disk of so many megabytes."""
     with open(disk(seed, mb), "rb") as file:
         return hashlib.sha256(file.read(size)).hexdigest()
 
@@ -104,7 +104,7 @@ def head_sha256(seed, size, mb):
 # ----------------------------------------------------------- payload disks
 
 def guest_disk(kernel):
-    """For L1: what its guests boot."""
+    """A disk for L1 with the files that its guests boot."""
     small = initrd()
     key = util.key_of(util.file_key(kernel), small)
     with util.cached("guest", key) as (final, work):
@@ -120,7 +120,7 @@ def guest_disk(kernel):
 
 
 def qemu_disk(binary):
-    """The QEMU under test and its tool: they change with every build, L1's root does not."""
+    """A disk with the QEMU under test and its tool, which change with every build, unlike L1's root."""
     binary = Path(binary)
     if not binary.exists():
         raise util.LabError(f"{binary} does not exist: build it first (make build-arm64)")
@@ -142,7 +142,7 @@ def qemu_disk(binary):
             for name, program in programs.items():
                 target = place / name
                 if strip:
-                    # Names stay for backtraces, debug information goes.
+                    # Keep names for backtraces, but remove debug information.
                     util.run([strip, "-g", "-o", target, program])
                 else:
                     shutil.copy(program, target)

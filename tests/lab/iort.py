@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The IORT that makes L1 a host.
+"""Change the IORT so that L1 can be a host.
 
-arm-smmu-v3 gives a vIOMMU only if the root complex says CANWBS, or the SMMU
-has FWB; QEMU's emulated SMMU says neither.  And VFIO takes no device that
-the firmware wants mapped one to one (RMR), as our own device's tables do.  The
-machine's own table, mended and with a higher revision, replaces it by way of
-the initrd.
+arm-smmu-v3 provides a vIOMMU only if the root complex has CANWBS, or the SMMU
+has FWB; QEMU's emulated SMMU has neither.  And VFIO accepts no device for which
+the firmware requires a one to one mapping (RMR), as the tables of our own device
+do.  A changed copy of the machine's table, with a higher revision, replaces it
+through the initrd.
 """
 
 import struct
@@ -20,7 +20,7 @@ def checksum(table):
 
 
 def nodes(table):
-    """(offset, type) of every node."""
+    """The (offset, type) of every node."""
     count, offset = struct.unpack_from("<II", table, 36)
     for _ in range(count):
         kind, length = struct.unpack_from("<BH", table, offset)
@@ -35,7 +35,7 @@ def check(table):
 
 
 def renewed(table):
-    """Revision and checksum of a table that was changed."""
+    """Update revision and checksum of a changed table."""
     revision = struct.unpack_from("<I", table, 24)[0]
     struct.pack_into("<I", table, 24, revision + 1)
     table[9] = 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel of L1 and L2: Debian's linux-source, a small configuration.
+"""The kernel of L1 and L2: Debian's linux-source with a small configuration.
 
-No Debian kernel has CONFIG_IOMMUFD on arm64, hence a build of our own.
+No Debian kernel has CONFIG_IOMMUFD on arm64, so the lab builds its own.
 """
 
 import os
@@ -44,7 +44,7 @@ def compiler():
 
 
 def read_fragment(path=FRAGMENT):
-    """{symbol: line as it stands in .config}"""
+    """{symbol: line in .config}"""
     wanted = {}
     for line in Path(path).read_text().splitlines():
         if not line.startswith("CONFIG_"):
@@ -55,7 +55,7 @@ def read_fragment(path=FRAGMENT):
 
 
 def check_config(config, wanted, fragment=FRAGMENT):
-    """Every symbol of the fragment must be in .config as it was asked for."""
+    """Every symbol of the fragment must be in .config as requested."""
     lines = set(config.splitlines())
     names = {line.split("=", 1)[0] for line in lines if line.startswith("CONFIG_")}
     lost = []
@@ -113,7 +113,7 @@ def build(tree, work):
 
 
 def image():
-    """Path of the Image, built when the cache does not have it."""
+    """The path of the Image, built if it is not in the cache."""
     deb = fetch()
     package = os.path.basename(deb).split("_")
     key = util.key_of(package[0], package[1], FRAGMENT.read_bytes(), compiler())
@@ -132,7 +132,7 @@ def image():
 
 
 def unpack(deb, target, *parts):
-    """The tarball inside the .deb, or parts of it, without a copy of it on disk."""
+    """Unpack the tarball in the .deb, or parts of it, without a copy on disk."""
     member = "./usr/src/" + os.path.basename(deb).split("_")[0] + ".tar.xz"
     fsys = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
     inner = subprocess.Popen(["tar", "-xO", member], stdin=fsys.stdout, stdout=subprocess.PIPE)

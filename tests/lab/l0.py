@@ -16,21 +16,21 @@ from . import images, iort, roots, util
 from .channel import Agent, Channel, Dead, LabError
 from .qmp import Qmp
 
-SLOTS = ("a", "b")      # so many L2 at a time
+SLOTS = ("a", "b")      # number of L2 at a time
 L2_PORTS = ("qmp", "agent", "console")
 
 
 @dataclass(frozen=True)
 class Assignable:
     """A device of L0 below a root port of its own."""
-    name: str           # also its serial number, and the seed of its content
+    name: str           # also its serial number, and the seed of its contents
     kind: str           # "nvme" or a network device
     slot: int           # of the root port
     bus: str = "pcie.0"
     bus_nr: int = 0     # of that root bus
-    function: int = None    # of the root port, if that has others beside it
+    function: int = None    # of the root port, if there are others beside it
     mb: int = images.DISK_MB
-    part: int = None        # its own function, if it is one of several below its root port
+    part: int = None        # its own function, if there are several below its root port
 
     @property
     def port_id(self):
@@ -40,7 +40,7 @@ class Assignable:
         options = f"pcie-root-port,id={self.port_id},bus={self.bus},addr={self.slot:#x}"
         if self.function is None:
             return f"{options},chassis={self.slot}"
-        # There is I/O space for 16 ports only, and no NVMe wants any.
+        # There is I/O space for 16 ports only, and an NVMe needs none.
         return (f"{options}.{self.function},chassis={self.slot + 32 * self.function},"
                 "multifunction=on,io-reserve=0")
 
@@ -71,13 +71,13 @@ class Platform:
                       "-global", "arm-smmuv3.stage=nested",
                       "-cpu", "cortex-a76", "-smp", "2", "-m", "4G")
     devices: tuple = DEVICES
-    # What to do to its IORT; None: leave it.  The emulated SMMU has no FWB,
-    # so the table has to say CANWBS.
+    # How to change its IORT; None: not at all.  The emulated SMMU has no FWB,
+    # so the table has to have CANWBS.
     mend: Callable = iort.with_canwbs
-    root: Callable = roots.l1_root      # what L1's own disk is made of
-    libvirts: tuple = ()    # suites whose libvirt has a root disk beside that
+    root: Callable = roots.l1_root      # packages of L1's own disk
+    libvirts: tuple = ()    # suites whose libvirt has an additional root disk
     append: tuple = ()      # more words for L1's kernel
-    firmware: bool = True   # UEFI; without, L1 has a device tree only
+    firmware: bool = True   # UEFI; without it L1 has only a device tree
 
     def args(self):
         args = list(self.machine)
@@ -88,9 +88,9 @@ class Platform:
 
 EMULATED = Platform()
 
-# The device under test, emulating, as two physical SMMUs: as arm-smmuv3 with
-# stage=nested, and with FWB, 10 bits of SubstreamID and CD tables of two levels.
-# The second is a newer one, which can all the same, and has more bits of address.
+# Two devices under test as physical SMMUs, which emulate arm-smmuv3 with
+# stage=nested, and have FWB, 10 bits of SubstreamID and CD tables of two levels.
+# The second one is newer, with the same features and more address bits.
 TWO = "idr0=0xd4c301b,idr1=0x2730290,idr3=0x1514,idr5=0x74,iidr=0x0,aidr=0x1"
 NEWER = TWO.replace("idr5=0x74,iidr=0x0,aidr=0x1", "idr5=0x75,iidr=0x43b,aidr=0x3")
 TWO_SMMUS = Platform(
@@ -102,23 +102,23 @@ TWO_SMMUS = Platform(
     devices=(Assignable("nvme0", "nvme", 1), Assignable("nvme1", "nvme", 2, "pcie.1", 32)),
     mend=iort.without_rmr)
 
-# As QEMU makes it: neither CANWBS nor FWB, so that Linux gives no vIOMMU.
+# Unchanged: neither CANWBS nor FWB, so Linux provides no vIOMMU.
 NO_CANWBS = Platform(name="no-canwbs", mend=None)
 
-# Two functions of one device: one IOMMU group, for they have no ACS between them.
+# Two functions of one device: one IOMMU group, because there is no ACS between them.
 PAIR = Platform(
     name="pair",
     devices=(Assignable("pair0", "nvme", 1, part=0), Assignable("pair1", "nvme", 1, part=1),
              Assignable("nvme0", "nvme", 2), Assignable("nvme1", "nvme", 3)))
 
-# With the root disks of Debian's libvirts, and a kernel with AppArmor as Debian's has it.
+# With the root disks of Debian's libvirts, and a kernel with AppArmor as in Debian.
 LIBVIRT = Platform(name="libvirt", append=("lsm=apparmor",), libvirts=roots.LIBVIRT_SUITES)
 
 # A server on which our Debian packages are installed.
 DEB_INSTALLED = Platform(name="deb-installed", root=roots.deb_root)
 
-# An SMMU with a CMDQV of four virtual interfaces. L1 has its own devices translated, each
-# buffer unmapped at once, so that L1's invalidations can be looked at as well.
+# An SMMU with a CMDQV of four virtual interfaces. L1 translates its own devices, and unmaps
+# each buffer at once, so that its invalidations can be observed as well.
 CMDQV = Platform(
     name="cmdqv",
     machine=("-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a76", "-smp", "2",
@@ -139,7 +139,7 @@ MANY = Platform(
 
 
 def binary():
-    """The L0 QEMU: the native build, or what the user names."""
+    """The L0 QEMU: the native build, or the user's choice."""
     path = os.environ.get("LAB_L0_QEMU") or util.BUILD / "obj/qemu-system-aarch64"
     if not Path(path).exists():
         raise LabError(f"{path} does not exist: build it first (make build)")
@@ -151,7 +151,7 @@ def _die_with_parent():
 
 
 class L0:
-    """A running emulated server, with its kernel's agent connected."""
+    """A running emulated server whose agent is connected."""
 
     def __init__(self, platform, kernel, log_dir, extra_disks=(), table=None, shell=False):
         self.platform = platform

@@ -13,7 +13,7 @@ from .metal import Qtest
 from .qmp import Qmp
 from .trace import Trace
 
-# What nesting is proved from; events that do not exist are ignored by QEMU.
+# These events prove nesting; QEMU ignores names that do not exist.
 TRACE = ("iommufd_*", "smmuv3_accel_*", "vfio_pci_hot_reset_result")
 
 
@@ -33,8 +33,8 @@ class L2:
         self.files = {"stderr": "l2-qemu.log", "trace": "l2-trace.log"}
         self.saved = {}
         self.booted = False
-        self.killed = False     # because it did not end when it was asked to
-        self._asked = 0     # when QEMU was last seen alive
+        self.killed = False     # because it did not end when it was told to
+        self._asked = 0     # when QEMU was last known to run
 
     # ------------------------------------------------------------- start
 
@@ -47,8 +47,8 @@ class L2:
         if boot in ("efi", "qtest"):
             out += ["-bios", files["efi"]]
         if boot in ("efi", "dt"):
-            # Every character of the console is an exit to QEMU: a third of the
-            # boot, so only warnings go there.  The rest is in dmesg.
+            # Every character of the console is an exit to QEMU, a third of the
+            # boot time, so only warnings go there.  dmesg has the rest.
             words = ["console=ttyAMA0", f"loglevel={7 if util.verbose else 5}", "panic=-1", "mitigations=off",
                      "lab.role=l2", f"lab.nonce={self.nonce}", append]
             out += ["-kernel", files["kernel"], "-initrd", files["initrd"],
@@ -70,9 +70,9 @@ class L2:
         """Start QEMU and wait for its monitor.
 
         boot: "efi" (ACPI), "dt" (-kernel alone), "none", or "qtest": with ACPI,
-        but stopped, and the lab plays the guest (metal.py).  fds: {number:
-        path} opened for QEMU.  wrap: a command before it, such as strace.
-        takes: the L2 whose guest comes here by migration.
+        but stopped, and the lab acts as the guest (metal.py).  fds: {number:
+        path} opened for QEMU.  wrap: a command that runs QEMU, such as strace.
+        takes: the L2 whose guest will migrate to this one.
         """
         self.nonce = takes.nonce if takes else secrets.token_hex(4)
         extra = (["-S"] if stopped or boot == "qtest" else []) + (["-incoming", "defer"] if takes else [])
@@ -83,7 +83,7 @@ class L2:
         line += f"exec env {self.qemu_build.env} {wrap} {shlex.join(words)}\n"
         self.host.sh(f"rm -rf {self.dir} && mkdir -p {self.dir}")
         self.host.put(f"{self.dir}/start", line.encode())
-        # L1's channels outlive its guests, those of this machine come with QEMU.
+        # L1's channels outlive its guests, those of this machine belong to QEMU.
         channels = self._channels() if self.host.lasting_channels else None
         self.pid = self.host.sh(f"""
             cd {self.dir}
@@ -122,7 +122,7 @@ class L2:
         return f"signal {status - 128}" if status > 128 else f"status {status}"
 
     def start_fails(self, args, timeout=30, **kw):
-        """For a configuration that must be refused: what QEMU says."""
+        """Start a configuration that must be refused; returns QEMU's message."""
         try:
             self.start(args, stopped=True, **kw)
         except Dead:
@@ -191,7 +191,7 @@ class L2:
                     sleep 0.1
                 done
                 kill -9 {self.pid}; sleep 0.5; exit 1""", util.ending + 25, check=False)
-            self._keep_files()      # what it said at its end
+            self._keep_files()      # its last messages
         finally:
             self.pid = None
             if self.copy:
@@ -202,7 +202,7 @@ class L2:
             try:
                 (self.log_dir / "l2-dmesg.log").write_bytes(self.agent.run("dmesg", 10).data)
             except LabError:
-                pass    # it hangs or it is gone; the console says more
+                pass    # it hangs or has ended; the console shows more
         self._keep_files()
 
     def _keep_files(self):

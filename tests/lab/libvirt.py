@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's libvirt in L1, in a root directory of its own, and guests that it starts."""
+"""Debian's libvirt in L1, in a root directory of its own, and its guests."""
 
 import json
 import secrets
@@ -12,7 +12,7 @@ from .roots import EMULATOR
 
 EXAMPLES = util.ROOT / "docs/system/arm/smmuv3-accel-libvirt"
 
-# As udev and systemd would leave it, and what a distribution's image has in /var/lib/libvirt/images.
+# The state that udev and systemd would create, and files in /var/lib/libvirt/images.
 PREPARE = f"""
 set -e
 mounted() {{ grep -q " $1 " /proc/mounts; }}
@@ -103,7 +103,7 @@ class Libvirt:
         return self.sh(f"virsh {command}", timeout, check, fds).out
 
     def refuses(self, command, *words):
-        """A command of virsh that must fail, with these words in its message."""
+        """Run a command of virsh that must fail, with these words in its message."""
         result = self.sh(f"virsh {command}", check=False)
         expect(not result, f"virsh {command}: it worked")
         for word in words:
@@ -114,19 +114,19 @@ class Libvirt:
         self.l1.put(self.root + path, text.encode())
 
     def example(self, name):
-        """Copy one of the page's files to where virsh finds it."""
+        """Copy one of the page's files to a place where virsh finds it."""
         self.put(f"/root/{name}", (EXAMPLES / name).read_text())
         return f"/root/{name}"
 
     def define(self, name):
-        """Define a domain of the page, validated; the Domain."""
+        """Validate and define a domain of the page; returns the Domain."""
         path = self.example(name)
         self.sh(f"virt-xml-validate {path} domain")
         self.virsh(f"define --validate {path}")
         return self.domain(self.sh(f"sed -n 's,.*<name>\\(.*\\)</name>.*,\\1,p' {path}").out)
 
     def domain(self, name):
-        """One that is defined; it goes with the scenario."""
+        """The Domain of a defined domain; it is removed after the scenario."""
         self.domains.append(Domain(self, name))
         return self.domains[-1]
 
@@ -151,7 +151,7 @@ class Libvirt:
 
 
 class Domain:
-    """A guest of libvirt's: what checks want of an L2, and virsh for the rest."""
+    """A guest of libvirt, with the interface of an L2 for checks, and virsh."""
 
     def __init__(self, libvirt, name):
         self.libvirt = libvirt
@@ -183,7 +183,7 @@ class Domain:
         return self
 
     def confined(self):
-        """QEMU is not root, is in a control group, and AppArmor watches it."""
+        """Check that QEMU is not root, and is confined by a control group and AppArmor."""
         uid, group, label = self.l1.sh(f"""
             p=$(cat {self.libvirt.root}/run/libvirt/qemu/{self.name}.pid) || exit
             sed -n 's/^Uid:\\t\\([0-9]*\\).*/\\1/p' /proc/$p/status; cat /proc/$p/cgroup /proc/$p/attr/current""").out.split("\n")

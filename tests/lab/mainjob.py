@@ -15,7 +15,7 @@ from .util import LabError
 
 
 def with_vsmmu(guest, qemu, bdf, expected, serial):
-    """Start a guest with a vSMMU and prove it; everything the report needs."""
+    """Start a guest with a vSMMU and check it; returns the data for the report."""
     with util.stage("L2 boots, its device behind the vSMMU"):
         guest.start(options.iommufd() + options.root_complex(qemu) + options.vfio(bdf))
         guest.boot()
@@ -74,12 +74,12 @@ def emulated(args):
 def disks_of(path):
     """Names of the block devices of a PCI device."""
     names = [p.name for p in path.glob("**/block/*")] + [p.name for p in path.glob("nvme/*/nvme*n*")]
-    # with NVMe multipath, nvme0c0n1 here is nvme0n1 in /dev
+    # with NVMe multipath, nvme0c0n1 in sysfs is nvme0n1 in /dev
     return sorted({re.sub(r"^(nvme\d+)c\d+n", r"\1n", name) for name in names})
 
 
 def in_use(bdf):
-    """Why a device must not be taken away from this machine, or None."""
+    """The reason why a device must not be taken from its driver, or None."""
     path = Path(f"/sys/bus/pci/devices/{bdf}")
     if not path.exists():
         return f"there is no PCI device {bdf}"
@@ -90,8 +90,8 @@ def in_use(bdf):
     if others:
         return f"its IOMMU group has other devices as well: {' '.join(sorted(others))}"
     for disk in disks_of(path):
-        # The kernel refuses this open to whoever comes second: a mount, swap,
-        # LVM, RAID, ZFS on the disk or on one of its partitions.
+        # The kernel refuses this open if the disk or one of its partitions is
+        # in use: by a mount, swap, LVM, RAID or ZFS.
         try:
             os.close(os.open(f"/dev/{disk}", os.O_RDONLY | os.O_EXCL))
         except OSError as error:
@@ -105,7 +105,7 @@ def in_use(bdf):
 
 
 def known_content(machine, bdf):
-    """(serial, sha256) of an NVMe as this machine's own driver reads it."""
+    """The (serial, sha256) of an NVMe, read with its own driver."""
     found = sorted(Path(f"/sys/bus/pci/devices/{bdf}/nvme").glob("nvme*"))
     if not found:
         return None, None
@@ -163,7 +163,7 @@ def real(args):
 
 
 def main(args):
-    roots.l1_root()     # firmware and busybox, for either kind
+    roots.l1_root()     # firmware and busybox, for both kinds
     facts, logs = real(args) if args.device else emulated(args)
     text = report.text(facts, logs)
     (logs / "report.txt").write_text(text)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest without software: the lab writes its memory and registers by qtest.
+"""A guest without software: the lab writes its memory and registers with qtest.
 
-With start(boot="qtest").  No vCPU runs, so that a step of a flow takes
-milliseconds; the SMMU, VFIO and the host's kernel do not know the difference.
+Use it with start(boot="qtest").  No vCPU runs, so a step of a flow takes
+milliseconds; for the SMMU, VFIO and the host's kernel there is no difference.
 """
 
 import struct
@@ -27,7 +27,7 @@ CFGI_STE, CFGI_ALL, CFGI_CD, TLBI_NH_ALL, TLBI_NH_ASID, SYNC = 0x03, 0x04, 0x05,
 
 
 class Qtest:
-    """QEMU's qtest protocol.  Commands in one call go out together."""
+    """QEMU's qtest protocol.  Commands of one call are sent together."""
 
     def __init__(self, channel):
         self.channel = channel
@@ -54,7 +54,7 @@ def memory(address, data):
 
 
 def sync(address, data):
-    """CMD_SYNC that is completed by an MSI."""
+    """A CMD_SYNC that completes with an MSI."""
     return SYNC | 1 << 12 | data << 32, address
 
 
@@ -64,7 +64,7 @@ class Smmu:
     GBPA, IRQ_CTRL, STRTAB_BASE, STRTAB_CFG = 0x44, 0x50, 0x80, 0x88
     CR0, CR0ACK, CMDQ_BASE, CMDQ_PROD, CMDQ_CONS, GERROR, GERRORN = 0x20, 0x24, 0x90, 0x98, 0x9c, 0x60, 0x64
     EVENTQ_BASE, EVENTQ_PROD, EVENTQ_CONS = 0xa0, 0x100a8, 0x100ac
-    GERROR_IRQ, EVENTQ_IRQ = 0x68, 0xb0     # address; 8 bytes later the data
+    GERROR_IRQ, EVENTQ_IRQ = 0x68, 0xb0     # address; the data is 8 bytes later
     GERROR_IRQEN, EVENTQ_IRQEN = 1, 4
     SMMUEN, EVENTQEN, CMDQEN = 1, 4, 8
     CMDQ_ERR, EVENTQ_ABT_ERR, MSI_CMDQ_ABT_ERR, MSI_EVENTQ_ABT_ERR = 1 << 0, 1 << 2, 1 << 4, 1 << 5
@@ -78,11 +78,11 @@ class Smmu:
 
     @staticmethod
     def va(context):
-        """Where a context has RAM: one block of 1 GiB, at another place in each."""
+        """The IOVA of RAM in a context: one block of 1 GiB, different in each context."""
         return (2 + context) << 30
 
     def context(self, n, table=None, valid=True):
-        """The CD of a context, with its own translation table or that of another one."""
+        """Write the CD of a context, with its own translation table or that of another."""
         # 4K, 39 bits of VA, 40 of PA, write-back; AF clear does not matter
         cd0 = (25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 30 | valid << 31 | 2 << 32 | 1 << 41
                | 1 << 45 | 1 << 46 | 1 << 47 | (n + 1) << 48)
@@ -90,7 +90,7 @@ class Smmu:
         self.qtest.send(memory(CONTEXTS + n * 64, struct.pack("<QQQQ", cd0, ttb0, 0, 0xff) + bytes(32)))
 
     def map(self, n, mapped=True):
-        """RAM in the translation table of a context, or nothing; no command follows."""
+        """Map or unmap RAM in the translation table of a context, without a command."""
         block = RAM | 1 << 10 | 3 << 8 | 1 << 6 | 1 if mapped else 0
         self.qtest.send(put(TABLES + n * 4096 + 8 * (2 + n), block, 64))
 
@@ -100,7 +100,7 @@ class Smmu:
             self.map(n)
 
     def ste(self, sid, context=None, config=0, valid=True):
-        """Stage 1 with a context, or another Config; no command follows."""
+        """Write an STE: stage 1 with a context, or another Config, without a command."""
         word0 = (STE_VALID if valid else 0) | config
         word1 = 0
         if context is not None:
@@ -109,7 +109,7 @@ class Smmu:
         self.qtest.send(memory(STRTAB + sid * 64, struct.pack("<QQ", word0, word1) + bytes(48)))
 
     def set_up(self):
-        """Queues and tables, as after a reset; SMMUEN and EVENTQEN stay 0."""
+        """Set up queues and tables after a reset; SMMUEN and EVENTQEN stay 0."""
         self.write_contexts()
         self.prod = 0
         self.qtest.send(put(SMMU + self.CR0, 0),
@@ -127,14 +127,14 @@ class Smmu:
             raise LabError(f"CR0 is {value:#x}, CR0ACK {ack:#x}")
 
     def again(self):
-        """Write CR0 once more, as it is."""
+        """Write CR0 again, unchanged."""
         self.cr0(self.qtest.send(get(SMMU + self.CR0))[0])
 
     def gbpa(self, abort):
         self.qtest.send(put(SMMU + self.GBPA, 1 << 31 | (1 << 20 if abort else 0)))
 
     def ring(self, *commands, timeout=30):
-        """Pairs of 64-bit words; where the queue is then, and the pending bits of GERROR."""
+        """Send pairs of 64-bit words; returns CONS, and the pending bits of GERROR."""
         lines = []
         for words in commands:
             at = self.prod % (1 << self.LOG2_CMDS)
@@ -146,21 +146,21 @@ class Smmu:
         return cons, gerror ^ gerrorn
 
     def commands(self, *commands):
-        """As ring(), and CMD_SYNC; the queue must come to its end."""
+        """Like ring(), with a CMD_SYNC; the queue must be consumed completely."""
         cons, errors = self.ring(*commands, (SYNC, 0))
         if self.may_abort and errors and cons >> 24 == self.CERROR_ABT:
             return
-        # With no error active ERR, in the upper bits, says nothing.
+        # Without an active error, ERR in the upper bits has no meaning.
         if cons & 0xfffff != self.prod or errors:
             raise LabError(f"the command queue stops: PROD {self.prod:#x}, CONS {cons:#x}, "
                            f"GERROR {errors:#x}")
 
     def acknowledge(self):
-        """Errors are seen, GERRORN becomes GERROR; the SMMU goes on with its queue."""
+        """Acknowledge errors, GERRORN becomes GERROR; the SMMU continues with its queue."""
         self.qtest.send(put(SMMU + self.GERRORN, self.qtest.send(get(SMMU + self.GERROR))[0]))
 
     def msi(self, register, enable, address, data):
-        """Where an interrupt of the SMMU goes, and that it does; address 0: to a wire."""
+        """Set the address of an MSI of the SMMU, and enable it; address 0: wired."""
         self.qtest.send(put(SMMU + self.IRQ_CTRL, 0), put(SMMU + register, address, 64),
                         put(SMMU + register + 8, data), put(SMMU + self.IRQ_CTRL, enable))
 
@@ -168,18 +168,18 @@ class Smmu:
         self.commands((CFGI_STE | sid << 32, 1))
 
     def events(self):
-        """How many events were put into the guest's queue."""
+        """The number of events written to the guest's queue."""
         return self.qtest.send(get(SMMU + self.EVENTQ_PROD))[0] & 0x7fffffff
 
     def empty_event_queue(self):
-        """As after its first enabling: nothing in it, of faults for one."""
+        """Empty the queue, as when it is first enabled."""
         cr0 = self.qtest.send(get(SMMU + self.CR0))[0]
         self.cr0(cr0 & ~self.EVENTQEN)
         self.qtest.send(put(SMMU + self.EVENTQ_PROD, 0), put(SMMU + self.EVENTQ_CONS, 0))
         self.cr0(cr0)
 
     def event(self, n):
-        """(type, StreamID) of an event in the guest's queue."""
+        """The (type, StreamID) of an event in the guest's queue."""
         kind, sid = self.qtest.send(get(EVENTQ + n * 32, 8), get(EVENTQ + n * 32 + 4))
         return kind, sid
 
@@ -271,7 +271,7 @@ class Port:
                         put(self.config + self.express + self.SLTCTL, self.POWER_ON, 16))
 
     def eject(self):
-        """What a guest does with the slot of a device that shall go."""
+        """Turn the slot off, as a guest does to release a device."""
         self.qtest.send(put(self.config + self.express + self.SLTCTL, self.POWER_OFF, 16))
 
 
@@ -304,12 +304,12 @@ class Nvme:
                 raise LabError(f"NVMe stuck, CSTS {status:#x}")
 
     def enable(self):
-        """BAR 0, memory, bus master, no INTx: for as long as it is not reset."""
+        """Set BAR 0, memory, bus master, no INTx; lasts until a reset."""
         config = ECAM + (self.sid << 12)
         self.qtest.send(put(config + 0x10, self.bar), put(config + 0x14, 0), put(config + 4, 0x406, 16))
 
     def identify(self, base, enable=True):
-        """Serial number by DMA with RAM at this IOVA; None if DMA is blocked."""
+        """The serial number, read by DMA with RAM at this IOVA; None if DMA is blocked."""
         if self.port.bus and enable:
             self.enable()
         regs = self.bar

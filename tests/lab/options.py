@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""QEMU options of L2, and the two QEMUs that can be asked."""
+"""QEMU options of L2, and the two QEMUs that can run it."""
 
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ class Qemu:
 
 OURS = Qemu("arm-smmuv3-accel", "/lab/qemu/qemu-system-aarch64")
 
-# The same by the name that newer QEMU, libvirt and KubeVirt write.
+# The same with the name that newer QEMU, libvirt and KubeVirt use.
 DROPIN = replace(OURS, smmu="arm-smmuv3", bus_option="primary-bus", smmu_extra="accel=on")
 
 # Debian's newer QEMU with upstream's device, for comparison.
@@ -45,8 +45,8 @@ def pxb(number=1, nr=None):
 
 
 def port(number=1, bus="pcie.1"):
-    # A pxb has just the space that its ports ask for.  Linux wants some
-    # prefetchable memory for each hot-plug port and, not finding it, takes
+    # A pxb has only the space that its ports request.  Linux needs some
+    # prefetchable memory for each hot-plug port and, if there is none, takes
     # the windows of other ports away from working devices.
     return ["-device",
             f"pcie-root-port,id=rp{number},bus={bus},chassis={number},pref64-reserve=2M"]
@@ -61,16 +61,16 @@ def vfio(bdf=None, fd=None, bus="rp1", id="dev1", iommufd="iommufd0", more=""):
 def both_functions(bdfs, bus="rp1"):
     """Two host devices as functions 0 and 1 of one slot: dev0 and dev1.
 
-    Linux in the guest takes a function that it finds later for a device by
-    itself, with an IOMMU group of its own, unless that function says as well
-    that it is one of several.
+    A Linux guest treats a function that it finds later as a separate device,
+    with an IOMMU group of its own, unless that function is marked as one of
+    several, too.
     """
     return [word for number, bdf in enumerate(bdfs)
             for word in vfio(bdf, bus=bus, id=f"dev{number}", more=f"addr=0.{number},multifunction=on")]
 
 
 def root_complex(qemu, number=1, ports=(1,), **registers):
-    """pxb, its vSMMU, its root ports: what one vSMMU needs."""
+    """A pxb, its vSMMU and its root ports."""
     args = pxb(number) + qemu.vsmmu(bus=f"pcie.{number}", id=f"smmu{number}", **registers)
     for n in ports:
         args += port(n, bus=f"pcie.{number}")

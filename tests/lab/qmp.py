@@ -17,7 +17,7 @@ class Qmp:
         self.events = []
         self.count = 0
         deadline = time.monotonic() + timeout
-        # Before the greeting there may be remains of an earlier QEMU.
+        # The remains of an earlier QEMU may precede the greeting.
         while "QMP" not in self._message(max(deadline - time.monotonic(), 0.01)):
             pass
         self.events.clear()
@@ -49,11 +49,11 @@ class Qmp:
             return answer["return"]
 
     def hmp(self, line):
-        """Output of a command of the human monitor; its errors are text, too."""
+        """The output of a command of the human monitor; errors are text, too."""
         return self.cmd("human-monitor-command", **{"command-line": line})
 
     def event(self, name, timeout=20, match=lambda data: True):
-        """Wait for an event, also one that has come already."""
+        """Wait for an event, which may have arrived already."""
         deadline = time.monotonic() + timeout
         while True:
             for event in self.events:

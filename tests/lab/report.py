@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The report of `run`, for people; 80 columns."""
+"""The report of `run`, in 80 columns."""
 
 import textwrap
 
@@ -12,13 +12,13 @@ SIZES = {"4k": "4 KiB", "1M": "1 MiB"}
 
 
 def registers(guest):
-    """[(name, value, where it came from)] by the device's own properties."""
+    """[(name, value, origin)] from the device's own properties."""
     try:
         origins = dict(part.split("=", 1) for part in guest.qom(SMMU, "origins").split(",") if part)
         out = [(n, guest.qom(SMMU, n), origins.get(n, "?")) for n in NAMES]
         return {"table": out, "mode": guest.qom(SMMU, "mode"), "spec": guest.qom(SMMU, "spec")}
     except QmpError:
-        return None     # upstream's device has no such properties
+        return None     # upstream's device does not have these properties
 
 
 def heading(text):
@@ -50,7 +50,7 @@ def text(facts, logs):
         out += f"IOAS     {number:4}   the guest's memory, stage 2\n"
     for h in trace.hwpts():
         if h.kind == "stage 2 parent" and h.id not in trace.stage2_parents():
-            continue        # asked how far it reaches, and gone
+            continue        # temporary, to find the range of stage 2
         parent = f"below vIOMMU {h.parent}" if h.kind == "nested" else f"of IOAS {h.parent}"
         what = f"{h.kind}, {parent}" + (f": {h.ste}" if h.ste else "")
         out += f"HWPT     {h.id:4}   {what}{'   <- attached' if h == hwpt else ''}\n"

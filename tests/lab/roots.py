@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Directory trees of arm64 packages: the cross sysroot, L1's root, a rival.
 
-mmdebstrap's extract variant unpacks packages and runs nothing of them, so
-no emulation and no foreign architecture on this machine are needed.
+mmdebstrap's extract variant unpacks packages without running their programs, so
+neither emulation nor a foreign architecture is needed on this machine.
 """
 
 import os
@@ -16,21 +16,21 @@ from .util import LabError
 SYSROOT_PACKAGES = ["libc6-dev", "linux-libc-dev", "libglib2.0-dev", "libfdt-dev",
                     "libpixman-1-dev", "libslirp-dev", "libxml2-dev", "zlib1g-dev"]
 
-# Raised when what is done with the packages changes.
+# Increase it when the processing of the packages changes.
 FORMAT = 2
 
-# L1 is always trixie: its libraries also run what was linked on bookworm.
+# L1 is always trixie: its libraries also run programs that were linked on bookworm.
 L1_SUITE = "trixie"
 L1_PACKAGES = ["busybox-static", "strace", "qemu-efi-aarch64", "u-boot-qemu", "libc6", "libgcc-s1",
                "libglib2.0-0t64", "libfdt1", "libpixman-1-0", "libslirp0", "zlib1g",
                # smmuv3-spec reads XML
                "libxml2",
-               # carried on into a guest
+               # copied to a guest
                "kexec-tools",
-               # the lab itself, which is tried in L1 as if that were an Arm host
+               # for the lab itself, which runs in L1 as if that were an Arm host
                "python3-minimal", "libpython3-stdlib"]
 
-# What `make deb` builds, and a host installs.
+# The packages that `make deb` builds and a host installs.
 DEBS = ["qemu-system-aarch64-smmuv3-accel", "smmuv3-spec"]
 EMULATOR = f"/usr/bin/{DEBS[0]}"
 
@@ -38,7 +38,7 @@ RIVAL_SUITES = ["trixie", "trixie-backports"]
 RIVAL_PACKAGES = ["qemu-system-arm/trixie-backports"]
 
 
-# Debian's libvirt: of the stable release, and one that knows accel=on.
+# Debian's libvirt: that of the stable release, and one that supports accel=on.
 LIBVIRT_PACKAGES = ["libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-daemon-system",
                     "libvirt-clients", "libxml2-utils", "apparmor", "qemu-efi-aarch64", "base-files",
                     "base-passwd", "passwd", "bash", "dash", "coreutils", "util-linux", "mount",
@@ -54,18 +54,18 @@ def sources(suites):
 
 def extract(target, suites, packages, log, arch="arm64"):
     tool = util.need("mmdebstrap", "mmdebstrap")
-    # name/suite: this one is wanted from that suite.
+    # name/suite: take this package from that suite.
     plain, pins = [], []
     for package in packages:
         name, _, suite = package.partition("/")
         plain.append(name)
         if suite:
             pins += ["--setup-hook=" + pin_hook(suite)]
-    # By way of a tar: in a user namespace (no root), a directory would get
-    # owners that this user could neither read nor remove.
+    # Use a tar: without root, in a user namespace, the files of a directory
+    # would get owners that this user could neither read nor remove.
     target.mkdir(exist_ok=True)
     tar = target.with_name(target.name + ".tar")
-    # The archive's copies of suites that are not released may be older than they say they stay valid.
+    # The archive's copies of unreleased suites may be older than their period of validity.
     args = [tool, "--variant=extract", f"--arch={arch}", "--include=" + ",".join(plain), *pins,
             *(["--aptopt=Acquire::Check-Valid-Until \"false\""] if suites[0] == "forky" else []),
             suites[0], tar, "-"]
@@ -86,13 +86,13 @@ def extract(target, suites, packages, log, arch="arm64"):
 
 
 def pin_hook(suite):
-    """A backport of QEMU, with all that comes from the same source."""
+    """Pin a backport of QEMU, with all packages of the same source."""
     text = f"Package: src:qemu:any\\nPin: release n={suite}\\nPin-Priority: 900\\n"
     return f'mkdir -p "$1/etc/apt/preferences.d" && printf \'{text}\' > "$1/etc/apt/preferences.d/lab"'
 
 
 def relative_links(root):
-    """Absolute symlinks would lead out of the tree, into this machine."""
+    """Make absolute symlinks relative, because they would lead out of the tree."""
     for base, dirs, files in os.walk(root):
         for name in dirs + files:
             path = Path(base, name)
@@ -103,17 +103,17 @@ def relative_links(root):
 
 
 def merge_usr(root):
-    """The links that base-files would make at configuration time."""
+    """Create the links that base-files creates when it is configured."""
     for name in ("bin", "sbin", "lib", "lib64"):
         if not (root / name).exists() and (root / "usr" / name).exists():
             (root / name).symlink_to(f"usr/{name}")
-    # merged-usr systems of arm64 have their loader below /usr/lib
+    # merged-usr systems of arm64 have the loader below /usr/lib
     if not (root / "lib").exists() and not (root / "lib").is_symlink():
         (root / "lib").symlink_to("usr/lib")
 
 
 def host_suite():
-    """The release whose C library the cross compiler of this machine links."""
+    """The release of the C library that the cross compiler of this machine links."""
     if Path("/etc/os-release").exists():
         text = Path("/etc/os-release").read_text()
         found = re.search(r'^VERSION_CODENAME="?(\w+)', text, re.M)
@@ -135,7 +135,7 @@ def sysroot():
 
 
 def ext4(tree, image, size_mb):
-    """An ext4 image of a directory; no root, no loop device."""
+    """Make an ext4 image of a directory without root and without a loop device."""
     tool = util.need("mke2fs", "e2fsprogs")
     util.run([tool, "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E",
               "root_owner=0:0,lazy_itable_init=1", "-d", tree, image, f"{size_mb}M"])
@@ -150,7 +150,7 @@ def tree_mb(tree):
 def root_image(name, suites, packages, drop=(), files=(), debs=()):
     """An ext4 image of packages; (image, directory with files kept beside it).
 
-    files: (path, text), written into it.  debs: files, unpacked on top.
+    files: (path, text) to write into it.  debs: files to unpack on top.
     """
     key = util.key_of(name, suites, packages, drop, *files, FORMAT, *map(util.file_key, debs))
     with util.cached(name, key) as (final, work):
@@ -169,7 +169,7 @@ def root_image(name, suites, packages, drop=(), files=(), debs=()):
 
 
 def fill(tree, name, suites, packages, drop, files, debs=(), arch="arm64"):
-    """Packages, .deb files on top of them, without the patterns of drop, and with files."""
+    """Fill a directory: packages, .deb files on top, without the patterns of drop, plus files."""
     extract(tree, suites, packages, util.LOGS / f"{name}.log", arch)
     merge_usr(tree)
     for deb in debs:
@@ -191,7 +191,7 @@ def l1_root():
 
 
 def deb_root():
-    """What `make deb` has built for arm64, with what it depends on and nothing of the build."""
+    """A root with the arm64 packages of `make deb` and their dependencies, without files of the build."""
     found = [sorted((util.BUILD / f"deb/{L1_SUITE}").glob(f"{name}_*_arm64.deb")) for name in DEBS]
     if not all(found):
         raise LabError(f"no {' and '.join(DEBS)} in {util.BUILD}/deb/{L1_SUITE}: `make deb' builds them")
@@ -200,7 +200,7 @@ def deb_root():
 
 
 def depends(debs):
-    """Names of the packages that .deb files depend on, of alternatives the first."""
+    """The names of the packages that .deb files depend on; of alternatives the first one."""
     text = ",".join(util.output(["dpkg-deb", "-f", deb, "Depends"]) for deb in debs)
     return sorted({re.split(r"[ (|:]", word.strip())[0] for word in text.split(",") if word.strip()})
 
@@ -209,7 +209,7 @@ def rival_root():
     return root_image("rival", RIVAL_SUITES, RIVAL_PACKAGES, BULK)
 
 
-# What maintainer scripts, which are not run here, do to the system.
+# The effects of maintainer scripts, which are not run here.
 LIBVIRT_FILES = (
     ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"
                    "nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
@@ -221,7 +221,7 @@ LIBVIRT_FILES = (
     ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
 )
 
-# Firmware with secure boot has the size of four hundred megabytes; the network drivers want a firewall.
+# Firmware with secure boot has four hundred megabytes; the network drivers require a firewall.
 LIBVIRT_DROP = ("usr/share/AAVMF/AAVMF_CODE.secboot*", "usr/share/AAVMF/*.ms.fd",
                 "usr/share/AAVMF/*.snakeoil.fd", "usr/share/qemu/firmware/*secure*",
                 "usr/lib/aarch64-linux-gnu/libvirt/connection-driver/libvirt_driver_network.so",
@@ -234,7 +234,7 @@ def libvirt_root(suite):
 
 
 def libvirt_tree(suite, packages):
-    """A directory of a suite's libvirt for this machine, to be run in place."""
+    """A directory with a suite's libvirt for this machine, to run in place."""
     key = util.key_of(suite, packages, LIBVIRT_DROP, LIBVIRT_FILES, FORMAT)
     name = f"libvirt-here-{suite}"
     with util.cached(name, key) as (final, work):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The nested test bench of arm-smmuv3-accel.  See tests/lab/README.md."""
+"""The lab of arm-smmuv3-accel.  See tests/lab/README.md."""
 
 import argparse
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A QEMU under test that is built with sanitizers: how it is run, and what it reports."""
+"""Run a QEMU that is built with sanitizers, and collect its reports."""
 
 import mmap
 import re
@@ -12,11 +12,11 @@ from .util import CROSS, HERE
 SUPPRESSIONS = HERE / "lsan.supp"
 REPORTS = "/tmp/sanitizer"      # of L1; each process appends its number
 PATIENCE = 4
-ENDING = 100                    # seconds for a QEMU to end: it looks for leaks, and reads its symbols to tell of them
+ENDING = 100                    # seconds for a QEMU to end: it looks for leaks, and reads its symbols to report them
 
-# A program below another that traces it cannot look for its own leaks.  Many
-# are run in a guest of 4 GB, hence a small quarantine.  What a sanitizer ends
-# has an exit status that QEMU never has.
+# A program that another one traces cannot look for its own leaks.  Many of them
+# run in a guest of 4 GB, so the quarantine is small.  The exit status after a
+# report is one that QEMU never uses.
 WRAPPER = """\
 #!/run/bin/sh
 leaks=1
@@ -32,22 +32,22 @@ exec /lab/qemu/sanitized/{name} "$@"
 
 
 def built_in(binary):
-    """Is this program built with AddressSanitizer?"""
+    """Whether this program is built with AddressSanitizer."""
     with open(binary, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return data.find(b"__asan_report_load8") >= 0
 
 
 def wrapper(name):
-    """What stands in the place of such a program, so that nobody runs it without its options."""
+    """A script that replaces such a program, so that every caller runs it with its options."""
     return WRAPPER.format(name=name, reports=REPORTS, suppressions=SUPPRESSIONS.name)
 
 
 def collect(l1, directory, binary):
-    """Move the reports since the last time from L1 to a directory; [(path, text)]."""
+    """Move new reports from L1 to a directory; [(path, text)]."""
     out = l1.sh(f"for f in {REPORTS}.*; do [ -e $f ] && cat $f && printf '\\0' && rm $f; done; true", 120).data
     reports = []
     for raw in out.split(b"\0")[:-1]:
-        # Said of each program with coroutines, whether all is well or not.
+        # This is printed for every program with coroutines.
         lines = [line for line in raw.decode(errors="replace").splitlines()
                  if "ASan doesn't fully support makecontext" not in line]
         if any(line.strip() for line in lines):
@@ -61,7 +61,7 @@ PLACE = re.compile(r" \(/lab/qemu/sanitized/([\w-]+)\+(0x[0-9a-f]+)\).*")
 
 
 def with_sources(text, binary):
-    """Source lines in the place of addresses: L1 has the program without its debug information."""
+    """Replace addresses by source lines, because L1 has the program without debug information."""
     tool = shutil.which(f"{CROSS}addr2line")
     programs = {p.name: p for p in (Path(binary), Path(binary).parent / "tools/smmuv3-spec/smmuv3-spec")}
     places = {found.groups() for found in PLACE.finditer(text)}
@@ -76,7 +76,7 @@ def with_sources(text, binary):
 
 
 def first_lines(reports, count=8):
-    """What the first report begins with, and where in QEMU, for the message of a failure."""
+    """The beginning of the first report and its place in QEMU, for the message of a failure."""
     path, text = reports[0]
     lines = [line.strip() for line in text.splitlines() if line.strip("= ")]
     lines = [line for line in lines if not re.search(r"^#\d+ \S+ in (__interceptor_)?\w*(alloc|strdup)\w* |libglib", line)]

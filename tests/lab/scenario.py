@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Scenarios: registering, running, and what a failure prints."""
+"""Register and run scenarios, and print failures."""
 
 import contextlib
 import importlib
@@ -21,13 +21,13 @@ REGISTRY = {}
 
 
 class Skip(Exception):
-    """A scenario that cannot be run here, and why."""
+    """The reason why a scenario cannot run here."""
 
 
 def scenario(func=None, *, rival=False, platform=l0.EMULATED, sanitized=False, named=False):
     """Register a function of the Lab.  Its docstring says what it shows.
 
-    sanitized: of a QEMU with sanitizers only.  named: only when it is asked for by its name.
+    sanitized: only for a QEMU with sanitizers.  named: runs only when it is named.
     """
     def register(f):
         if not (f.__doc__ or "").strip():
@@ -52,7 +52,7 @@ def summary(func):
 
 
 def under_test():
-    """The arm64 build of the QEMU under test, or what the user names."""
+    """The arm64 build of the QEMU under test, or the user's choice."""
     return Path(os.environ.get("LAB_QEMU") or util.BUILD / f"obj-arm64{util.VARIANT}/qemu-system-aarch64")
 
 
@@ -61,7 +61,7 @@ def has_sanitizers():
 
 
 class Lab:
-    """What a scenario gets: L1, guests, a log directory."""
+    """The argument of a scenario: L1, guests, a log directory."""
 
     def __init__(self, rival=False):
         self.rival = rival
@@ -70,14 +70,14 @@ class Lab:
         self.platform = l0.EMULATED
         self.guests = []
         self.dir = None
-        self.used_up = False    # L1 is not for another scenario
+        self.used_up = False    # no other scenario may use this L1
         self.sanitized = not rival and has_sanitizers()
         if self.sanitized:
             util.patience, util.ending = sanitizer.PATIENCE, sanitizer.ENDING
 
     @property
     def l1(self):
-        """L1, booted when the first scenario asks."""
+        """L1, booted for the first scenario that uses it."""
         if not self.l1_:
             image = kernel.image()
             rival = roots.rival_root() / "image" if self.rival else None
@@ -88,7 +88,7 @@ class Lab:
         return self.l1_
 
     def guest(self, slot=None, qemu=None):
-        """A guest that is not started yet; it is stopped with the scenario."""
+        """A guest that is not started yet; it is stopped after the scenario."""
         slot = slot or "ab"[len([g for g in self.guests if g.pid])]
         guest = L2(self.l1, qemu or self.qemu, self.dir / slot if slot != "a" else self.dir, slot)
         self.guests.append(guest)
@@ -134,7 +134,7 @@ class Lab:
             self.l1_ = None
 
     def sanitizers_are_silent(self):
-        """Of every QEMU that was run: they look for leaks when they end."""
+        """Check the reports of every QEMU, which look for leaks when they end."""
         if self.sanitized and self.l1_:
             for guest in self.guests:
                 guest.stop()
@@ -145,7 +145,7 @@ class Lab:
                 raise LabError(sanitizer.first_lines(reports))
 
     def evidence(self):
-        """The lines that matter, of every log there is."""
+        """The important lines of all logs."""
         for guest in self.guests:
             try:
                 guest.keep_logs()
@@ -202,7 +202,7 @@ def run_one(lab, name, func):
     except LabError as error:
         text = str(error)
     except (KeyError, ValueError, IndexError, TypeError, AttributeError):
-        # a mistake of the scenario itself: its own lines are the message
+        # an error of the scenario itself: its own lines are the message
         text = traceback.format_exc(limit=-3)
     try:
         if state == "not ok":
@@ -234,7 +234,7 @@ def run_all(names, rival=False):
         if name not in known:
             raise LabError(f"no scenario {name}; there are: {' '.join(sorted(known))}")
     sanitized = has_sanitizers()
-    # By platform: one boot of L1 serves all of one, in the order of their files.
+    # Sort by platform, which shares one boot of L1, in the order of their files.
     names = names or sorted((n for n, f in known.items() if f.rival == rival and f.sanitized <= sanitized and not f.named),
                             key=lambda n: (known[n].platform != l0.EMULATED,
                                            known[n].platform.name))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of the lab's own pure parts; the scenario lab_itself runs them."""
+"""Tests of the lab's pure functions; the scenario lab_itself runs them."""
 
 import errno
 import os
@@ -271,7 +271,7 @@ class Options(unittest.TestCase):
 
 class Soak(unittest.TestCase):
     def test_growth(self):
-        # warm-up is not growth, nor is a peak, nor one step within the limit
+        # neither warm-up, nor a peak, nor one step within the limit is growth
         self.assertEqual(soak.growth([1, 9, 9, 9, 9, 9, 9, 9]), 0)
         self.assertEqual(soak.growth([9, 9, 9, 30, 9, 9, 9, 9]), 0)
         self.assertEqual(soak.growth(list(range(40))), 23)
@@ -287,7 +287,7 @@ class Soak(unittest.TestCase):
 
 
 class AgentProtocol(unittest.TestCase):
-    """The agent's own loop, run by this machine's shell on a socket."""
+    """The agent's own loop, run in this machine's shell on a socket."""
 
     def setUp(self):
         import socket
@@ -303,7 +303,7 @@ class AgentProtocol(unittest.TestCase):
 
         def serve():
             peer, _ = listener.accept()
-            # a file descriptor for both directions, as the port is
+            # one file descriptor for both directions, like the port
             self.proc = subprocess.Popen(["sh", "-c", head + "exec 3<&0\n" + loop.replace(">&3", ">&0")],
                                          stdin=peer.fileno())
             peer.close()
@@ -337,7 +337,7 @@ class AgentProtocol(unittest.TestCase):
 
 class QmpProtocol(unittest.TestCase):
     class Fake:
-        """Answers by itself; remains of an earlier QEMU first."""
+        """Sends answers by itself, after the remains of an earlier QEMU."""
         def __init__(self):
             self.lines = ['half a line"}', '{"return": {}, "id": 1}', '{"QMP": {}}']
 
@@ -367,7 +367,7 @@ def util_json(data):
 
 
 def failures():
-    """Text of what failed; empty if nothing."""
+    """A text about the failures; empty if there are none."""
     import io
     stream = io.StringIO()
     load = unittest.defaultTestLoader.loadTestsFromModule

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ioctl shim (shim/ioctl-shim.c): L1's kernel as an older one, or failing."""
+"""The ioctl shim (shim/ioctl-shim.c), which makes L1's kernel older or makes it fail."""
 
 import dataclasses
 import errno
@@ -11,12 +11,12 @@ from . import kernel, roots, util
 from .util import CROSS, HERE
 
 SOURCE = HERE / "shim/ioctl-shim.c"
-# The words of a call, as the fake host of the unit tests has them
+# The description of a call, as for the fake host of the unit tests
 WORDS = util.ROOT / "tests/unit/iommufd-words.c"
 ARGS = ("-Wall", "-Wextra", "-Wno-sign-compare", "-Werror", "-shared", "-fPIC", "-I", WORDS.parent, SOURCE, WORDS)
 
-# What the kernel has for each request, and a correct caller can meet, as QEMU's
-# own table has it.  The first is that of a host which refuses everything.
+# The errnos of each request that a correct caller can get, from QEMU's own table.
+# The first one is that of a host that refuses everything.
 TABLE = util.ROOT / "backends/iommufd-errno.h.inc"
 
 
@@ -37,7 +37,7 @@ PAGE = "page of a vIOMMU"
 
 
 def variants(names=ERRNOS):
-    """Dictionaries {request: errno} with, in all of them, each errno of each of these requests."""
+    """Dictionaries {request: errno} that together have each errno of each of these requests."""
     most = max(len(ERRNOS[name]) for name in names)
     return [{name: ERRNOS[name][i] for name in names if len(ERRNOS[name]) > i} for i in range(most)]
 
@@ -46,7 +46,7 @@ REFUSED = variants()[0]
 
 
 def library():
-    """Path of the shim for L1, built when the cache does not have it."""
+    """The path of the shim for L1, built if it is not in the cache."""
     sysroot = roots.sysroot()
     key = util.key_of(*(path.read_bytes() for path in (SOURCE, WORDS, WORDS.with_suffix(".h"))),
                       kernel.compiler(), sysroot.name)
@@ -58,11 +58,11 @@ def library():
 
 @dataclass
 class Call:
-    """A line of the shim's log: an ioctl, or what happened to a file or id."""
+    """A line of the shim's log: an ioctl, or an event of a file or id."""
     name: str
     args: dict = field(default_factory=dict)
     ret: int = 0
-    by: str = ""        # "inject" or "profile": not the kernel's own answer
+    by: str = ""        # "inject" or "profile": not from the kernel
 
 
 def parse(text):
@@ -75,14 +75,14 @@ def parse(text):
 
 
 def live(calls):
-    """{kind: number} of the objects and files that are there after these calls."""
+    """{kind: number} of the objects and files that exist after these calls."""
     there = {}
     for call in calls:
         if call.name == "close":
             there.pop(("fd", call.args["fd"]), None)
             there.pop(call.args.get("device"), None)
             if "iommufd" in call.args:
-                # with the last bound device the kernel's side ends as well
+                # with the last bound device the kernel's side is closed as well
                 there = {key: kind for key, kind in there.items() if kind in ("device", PAGE)}
         elif call.name == "tombstone" or call.name == "IOMMU_DESTROY" and -call.ret in (0, errno.ENOENT):
             there.pop(call.args["id"], None)
@@ -98,17 +98,17 @@ def live(calls):
 
 
 def late(milliseconds, err=0):
-    """In place of an errno: a call that is late, and then fails or is carried out."""
+    """Instead of an errno: a call that is delayed, and then fails or is carried out."""
     return f"{err}@{milliseconds}"
 
 
 def control(serial, nth, errnos, times=1):
-    """A control file: {request: errno or late()} for those that count."""
+    """A control file: {request: errno or late()}"""
     return " ".join([f"{serial} {nth} {times}", *(f"{name}={err}" for name, err in errnos.items())])
 
 
 class Shim:
-    """The shim of one guest.  Its log begins with the guest."""
+    """The shim of one guest.  Its log begins when the guest starts."""
 
     def __init__(self, l2, kernel_version=None):
         self.l2 = l2
@@ -116,7 +116,7 @@ class Shim:
         path = f"{l2.host.tmp}/{library().parent.name}.so"
         if not l2.host.sh(f"[ -e {path} ]", check=False):
             l2.host.put(path, library().read_bytes())
-        # What is freed is overwritten, so that a use of it does not go unseen.
+        # Freed memory is overwritten, so that its use is detected.
         env = {"MALLOC_PERTURB_": "165", "LD_PRELOAD": path, "IOCTL_SHIM_LOG": f"{l2.dir}/ioctls",
                "IOCTL_SHIM_WORDS": f"{l2.dir}/words", "IOCTL_SHIM_CONTROL": f"{l2.dir}/control"}
         if kernel_version:
@@ -127,7 +127,7 @@ class Shim:
         l2.files["words"] = "l2-words.log"
 
     def arming(self, nth, errnos, times=1):
-        """A shell command that lets the nth call from now on fail, once or so many times."""
+        """A shell command that makes the nth call from now on fail, once or several times."""
         self.serial += 1
         return (f"echo '{control(self.serial, nth, errnos, times)}' >{self.l2.dir}/control.new && "
                 f"mv {self.l2.dir}/control.new {self.l2.dir}/control")
@@ -140,7 +140,7 @@ class Shim:
 
 
 def guest(lab, kernel_version=None, slot=None):
-    """A guest, not started yet, whose QEMU runs on the shim."""
+    """A guest that is not started yet, whose QEMU runs on the shim."""
     l2 = lab.guest(slot)
     l2.shim = Shim(l2, kernel_version)
     return l2

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`soak`: one thing again and again, and what must not grow meanwhile.
+"""`soak`: repeat an operation, and check that nothing grows.
 
-The flows are in soak_flows.py.  Each is sampled between its cycles, always in
-the same state; at the end every measure is flat or growing.
+The flows are in soak_flows.py.  Samples are taken between the cycles of a flow,
+always in the same state; at the end every metric is flat or growing.
 """
 
 import json
@@ -14,23 +14,23 @@ from . import bench, l0, scenario, util
 from .trace import Trace
 
 RESULTS = util.BUILD / "logs/soak.json"
-SAMPLES = 40            # of one flow, at most
-QUICK = 10              # --quick: so many times fewer cycles
-LEAST = 4               # cycles; fewer say nothing about growth
+SAMPLES = 40            # maximum for one flow
+QUICK = 10              # --quick divides the cycles by it
+LEAST = 4               # cycles; with fewer, growth cannot be detected
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure, and how much more of it in the end is no leak."""
+    """A metric, and the growth that does not count as a leak."""
     name: str
     title: str
     allowed: int
 
 
 METRICS = (
-    Metric("ids", "ids", 0),            # objects of iommufd that are there
+    Metric("ids", "ids", 0),            # existing objects of iommufd
     Metric("fds", "fds", 0),            # open files of QEMU
-    Metric("heap", "heap kB", 1024),    # resident, but for guest memory and flash
+    Metric("heap", "heap kB", 1024),    # resident, without guest memory and flash
     Metric("rss", "RSS kB", 4096),
     Metric("slab", "slab kB", 4096),    # of L1, unreclaimable
     Metric("used", "L1 kB", 16384),     # of L1, without caches and files in memory
@@ -42,8 +42,8 @@ class Flow:
     name: str
     func: Callable
     cycles: int
-    seconds: float          # of a cycle, on two cores
-    setup: float            # seconds before the first
+    seconds: float          # of one cycle, on two cores
+    setup: float            # seconds before the first cycle
     platform: l0.Platform
 
     def estimate(self, cycles, measured):
@@ -54,7 +54,7 @@ FLOWS = {}
 
 
 def flow(cycles, seconds, setup=30, platform=l0.EMULATED):
-    """Register func(lab, run); its docstring says what it repeats."""
+    """Register func(lab, run); its docstring says which operation it repeats."""
     def register(func):
         FLOWS[func.__name__] = Flow(func.__name__, func, cycles, seconds, setup, platform)
         return func
@@ -64,7 +64,7 @@ def flow(cycles, seconds, setup=30, platform=l0.EMULATED):
 # ----------------------------------------------------------------- sampling
 
 class Sampler:
-    """What QEMU and L1 hold now.  The trace is read from where it ended."""
+    """The current resources of QEMU and L1.  Reads only new lines of the trace."""
 
     OBJECTS = "alloc|destroy_id|free_id|backend_disconnect"
 
@@ -74,8 +74,8 @@ class Sampler:
         self.text = ""
 
     def take(self):
-        # Files of /tmp are memory of L1 (Shmem): the trace would be growth.
-        # Large mappings but the heap are the guest's memory and flash.
+        # Files in /tmp are memory of L1 (Shmem): the trace would count as growth.
+        # Large mappings other than the heap are the guest's memory and flash.
         out = self.guest.host.sh(f"""
             cd /proc/{self.guest.pid} || exit
             echo fds $(ls fd | wc -l)
@@ -104,7 +104,7 @@ class Sampler:
 
 @dataclass
 class Run:
-    """One flow being run: what it gets besides the lab."""
+    """A running flow: the second argument of a flow."""
     flow: Flow
     count: int
     samples: list = field(default_factory=list)
@@ -112,8 +112,8 @@ class Run:
     seconds: float = 0.0
 
     def cycles(self, guest):
-        """Numbers from 1 on; the guest is sampled after each SAMPLES-th part."""
-        bench.quiet(guest)      # a line for each invalidation says nothing here
+        """Numbers from 1 on; takes at most SAMPLES samples of the guest."""
+        bench.quiet(guest)      # a line for each invalidation is not needed here
         sampler = Sampler(guest)
         step = max(1, self.count // SAMPLES)
         begin = said = time.monotonic()
@@ -133,9 +133,9 @@ class Run:
 # ------------------------------------------------------------------ verdict
 
 def growth(values):
-    """By how much the least of the last quarter is above that of the first.
+    """The minimum of the last quarter minus the minimum of the first quarter.
 
-    Before that, a quarter of all values, and one at least, is warm-up: heaps
+    Before that, a quarter of all values, but at least one, is warm-up: heaps
     and caches fill.  None: too few values.
     """
     values = values[max(1, len(values) // 4):]
@@ -146,7 +146,7 @@ def growth(values):
 
 
 def judge(samples):
-    """({metric: growth}, [what grew, in words])"""
+    """({metric: growth}, [descriptions of what grew])"""
     grown = {m.name: growth([s[m.name] for s in samples]) for m in METRICS}
     if None in grown.values():
         return grown, ["too few samples"]
@@ -212,7 +212,7 @@ def run_flow(lab, one, cycles, key):
 
 
 def planned(args, key):
-    """[(flow, cycles)] to run; those that --resume leaves out are said."""
+    """[(flow, cycles)] to run; prints those that --resume omits."""
     for name in args.names:
         if name not in FLOWS:
             raise util.LabError(f"no soak flow {name}; there are: {' '.join(FLOWS)}")

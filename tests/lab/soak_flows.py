@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What `soak` repeats.  Each flow takes the lab and a soak.Run."""
+"""The flows of `soak`.  Their arguments are the lab and a soak.Run."""
 
 from . import checks, images, l0, options
 from .checks import expect
@@ -7,15 +7,15 @@ from .scenarios import association, transitions
 from .soak import flow
 
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
-# One heap that gives back large blocks: what is left of its growth is leaks.
+# One heap that returns large blocks, so that growth means leaks.
 HEAP = "env MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=65536 MALLOC_TRIM_THRESHOLD_=65536"
-SETTLE = 12       # reboots until the heap has its size; 32 devices take that many
+SETTLE = 12       # reboots until the heap has its final size, with 32 devices
 
 
 # ------------------------------------------------------------ small and cheap
 
 def right(guest, serial, number):
-    """A megabyte, another one each time, is what L0 put there; (disk, address)."""
+    """Check a megabyte, a different one each time; (disk, address)"""
     device, bdf = checks.nvme(guest, serial)
     offset = number % images.DISK_MB
     have = checks.read_sha256(guest, device, offset, 1)
@@ -30,7 +30,7 @@ def plug(guest, host, port=1):
 
 
 def pull(guest, bdf, serial, port=1):
-    """Unplug.  The guest cuts the power at once: after a request it waits 5 s."""
+    """Unplug.  The guest turns the slot off itself, because after a request it would wait 5 s."""
     guest.qmp.cmd("device_del", id=f"dev{port}")
     guest.guest(f"""
         for slot in /sys/bus/pci/slots/*; do
@@ -43,7 +43,7 @@ def pull(guest, bdf, serial, port=1):
 
 
 def start_reading(guest, device):
-    """Direct reads in the background, as long as the disk is there."""
+    """Direct reads in the background, as long as the disk exists."""
     guest.guest(f"""
         stat=/sys/block/{device.removeprefix('/dev/')}/stat
         old=$(cat $stat)
@@ -70,7 +70,7 @@ def one_device(lab, *more):
 
 @flow(cycles=200, seconds=2.9)
 def hotplug(lab, run):
-    """Unplug while the guest reads from the device, plug again, data right."""
+    """Unplug while the guest reads from the device, plug again, check the data."""
     guest, host = one_device(lab)
     device, bdf = checks.nvme(guest, "nvme0")
     for number in run.cycles(guest):
@@ -93,7 +93,7 @@ def reboot_once(guest, timeout=90):
 
 @flow(cycles=50, seconds=6)
 def reboot(lab, run):
-    """The guest reboots, data right."""
+    """Reboot the guest, check the data."""
     guest, host = one_device(lab)
     for number in run.cycles(guest):
         reboot_once(guest)
@@ -101,7 +101,7 @@ def reboot(lab, run):
     checks.proven(guest, "nvme0", host, viommus=1)
 
 
-# What boots the next kernel has to come along with the one before.
+# Each kernel needs the files to boot the next one.
 NEXT_KERNEL = """
     cd /kexec && run="./ld.so --library-path . ./kexec"
     (cat initrd; cd /; find kexec | cpio -o -H newc 2>/dev/null) > /run/next
@@ -111,7 +111,7 @@ NEXT_KERNEL = """
 
 @flow(cycles=20, seconds=10)
 def kexec(lab, run):
-    """The guest's kernel boots the next one by kexec, data right."""
+    """The guest's kernel boots the next one with kexec; check the data."""
     lab.l1.sh(transitions.CARRY)
     guest, host = one_device(lab, "-initrd", "/tmp/kexec.initrd")
     for number in run.cycles(guest):
@@ -126,7 +126,7 @@ def kexec(lab, run):
 # -------------------------------------------------------------- many of them
 
 def every_disk(guest, serials):
-    """All of them are there, translated, and right; one script for all."""
+    """Check all disks with one script: they exist, are translated, and have the right data."""
     out = guest.guest(f"""
         for i in $(seq 150); do
             [ $(ls -d /sys/class/nvme/nvme*/nvme*n1 2>/dev/null | wc -l) = {len(serials)} ] && break
@@ -145,7 +145,7 @@ def every_disk(guest, serials):
 
 
 def reboots_of_many(lab, run, guest, hosts):
-    """Reboot with all of these; each on stage 1 before and after."""
+    """Reboot with all of these; each of them is on stage 1 before and after."""
     serials = [name for name, _ in hosts]
 
     def all_nested():
@@ -158,8 +158,8 @@ def reboots_of_many(lab, run, guest, hosts):
         reboot_once(guest, 240)
         every_disk(guest, serials)
     all_nested()
-    # QEMU's view of memory is made anew for every device and every BAR, with
-    # or without a vSMMU: some reboots pass until the heap has its size.
+    # QEMU rebuilds its view of memory for every device and every BAR, with or
+    # without a vSMMU: the heap needs some reboots to reach its final size.
     for _ in range(SETTLE):
         reboot_all()
     for _ in run.cycles(guest):
@@ -168,7 +168,7 @@ def reboots_of_many(lab, run, guest, hosts):
 
 
 def without_io(args):
-    """Root ports without I/O space: there is enough for 16 of them only."""
+    """Root ports without I/O space, which suffices for only 16 of them."""
     return [a + ",io-reserve=0" if a.startswith("pcie-root-port") else a for a in args]
 
 
@@ -186,7 +186,7 @@ def sixteen(lab):
 
 
 def thirty_two(lab):
-    """32 NVMe below one vSMMU; the same result"""
+    """32 NVMe below one vSMMU; (guest, [(name, host)])"""
     hosts = [(f"small{n}", lab.vfio(f"small{n}")[0]) for n in range(32)]
     args = options.iommufd() + options.root_complex(lab.qemu, ports=range(1, 33))
     for number, (_, host) in enumerate(hosts, 1):
@@ -199,7 +199,7 @@ def thirty_two(lab):
 
 @flow(cycles=20, seconds=15, setup=100, platform=l0.MANY)
 def vsmmus16(lab, run):
-    """16 vSMMUs, a device behind each: the guest reboots, all data right."""
+    """16 vSMMUs with a device behind each: reboot the guest, check all data."""
     guest, hosts = sixteen(lab)
     expect(len(set(guest.trace().viommus())) == 16, f"vIOMMUs: {guest.trace().viommus()}")
     expect(len(guest.trace().ioass()) == 1, "there is more than one IOAS")
@@ -208,7 +208,7 @@ def vsmmus16(lab, run):
 
 @flow(cycles=20, seconds=31, setup=160, platform=l0.MANY)
 def devices32(lab, run):
-    """32 devices behind one vSMMU: the guest reboots, all data right."""
+    """32 devices behind one vSMMU: reboot the guest, check all data."""
     guest, hosts = thirty_two(lab)
     expect(len(guest.trace().viommus()) == 1, f"vIOMMUs: {guest.trace().viommus()}")
     reboots_of_many(lab, run, guest, hosts)
@@ -216,7 +216,7 @@ def devices32(lab, run):
 
 @flow(cycles=50, seconds=3.2, setup=40, platform=l0.TWO_SMMUS)
 def two_smmus(lab, run):
-    """Two vSMMUs on two physical SMMUs, one IOAS: unplug and plug in turn, both right."""
+    """Two vSMMUs on two physical SMMUs, one IOAS: unplug and plug in turn, check both."""
     hosts = association.two_smmus(lab)[:2]
     guest = lab.start(options.iommufd()
                       + options.root_complex(lab.qemu, 1, ports=(1,))

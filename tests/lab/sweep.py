@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Failure sweeps: a flow again and again, each time with another host call failing."""
+"""Failure sweeps: repeat a flow with a failure of another host call each time."""
 
 import os
 import time
@@ -12,7 +12,7 @@ from .qmp import QmpError
 from .shim import ERRNOS
 
 SPOKEN = "smmuv3_accel_complain"
-# The kernel maps no BAR for other devices; QEMU says so each time.
+# The kernel maps no BAR for other devices; QEMU reports it each time.
 NOISE = ("PCI BAR?", "0x8000_0000_", "vfio_container_dma_map", "p2p", "peer-to-peer")
 
 
@@ -60,12 +60,12 @@ class Bench:
         self.there.remove(n)
 
     def configure(self, n, context=None, **ste):
-        """Write the STE of device n, and say so to the SMMU."""
+        """Write the STE of device n, and invalidate it."""
         self.smmu.ste(self.ports[n].sid, context, **ste)
         self.smmu.cfgi_ste(self.ports[n].sid)
 
     def dma(self, n):
-        """Where DMA of a device finds RAM: a set of "bypass", 0, 1 (contexts)."""
+        """Where DMA of a device reaches RAM: a set of "bypass", 0, 1 (contexts)."""
         bases = {"bypass": metal.RAM, 0: self.smmu.va(0), 1: self.smmu.va(1)}
         return {name for name, base in bases.items() if self.disks[n].identify(base)}
 
@@ -80,7 +80,7 @@ class Bench:
     # --------------------------------------------- what the host is asked for
 
     def look(self, nth=0, errnos=None, times=1):
-        """New ioctls, and what QEMU said since the last look; then arm or disarm."""
+        """New ioctls and messages of QEMU since the last call; then arm or disarm."""
         files = "".join(f"tail -c +{at + 1} {name}; printf '\\0'; " for name, at in self.offsets.items())
         out = self.lab.l1.sh(f"cd {self.guest.dir}; {files} ls /proc/{self.guest.pid}/fd | wc -l; "
                              + self.guest.shim.arming(nth, errnos or {}, times)).data
@@ -94,7 +94,7 @@ class Bench:
         return Seen(calls, "\n".join(lines + trace.splitlines()), shim.live(self.calls), int(fds))
 
     def settled(self, live, fds):
-        """Wait until so many objects and files are there: some go with RCU."""
+        """Wait until so many objects and files exist: RCU frees some of them later."""
         deadline = time.monotonic() + 5
         while True:
             seen = self.look()
@@ -108,7 +108,7 @@ class Bench:
 @dataclass
 class Seen:
     calls: list
-    said: str       # messages, and traced ones that were held back
+    said: str       # messages, including suppressed ones from the trace
     live: dict
     fds: int
 
@@ -116,14 +116,14 @@ class Seen:
 @dataclass(frozen=True)
 class Flow:
     name: str
-    prepare: Callable       # from wherever the machine is to where the flow starts
+    prepare: Callable       # from any state to the initial state of the flow
     run: Callable           # may be repeated
     dma: dict               # {device: what dma() finds} afterwards
     queues: int = 1         # event queues afterwards
 
 
 def as_wanted(bench, flow, live):
-    """Is all as the flow should leave it?  Nothing may ever be otherwise than so or blocked."""
+    """Whether all is as the flow should leave it.  DMA that is neither so nor blocked is an error."""
     good = live.get("vEVENTQ", 0) == flow.queues
     for n, want in flow.dma.items():
         if n not in bench.there:
@@ -136,7 +136,7 @@ def as_wanted(bench, flow, live):
 
 
 def reference(bench, flow):
-    """The flow untouched, twice: (requests in order, objects and files afterwards)."""
+    """The flow without failures, twice: (requests in order, objects and files afterwards)."""
     for _ in range(2):
         flow.prepare(bench)
         bench.look()
@@ -148,7 +148,7 @@ def reference(bench, flow):
 
 
 def attempt(bench, flow, goal, nth, errnos, times=1):
-    """Once, with a call failing, or more.  The first, or None if there were not so many."""
+    """Run once, with one or more failing calls.  Returns the first of them, or None if there were not so many."""
     flow.prepare(bench)
     before = bench.look(nth, errnos, times)
     error = None
@@ -175,8 +175,8 @@ def attempt(bench, flow, goal, nth, errnos, times=1):
         elif times == 1:
             expect(as_wanted(bench, flow, seen.live) or seen.said, "nobody was told")
         else:
-            # A host that refuses everything cannot be made to block DMA. What it
-            # does not let go is its own affair: QEMU keeps the id, and asks again.
+            # A host that refuses everything does not block DMA either. QEMU keeps the
+            # ids of objects that it does not destroy, and tries again.
             kept = all(call.name == "IOMMU_DESTROY" for call in seen.calls if call.by == "inject")
             expect(seen.said or kept, "nobody was told")
         flow.run(bench)
@@ -189,7 +189,7 @@ def attempt(bench, flow, goal, nth, errnos, times=1):
 
 
 def sweep(bench, flow):
-    """Every call of a flow failing in turn, with every errno; then all calls from each one on."""
+    """A failure of every call of a flow in turn, with every errno; then of all calls from each one on."""
     requests, goal = reference(bench, flow)
     count = 0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reading QEMU's trace (log backend) and what it says about nesting.
+"""Read QEMU's trace (log backend), and find out about nesting.
 
 A trace line is "NAME text", behind "PID@SECONDS:" or, with -msg timestamp=on
 and a newer QEMU, behind a date.  Events of iommufd end with "(RET)".
@@ -27,7 +27,7 @@ class Event:
     ret: int = 0
 
     def num(self, *keys, default=None):
-        """The first of these arguments, as a number."""
+        """The first existing one of these arguments, as a number."""
         for key in keys:
             if key in self.args:
                 try:
@@ -53,7 +53,7 @@ def parse(text):
     return events
 
 
-# The same ioctl has other names in other QEMUs; the first ones are ours.
+# The same ioctl has other names in other QEMUs; ours are first.
 ALLOC_HWPT = ("iommufd_backend_alloc_hwpt",)
 ALLOC_VIOMMU = ("iommufd_backend_alloc_viommu",)
 ALLOC_VDEVICE = ("iommufd_backend_alloc_vdevice", "iommufd_backend_alloc_vdev")
@@ -83,14 +83,14 @@ class Hwpt:
 
 
 class Trace:
-    """What a run did to the kernel, by the names that the ioctls have."""
+    """The calls of a run to the kernel, by the names of the ioctls."""
 
     def __init__(self, text):
         self.raw = text
         self.events = parse(text)
 
     def named(self, *parts):
-        """Events whose name has every one of these parts."""
+        """Events whose name contains all of these parts."""
         return [e for e in self.events if all(p in e.name for p in parts)]
 
     def count(self):
@@ -100,7 +100,7 @@ class Trace:
         return [e for e in self.events if e.name in names and not e.ret]
 
     def hwpts(self):
-        """Every page table object ever made; the kernel reuses ids."""
+        """Every page table object that was ever allocated; the kernel reuses ids."""
         out = []
         for index, e in enumerate(self.events):
             if e.name not in ALLOC_HWPT or e.ret:
@@ -118,7 +118,7 @@ class Trace:
         return out
 
     def words(self, hwpt):
-        """The event in which ours says what STE it gave to a nested HWPT, or None."""
+        """The event of our QEMU with the STE of a nested HWPT, or None."""
         return next((e for e in self.events[hwpt.index:]
                      if e.name == "smmuv3_accel_nested_hwpt" and e.num("hwpt") == hwpt.id), None)
 
@@ -127,14 +127,14 @@ class Trace:
         if words:
             word0 = words.num("word0")
             return STE_CONFIG.get((word0 >> 1) & 7, "?") if word0 & 1 else "abort"
-        # Upstream traces the words only of those that translate.
+        # Upstream traces the words only of those with stage 1.
         for e in self.events[hwpt.index:]:
             if e.name == "smmuv3_accel_translate_ste" and e.num("hwpt_id") == hwpt.id:
                 return "stage 1"
         return "bypass or abort"
 
     def hwpt_at(self, number, index):
-        """What an id meant at a point of the trace; None if it is no HWPT."""
+        """The HWPT with this id at a point of the trace; None if it is not an HWPT."""
         found = [h for h in self.hwpts() if h.id == number and h.index < index]
         return found[-1] if found else None
 
@@ -142,7 +142,7 @@ class Trace:
         return [e.num("viommu", "viommu_id") for e in self.made(ALLOC_VIOMMU)]
 
     def stage2_parents(self):
-        """The stage 2 that each vIOMMU was made on."""
+        """The stage 2 of each vIOMMU."""
         return [e.num("hwpt", "hwpt_id") for e in self.made(ALLOC_VIOMMU)]
 
     def vdevices(self):
@@ -159,7 +159,7 @@ class Trace:
         return len(calls), sum(e.num("entries", "entry_num", default=1) for e in calls)
 
     def ioass(self):
-        """Those that are still there: one more is made, and goes, to ask how far stage 2 reaches."""
+        """The existing ones: another one is temporary, to find the range of stage 2."""
         out = []
         for e in self.events:
             if e.name in ALLOC_IOAS and not e.ret:
@@ -188,17 +188,17 @@ class Trace:
         return sorted(out, key=lambda move: move[0])
 
     def devices(self):
-        """{kernel's device id: name}, of every bind."""
+        """{kernel's device id: name} of every bind."""
         return {e.num("devid"): re.search(r"bound device (\S+)", e.text)[1]
                 for e in self.named("iommufd_cdev_connect_and_bind")}
 
     def attachment(self, device=None):
-        """What a device is attached to: an Hwpt, or None for an IOAS or nothing."""
+        """The attachment of a device: an Hwpt, or None for an IOAS or nothing."""
         moves = self.moves(device)
         return self.hwpt_at(moves[-1][1], moves[-1][0]) if moves else None
 
     def live(self):
-        """{kind: number} of the kernel's objects that are still there."""
+        """{kind: number} of the kernel's objects that still exist."""
         kinds, alive = {}, {}
         for kind, names, key in LIVE:
             kinds.update({name: (kind, key) for name in names})

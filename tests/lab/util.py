@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where things are, cache keys, running programs, progress on the terminal."""
+"""Paths, cache keys, running programs, progress on the terminal."""
 
 import contextlib
 import fcntl
@@ -26,15 +26,15 @@ CROSS = "" if NATIVE else "aarch64-linux-gnu-"
 
 
 class LabError(Exception):
-    """Something the user can act on; printed without a traceback."""
+    """An error that the user can correct; printed without a traceback."""
 
 
 # ---------------------------------------------------------------- progress
 
 START = time.monotonic()
 verbose = False
-patience = 1        # timeouts are so many times as long: a QEMU with sanitizers is slower
-ending = 5          # seconds for a QEMU that is told to end
+patience = 1        # factor for timeouts: a QEMU with sanitizers is slower
+ending = 5          # seconds for a QEMU to end
 
 
 def say(text):
@@ -58,7 +58,7 @@ def detail(text):
 # ---------------------------------------------------------------- programs
 
 def run(args, log=None, cwd=None, env=None, **kw):
-    """Run a program; on failure show the end of what it said."""
+    """Run a program; on failure show the end of its output."""
     args = [str(a) for a in args]
     full = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
     proc = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -85,7 +85,7 @@ def output(args, **kw):
 
 
 def need(program, package):
-    """Path of a program; says which package has it when it is missing."""
+    """The path of a program; if it is missing, the error names the package."""
     path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not path:
         raise LabError(f"{program} is missing; install the package {package}")
@@ -118,11 +118,11 @@ def file_key(path):
 
 @contextlib.contextmanager
 def cached(name, key, keep=3):
-    """Yield (final path, directory to fill or None when it is there already).
+    """Yield (final path, directory to fill or None if it exists already).
 
-    The directory takes its final name only when it is complete, and one
-    process at a time makes it, so neither Ctrl-C nor a second run leaves
-    half of an artefact behind.
+    The directory gets its final name only when it is complete, and only one
+    process at a time makes it, so neither Ctrl-C nor a second run leaves an
+    incomplete artefact behind.
     """
     LAB_CACHE.mkdir(parents=True, exist_ok=True)
     final = LAB_CACHE / f"{name}-{key}"
@@ -148,7 +148,7 @@ def cached(name, key, keep=3):
 
 
 def prune(name, keep):
-    """Old artefacts of one kind go; the newest few stay for other branches."""
+    """Remove old artefacts of one kind; keep the newest few for other branches."""
     old = sorted((p for p in LAB_CACHE.glob(f"{name}-*") if p.is_dir()),
                  key=lambda p: p.stat().st_mtime, reverse=True)
     for path in old[keep:]:
@@ -157,7 +157,7 @@ def prune(name, keep):
 
 def remove_tree(path):
     if path.exists():
-        # Some extracted directories are not writable for their owner.
+        # Some extracted directories are not writable by their owner.
         shutil.rmtree(path, onerror=_force)
 
 

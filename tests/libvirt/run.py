@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's libvirts on this machine, with the QEMU that was built: TAP.
+"""Test Debian's libvirts on this machine with the QEMU that was built; prints TAP.
 
-Each runs unprivileged, in a root directory of its own packages, with the
-embedded driver: no daemon, nothing installed.  LIBVIRT_GOLDEN=write writes
-the expected command lines, argv/*.args, anew.
+Each libvirt runs unprivileged, in a root directory of its own packages, with the
+embedded driver: no daemon, nothing installed.  LIBVIRT_GOLDEN=write writes the
+expected command lines, argv/*.args, again.
 """
 
 import difflib
@@ -26,15 +26,15 @@ PACKAGES = ["libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients", "
             "qemu-efi-aarch64", "dash", "coreutils", "util-linux", "sed",
             # of the QEMU that was built
             "libglib2.0-0", "libfdt1", "libpixman-1-0", "libslirp0", "zlib1g"]
-NEW = "forky"       # the suite whose libvirt knows accel=on
+NEW = "forky"       # the suite whose libvirt supports accel=on
 SUITES = ("bookworm", "trixie", NEW)
 URI = "qemu:///embed?root=/tmp/r"
 
-# (domain, does it also start): of all libvirts, and of the new one alone.
+# (domain, whether it also starts): for all libvirts, and for the new one only.
 DOMAINS = (("emulated", False), ("guest-libvirt-11", True), ("guest-hotplug", False))
 NEW_DOMAINS = (("per-bus", True), ("kubevirt", True), ("cmdqv", True))
 
-# What libvirt 12.7 and newer find in device-list-properties.
+# The properties that libvirt 12.7 and newer find in device-list-properties.
 MARKS = ("arm-smmuv3.smmu_per_bus", "arm-smmuv3.accel", "arm-smmuv3.cmdqv")
 
 
@@ -47,7 +47,7 @@ class Root:
         self.version = self.sh("virsh --version").stdout.strip()
 
     def sh(self, script, timeout=120):
-        """A script in the root, as nobody, with /tmp of its own for all that is started here."""
+        """Run a script in the root as nobody, with a private /tmp for all that it starts."""
         scratch = util.BUILD / f"libvirt/{self.suite}"
         scratch.mkdir(parents=True, exist_ok=True)
         scratch.chmod(0o777)
@@ -72,7 +72,7 @@ class Root:
 
 
 def domain_xml(name):
-    """A domain of the manual's page or of this directory, for a machine without KVM."""
+    """A domain of the manual's page or of this directory, changed for a machine without KVM."""
     path = HERE / f"domains/{name}.xml"
     text = (path if path.exists() else EXAMPLES / f"{name}.xml").read_text()
     text = text.replace("type='kvm'", "type='qemu'")
@@ -80,15 +80,15 @@ def domain_xml(name):
                         "<cpu mode='custom'><model>cortex-a57</model></cpu>")
     # An unprivileged libvirt may not raise the limit of locked memory.
     text = re.sub(r"\s*<memtune>.*?</memtune>", "", text, flags=re.S)
-    # Nobody passes a descriptor, and there is no kernel to boot.
+    # No descriptor is passed, and there is no kernel to boot.
     text = re.sub(r" fdgroup='iommu'", "", text)
     return re.sub(r"\s*<(kernel|initrd|cmdline)>[^<]*</\1>", "", text)
 
 
 def readable(argv):
-    """One option a line, without what differs from run to run."""
+    """One option in each line, without parts that differ between runs."""
     line = argv.strip().splitlines()[-1]
-    # Whether QEMU was built with a sandbox is not what is compared.
+    # Ignore whether QEMU was built with a sandbox.
     line = re.sub(r" -sandbox \S+", "", line)
     words = [word for word in shlex.split(line) if not re.match(r"[A-Z_]+=", word)]
     lines = []
@@ -107,7 +107,7 @@ def ours(lines):
 
 
 def probed(root):
-    """libvirt takes the emulator, and learns from it what its version can."""
+    """libvirt accepts the emulator, and detects the features that its version supports."""
     result = root.sh(f"virsh -c '{URI}' domcapabilities --emulatorbin {EMULATOR} --arch aarch64 "
                      "--machine virt --virttype qemu")
     if "<domainCapabilities>" not in result.stdout:
@@ -128,7 +128,7 @@ def same_argv(root, name):
         golden.write_text(have)
     want = golden.read_text() if golden.exists() else ""
     if root.suite == NEW:
-        # That suite is not released: its libvirt changes, and what else it writes is its own affair.
+        # That suite is not released: its libvirt changes, and may write other options.
         have, want = ours(have), ours(want)
     return "".join(difflib.unified_diff(want.splitlines(True), have.splitlines(True), golden.name, "now"))
 

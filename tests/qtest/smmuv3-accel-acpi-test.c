@@ -10,7 +10,7 @@
 #include "libqos/fw_cfg.h"
 #include "smmuv3-accel.h"
 
-/* With the small ECAM configuration space is in reach of 32 bits */
+/* The small ECAM is below 4G, so configuration space has 32-bit addresses */
 #define MACHINE "-nodefaults -M virt,gic-version=3,highmem-ecam=off "
 
 #define FW_CFG_BASE 0x09020000
@@ -23,7 +23,7 @@ static void fw_cfg_select(QFWCFG *fw_cfg, uint16_t key)
     qtest_writew(fw_cfg->qts, fw_cfg->base + 8, cpu_to_be16(key));
 }
 
-/* As much at a time as there can be: a message to QEMU for each is slow */
+/* Read in large pieces, because each message to QEMU is slow */
 static void fw_cfg_read(QFWCFG *fw_cfg, void *data, size_t len)
 {
     uint8_t *p = data;
@@ -36,7 +36,7 @@ static void fw_cfg_read(QFWCFG *fw_cfg, void *data, size_t len)
     }
 }
 
-/* The first of the machine's tables, which are more, and padded; g_free() */
+/* The first table in a padded list of tables; g_free() */
 static uint8_t *read_tables(QTestState *qts)
 {
     QFWCFG fw_cfg = {
@@ -69,8 +69,8 @@ static const uint8_t *find_table(const uint8_t *tables, const char *signature)
 }
 
 /*
- * An IORT as text, a line for each node and each ID mapping, so that what is
- * expected can be read. Written down from DEN 0049E.d, not from what builds it.
+ * Print an IORT as text, a line for each node and each ID mapping, so that the
+ * expected tables are readable. Derived from DEN 0049E.d, not from the code.
  */
 
 static void decode_its(GString *text, const uint8_t *node)
@@ -181,7 +181,7 @@ typedef struct AcpiCase {
     const char *name;
     const char *args;
     const char *preserving;     /* host bridges that have _DSM function 5 */
-    const char *others;         /* that have not */
+    const char *others;         /* host bridges without it */
     const char *iort;
     Bridge bridges[2];          /* that firmware gave bus numbers */
 } AcpiCase;
@@ -240,7 +240,7 @@ static const AcpiCase acpi_cases[] = {
       "1b0: id 5 rev 3 " RMR
       "    0000-01ff to a0\n",
       { { 8, 0, 9, 10 }, { 0, 0x10, 1, 1 } } },
-    /* Only what has host devices needs a reserved range and its bus numbers */
+    /* Only host devices need a reserved range and fixed bus numbers */
     { "emulated-beside", MACHINE PXB("pxb1", "8") SMMU("pxb1")
       "-device arm-smmuv3,primary-bus=pcie.0 ",
       "PC08", "PCI0",
@@ -257,7 +257,7 @@ static const AcpiCase acpi_cases[] = {
       "    0900-ffff to 30\n"
       "16c: id 4 rev 3 " RMR
       "    0800-08ff to 48\n" },
-    /* A bridge without bus numbers does not pull in bus 0 */
+    /* A bridge without bus numbers does not include bus 0 */
     { "two-pxb", MACHINE PXB("pxb1", "12") PXB("pxb2", "8") PXB("pxb3", "15")
       ROOT_PORT("rp1", "pxb1", "0", "1") SMMU("pxb1") SMMU_ATS("pxb2"),
       "PC0C PC08", "PCI0 PC0F",
@@ -323,8 +323,8 @@ static void set_bus_numbers(QTestState *qts, const Bridge *bridge)
 }
 
 /*
- * The DSDT's DeviceOp of host bridge @name, and the length of what follows it.
- * A PkgLength is 2 or 3 bytes here: 4 bits of the first, 8 of each other one.
+ * The DeviceOp of host bridge @name in the DSDT, and the length of its body. A
+ * PkgLength has 2 or 3 bytes here: 4 bits of the first, 8 of each other one.
  */
 static const uint8_t *find_device(const uint8_t *dsdt, const char *name,
                                   uint32_t *len)
@@ -345,8 +345,8 @@ static const uint8_t *find_device(const uint8_t *dsdt, const char *name,
 }
 
 /*
- * "Which functions are there?" of a host bridge's _DSM, in AML: If (Arg2 == 0)
- * { Return (Buffer (1) { ... }) }, and function 5, which returns 0.
+ * AML of a host bridge's _DSM: function 0 returns a mask of the functions, If
+ * (Arg2 == 0) { Return (Buffer (1) { ... }) }, and function 5 returns 0.
  */
 static void assert_dsm(const uint8_t *dsdt, const char *name, bool preserves)
 {
@@ -398,8 +398,8 @@ static void test_acpi(gconstpointer opaque)
 }
 
 /*
- * The second SMMU has a CMDQV: its _UID is the identifier of that one's node,
- * which is 2, after the ITS and the other SMMU. Bytes as ACPI 6.5 has them.
+ * The second SMMU has a CMDQV, whose _UID is the identifier of the SMMU's node:
+ * 2, after the ITS and the other SMMU. The bytes are those of ACPI 6.5.
  */
 static void assert_cmdqv(const char *args, const uint8_t *crs, size_t size)
 {
@@ -446,7 +446,7 @@ static void test_acpi_cmdqv(void)
     assert_no_cmdqv(MACHINE "-device arm-smmuv3,primary-bus=pcie.0");
 }
 
-/* That of an accelerated one is smaller, it has one VINTF */
+/* The CMDQV of an accelerated SMMU is smaller, because it has one VINTF */
 static void test_acpi_cmdqv_accel(void)
 {
     static const uint8_t crs[] = {
@@ -463,7 +463,7 @@ static void test_acpi_cmdqv_accel(void)
                     SPEC_A);
 }
 
-/* One of the above byte by byte, checked by hand against DEN 0049E.d */
+/* One of the tables above byte by byte, checked by hand against DEN 0049E.d */
 static const uint8_t iort_pcie0[] = {
     /* Table header, without checksum */
     0x49, 0x4f, 0x52, 0x54, 0x30, 0x01, 0x00, 0x00, 0x05, 0x00, 0x42, 0x4f,
@@ -516,11 +516,11 @@ static void test_acpi_bytes(void)
     qtest_quit(qts);
 }
 
-/* What there was before is as it was: the tables of bios-tables-test */
+/* The tables of other machines do not change: those of bios-tables-test */
 static void test_acpi_unchanged(void)
 {
     static const char *const signatures[] = { "IORT", "DSDT" };
-    /* What bios-tables-test has: firmware gets another power button */
+    /* The options of bios-tables-test: firmware gets another power button */
     QTestState *qts = qtest_init("-nodefaults -M virt,gic-version=3 "
                                  "-cpu cortex-a57 -bios /dev/null");
     g_autofree uint8_t *tables = read_tables(qts);
@@ -533,7 +533,7 @@ static void test_acpi_unchanged(void)
         gsize golden_size;
 
         g_assert_true(g_file_get_contents(path, &golden, &golden_size, NULL));
-        golden[9] = 0;      /* the checksum, which firmware puts in */
+        golden[9] = 0;      /* the checksum, which firmware sets */
         g_assert_cmpmem(table, table_len(table), golden, golden_size);
     }
     qtest_quit(qts);

@@ -1,9 +1,9 @@
 /*
  * QTest: tables of Context Descriptors in the software walk
  *
- * A PCI device that can copy a buffer to memory (edu) does so behind an SMMU
- * with substreams. It sends no SubstreamID, as no emulated device does: what
- * is to be seen is STE.S1DSS, and how the tables are walked.
+ * A PCI device that can copy a buffer to memory (edu) is behind an SMMU with
+ * substreams. Like all emulated devices it sends no SubstreamID, so the tests
+ * cover STE.S1DSS and the walk of the tables.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -49,7 +49,7 @@ enum {
 #define TARGET          0x41000000ULL
 #define LOG2_QUEUE      7
 
-/* What is TARGET with and without stage 1 */
+/* The address of TARGET with and without stage 1 */
 #define IOVA_S1         0x01000000ULL
 #define IOVA_BYPASS     TARGET
 
@@ -70,7 +70,7 @@ typedef struct Machine {
     QTestState *qts;
     uint64_t smmu;
     uint32_t cmdq_prod;
-    uint64_t fetch_addr;        /* of the last event, if it has that */
+    uint64_t fetch_addr;        /* of the last event, if it has one */
 } Machine;
 
 static void command(Machine *m, uint64_t word0, uint64_t word1)
@@ -95,7 +95,7 @@ static void invalidate_all(Machine *m)
     command(m, 0x46, 0);                        /* SYNC */
 }
 
-/* The only event since the last one of this, NO_EVENT if there was none */
+/* The only event since the last call, NO_EVENT if there was none */
 static int take_event(Machine *m)
 {
     uint32_t prod = qtest_readl(m->qts, m->smmu + EVENTQ_PROD);
@@ -123,7 +123,7 @@ static void edu_dma(Machine *m, uint64_t src, uint64_t dst, bool to_memory)
     g_assert_cmphex(qtest_readq(m->qts, EDU_BAR + 0x98) & 1, ==, 0);
 }
 
-/* The device writes MARK to @iova: it arrives at TARGET, or @event says why */
+/* The device writes MARK to @iova: it arrives at TARGET, or causes @event */
 static void assert_write(Machine *m, uint64_t iova, int event)
 {
     qtest_writel(m->qts, TARGET, 0);
@@ -162,11 +162,11 @@ static void start(Machine *m, const char *args, uint64_t smmu)
     qtest_writel(m->qts, EDU_CONFIG + 0x10, EDU_BAR);
     qtest_writew(m->qts, EDU_CONFIG + 0x04, 0x6);
 
-    /* The SMMU is off: fill the device's buffer */
+    /* Fill the device's buffer while the SMMU is off */
     qtest_writel(m->qts, TARGET, MARK);
     edu_dma(m, TARGET, EDU_BUFFER, false);
 
-    /* A gigabyte from IOVA 0 is the memory: a block of level 1 */
+    /* A gigabyte from IOVA 0 is mapped to memory, as a block of level 1 */
     qtest_writeq(m->qts, PAGES, 0x40000000 | 1 << 10 | 3 << 8 | 1 << 6 | 1);
     put_cd(m, CDS, true);
 
@@ -225,7 +225,7 @@ static void test_two_levels(void)
     qtest_quit(m.qts);
 }
 
-/* CFGI_CD of whatever substream: nothing of the old configuration is left */
+/* CFGI_CD of any substream invalidates the whole old configuration */
 static void test_invalidate(void)
 {
     Machine m;

@@ -1,8 +1,8 @@
 /*
  * QTest: -device arm-smmuv3, with and without accel=on, as newer QEMU has it
  *
- * No host device, no KVM and no /dev/iommu is needed for any of this. What is
- * refused is in smmuv3-accel-test.c, the IORT in smmuv3-accel-acpi-test.c.
+ * These tests need no host device, no KVM and no /dev/iommu. Refusals are in
+ * smmuv3-accel-test.c, the IORT is in smmuv3-accel-acpi-test.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 #include "smmuv3-accel.h"
 #include "smmuv3-rig.h"
 
-/* libvirt's own tests have these lines (iommu-smmuv3-pci-bus-accel) */
+/* These lines are from libvirt's own tests (iommu-smmuv3-pci-bus-accel) */
 #define LIBVIRT_PXB "-device '{\"driver\":\"pxb-pcie\",\"bus_nr\":252," \
     "\"id\":\"pci.1\",\"bus\":\"pcie.0\",\"addr\":\"0x1\"}' "
 #define LIBVIRT_PORT "-device '{\"driver\":\"pcie-root-port\",\"port\":0," \
@@ -23,7 +23,7 @@
 #define PEOPLE(more) PXB("pci.1", "252") \
     "-device arm-smmuv3,id=iommu0,primary-bus=pci.1" more " "
 
-/* As they follow each other from offset 0 */
+/* In the order of their offsets, from 0 */
 enum { IDR0, IDR1, IDR2, IDR3, IDR4, IDR5, IIDR, AIDR, NR_REGS };
 
 typedef struct DropIn {
@@ -37,7 +37,7 @@ typedef struct DropIn {
 #define ACCEL "arm-smmuv3-accel"
 #define PLAIN "arm-smmuv3"
 
-/* Worked out by hand from IHI 0070, 6.3 */
+/* Derived by hand from IHI 0070, 6.3 */
 static const DropIn dropins[] = {
     { "libvirt/accel", LIBVIRT(",\"accel\":true"), ACCEL, "default",
       { 0xd44301a, 0x2730010, 0, 0x1404, 0, 0x74, 0, 1 } },
@@ -93,7 +93,7 @@ static void test_dropin(gconstpointer opaque)
     qtest_quit(qts);
 }
 
-/* What management looks for, with the types that it writes */
+/* The properties that libvirt looks for, with the types that it writes */
 static void test_probe(void)
 {
     static const struct {
@@ -135,7 +135,7 @@ static void test_probe(void)
 #define A_BAR 0x10000000
 #define B_BAR 0x10100000
 
-/* Two emulated SMMUs: each translates what is below its own root complex */
+/* Each of two emulated SMMUs translates for its own root complex */
 static void test_two_emulated(void)
 {
     Rig a = { .smmu = MMIO_BASE }, b = { .smmu = MMIO_BASE + MMIO_SIZE };

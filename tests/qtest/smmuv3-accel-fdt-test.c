@@ -29,7 +29,7 @@ static const char fdt_args[] =
     "-device pci-testdev,bus=pcie.0,addr=3.0,multifunction=on "
     "-device nvme,bus=rp2,serial=1 " SMMU_ATS("pcie.0");
 
-/* From pin @p of @slot below the port to pin @to of the port, which is 2.0 */
+/* From pin @p of @slot below the port to pin @to of the port, at 2.0 */
 #define SWIZZLE(slot, p, to) #slot " 0 0 " #p " " HOST " 0x1000 0 0 " #to " "
 
 static const FdtProp fdt_props[] = {
@@ -41,7 +41,7 @@ static const FdtProp fdt_props[] = {
     { HOST, "iommu-map", "0 " SMMU_NODE " 0 0x10000" },
     { HOST, "ats-supported", "" },
 
-    /* The same in reg and iommu-addresses, that is mapped one to one */
+    /* The same in reg and iommu-addresses: a one to one mapping */
     { WINDOW, "reg", "0 0x8000000 0 0x100000" },
     { WINDOW, "no-map", "" },
     { WINDOW, "iommu-addresses", HOST "/pci@3,1 " WINDOW_CELLS
@@ -76,7 +76,7 @@ static const FdtProp fdt_props[] = {
     { HOST "/pci@1,0/pci@0,0", "reg", NULL },
 };
 
-/* Machines whose guests are told nothing by device tree */
+/* Machines whose device tree describes no SMMU */
 static const char *const fdt_without[] = {
     "",
     "-device pci-testdev,bus=pcie.0 ",
@@ -113,7 +113,7 @@ static void *get_fdt(const char *args)
     return fdt;
 }
 
-/* @value in cells, as FdtProp has it */
+/* @value of an FdtProp in cells */
 static GArray *parse_cells(const void *fdt, const char *value)
 {
     g_auto(GStrv) words = g_strsplit(value, " ", -1);
@@ -170,7 +170,7 @@ static void test_fdt(void)
     g_assert_cmpmem(interrupt_names, len, names, sizeof(names));
 }
 
-/* The same with ACPI off, which makes no difference to who has no firmware */
+/* The same with ACPI off, which makes no difference without firmware */
 static void test_fdt_acpi_off(void)
 {
     g_autofree char *args = g_strdup_printf("-M acpi=off %s", fdt_args);
@@ -182,8 +182,8 @@ static void test_fdt_acpi_off(void)
 }
 
 /*
- * With firmware and ACPI the guest may have its tables from either: U-Boot
- * hands the device tree on. What ACPI can say is not refused.
+ * With firmware and ACPI the guest may use either: U-Boot passes the device
+ * tree on. Configurations that ACPI can describe are not refused.
  */
 static void test_fdt_firmware(void)
 {
@@ -197,7 +197,7 @@ static void test_fdt_firmware(void)
     g_unlink(firmware);
 }
 
-/* Whether a host device may come later, whose window no tree can describe */
+/* Whether a host device can be hot-plugged: no tree describes its window */
 static void test_fdt_hotplug(void)
 {
     static const struct {
@@ -225,7 +225,7 @@ static void test_fdt_hotplug(void)
     g_unlink(firmware);
 }
 
-/* No endpoint, no window: the guest gets an SMMU all the same */
+/* Without endpoints there is no window, but there is an SMMU */
 static void test_fdt_no_endpoint(void)
 {
     g_autofree void *fdt = get_fdt(ROOT_PORT("rp1", "pcie.0", "1", "1")
@@ -237,7 +237,7 @@ static void test_fdt_no_endpoint(void)
     g_assert_cmpint(fdt_path_offset(fdt, "/reserved-memory"), <, 0);
 }
 
-/* An SMMU with a CMDQV has another name first, and the block is beside it */
+/* An SMMU with a CMDQV has another compatible first; the CMDQV follows it */
 static void assert_cmdqv(const char *args, const char *node, const char *reg)
 {
     const FdtProp props[] = {

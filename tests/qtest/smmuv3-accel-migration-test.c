@@ -1,8 +1,8 @@
 /*
- * QTest: arm-smmuv3-accel, what of it survives a migration
+ * QTest: migration of arm-smmuv3-accel
  *
- * A machine's state goes into a file and another machine loads it. Neither host
- * devices nor KVM: the lab has those.
+ * A machine saves its state to a file, and another machine loads it. The tests
+ * use neither host devices nor KVM.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,7 @@
 #define SMMU_A(spec) "-device arm-smmuv3-accel,id=a,bus=pcie.0," spec " "
 #define SMMU_B(spec) "-device arm-smmuv3-accel,id=b,bus=pxb1," spec " "
 
-/* With MSIs, so that their registers can be written */
+/* With IDR0.MSI, so that the MSI registers can be written */
 #define SPEC_MSI "idr0=0xd40301a,idr1=0x2730010,idr3=0x1400,idr5=0x74," \
                  "iidr=0x43b,aidr=0x1"
 
@@ -27,8 +27,8 @@
 static char *tmpdir;
 
 /*
- * All registers that a guest can write, none left at its reset value. CR0 comes
- * later: with the queues on, PROD and CONS are the device's.
+ * All registers that a guest can write, with other values than after reset. CR0
+ * is written later, because the device changes PROD and CONS of enabled queues.
  */
 static const struct {
     uint32_t offset;
@@ -55,10 +55,10 @@ static const struct {
     { 0x100ac, 0x3 },           /* EVENTQ_CONS */
 };
 
-/* A command, an opcode of none, a command */
+/* A command, an invalid opcode, a command */
 static void queue_commands(QTestState *qts, uint64_t base, uint64_t queue)
 {
-    /* CMD_CFGI_ALL, none, CMD_SYNC */
+    /* CMD_CFGI_ALL, invalid, CMD_SYNC */
     static const uint64_t commands[] = { 0x04, 0xff, 0x46 };
 
     for (int i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -106,7 +106,7 @@ static void assert_all(QTestState *qts, uint64_t base, const uint32_t *words)
     }
 }
 
-/* Into a file, whose URI it returns */
+/* Migrate to a file; returns its URI */
 static char *save(QTestState *qts)
 {
     g_autofree char *uri = g_strdup_printf("file:%s/state", tmpdir);
@@ -132,7 +132,7 @@ static void test_registers(void)
     g_autofree uint32_t *a = NULL, *b = NULL;
     g_autofree char *uri = NULL;
 
-    /* One set up, the other as after reset */
+    /* One is set up, the other has its reset values */
     configure(qts, MMIO_BASE, QUEUE);
     a = read_all(qts, MMIO_BASE);
     b = read_all(qts, MMIO_BASE + MMIO_SIZE);
@@ -143,13 +143,13 @@ static void test_registers(void)
     assert_all(qts, MMIO_BASE, a);
     assert_all(qts, MMIO_BASE + MMIO_SIZE, b);
 
-    /* The queue goes on from where it stopped, once the error is cured */
+    /* The queue continues where it stopped, after the error is corrected */
     qtest_writeq(qts, QUEUE + 16, 0x46);
     qtest_writel(qts, MMIO_BASE + GERRORN,
                  qtest_readl(qts, MMIO_BASE + GERROR));
     g_assert_cmphex(qtest_readl(qts, MMIO_BASE + CMDQ_CONS) & 0xf, ==, 3);
 
-    /* And reset is that of this side */
+    /* A reset sets the values of this side */
     qtest_system_reset(qts);
     g_assert_cmphex(qtest_readl(qts, MMIO_BASE + CR0ACK), ==, 0);
     g_assert_cmphex(qtest_readl(qts, MMIO_BASE + GBPA), ==, 0x1000);
@@ -157,7 +157,7 @@ static void test_registers(void)
     qtest_quit(qts);
 }
 
-/* Each of two has its own, whichever was set up */
+/* Each of two SMMUs gets its own state */
 static void test_two(void)
 {
     static const char args[] = MACHINE PXB8 SMMU_B(SPEC_B) SMMU_A(SPEC_MSI);
@@ -214,7 +214,7 @@ static const Mismatch mismatches[] = {
       "root complex whose first bus is 8, here that is 16: " },
 };
 
-/* A QEMU with these options ends with this message, instead of a guest */
+/* A QEMU with these options exits with this message */
 static void assert_refused(const char *args, const char *uri, const char *error)
 {
     g_autofree char *command =
@@ -232,7 +232,7 @@ static void assert_refused(const char *args, const char *uri, const char *error)
                  NULL, &text, &status, &err);
     g_assert_no_error(err);
     if (!strstr(text, error)) {
-        /* Never equal: shows both */
+        /* Fails, and prints both */
         g_assert_cmpstr(text, ==, error);
     }
     g_assert_true(WIFEXITED(status));
@@ -253,7 +253,7 @@ static void test_mismatch(gconstpointer opaque)
  * A stream that no source sends
  */
 
-/* Where a queue of the guest is in the stream: BASE, PROD, CONS, log2 size */
+/* The position of a queue in the stream: BASE, PROD, CONS, log2 size */
 static uint8_t *find_queue(char *stream, gsize size, uint64_t base)
 {
     uint64_t be = cpu_to_be64(base);

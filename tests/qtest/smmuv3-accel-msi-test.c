@@ -1,9 +1,9 @@
 /*
- * QTest: arm-smmuv3-accel, where its MSIs may go, and who writes its registers
+ * QTest: targets of MSIs of arm-smmuv3-accel, and devices that ring doorbells
  *
- * A guest chooses the address of an MSI. Memory is fine; at the register of a
- * device it would run that device's model below the SMMU's, so that is an
- * abort (IHI 0070 3.18).
+ * A guest chooses the address of an MSI, which may be in memory. An MSI to a
+ * register of a device would run that device's model from within the SMMU's, so
+ * it is an abort (IHI 0070 3.18).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -36,7 +36,7 @@ static void start(Rig *r)
     rig_enable(r);
     qtest_writew(r->qts, rig_slot_control(r, PORT), RIG_SLOT_ON);
 
-    /* The other one, with commands that it is not told of */
+    /* The other SMMU, with commands in its queue, but without a doorbell */
     qtest_writeq(r->qts, OTHER_BASE + RIG_CMDQ_BASE, RIG_CMDQ | RIG_LOG2_QUEUE);
     qtest_writel(r->qts, OTHER_BASE + RIG_CR0, 0x8);
 }
@@ -60,7 +60,7 @@ static uint32_t place_data(int place)
     return place == SLOT_CONTROL ? RIG_SLOT_OFF : 0x11;
 }
 
-/* What was written arrived in memory, and nowhere else */
+/* The write reached only memory */
 static void assert_arrived(Rig *r, int place)
 {
     g_assert_cmphex(qtest_readl(r->qts, MSI_MEMORY), ==,
@@ -85,7 +85,7 @@ static void test_cmd_sync(const void *opaque)
     assert_arrived(&r, place);
 }
 
-/* The device's DMA is an event; with the wrong MSI it would be unplugged by it */
+/* The device's DMA causes an event, whose MSI must not unplug the device */
 static void test_event_queue(const void *opaque)
 {
     int place = GPOINTER_TO_INT(opaque);
@@ -117,8 +117,8 @@ static void test_gerror(const void *opaque)
 }
 
 /*
- * CMDQ_PROD was written by a device: that is done, or not; and the queue is
- * good for what the guest writes after that.
+ * A device has written CMDQ_PROD. The commands may have been executed or not,
+ * and the queue works for later writes of the guest.
  */
 static void assert_queue_works(Rig *r)
 {
@@ -154,7 +154,7 @@ static void test_prod_by_dma(void)
     assert_queue_works(&r);
 }
 
-/* ... from within a handler of the device */
+/* Write CMDQ_PROD from within a handler of the device */
 static void test_prod_by_msi(void)
 {
     const uint64_t config = rig_config(1, 0);

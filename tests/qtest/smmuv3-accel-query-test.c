@@ -1,7 +1,7 @@
 /*
  * QTest: query-smmuv3-accel and "info smmuv3-accel"
  *
- * Without host devices: those are in test-smmuv3-accel-query.c.
+ * Host devices are tested in test-smmuv3-accel-query.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +15,7 @@
 #define ECAM_BASE 0x4010000000
 #define SECONDARY_BUS 0x19      /* of a bridge, in configuration space */
 
-/* As they come, with what a command line may say of each */
+/* In their order, with a possible value for each */
 typedef struct Smmu {
     const char *id, *bus, *args;
     struct {
@@ -157,7 +157,7 @@ static void test_none(void)
     qtest_quit(qts);
 }
 
-/* The plain device is the parent of ours, and not meant */
+/* The plain device, the parent type, is not listed */
 static void test_plain(void)
 {
     QTestState *qts = qtest_init("-M virt,iommu=smmuv3 -nodefaults");
@@ -241,7 +241,7 @@ static void test_emulated(void)
     qtest_quit(qts);
 }
 
-/* TLBI_NH_ALL, CFGI_ALL, CMD_SYNC and one that there is not */
+/* TLBI_NH_ALL, CFGI_ALL, CMD_SYNC and an invalid one */
 static void test_guest(void)
 {
     static const uint64_t commands[][2] = {
@@ -304,7 +304,7 @@ static void assert_cmdqv(QTestState *qts, const char *wanted, const char *mode,
     qobject_unref(list);
 }
 
-/* Who has one, and what is in the block for people */
+/* Which options give a CMDQV, and what the monitor prints about it */
 static void test_cmdqv(void)
 {
     static const struct {
@@ -341,7 +341,7 @@ static void test_cmdqv(void)
     }
 }
 
-/* The first queue is on, and has a command that it may not have */
+/* The first queue is enabled, and has a command that is illegal there */
 static void test_cmdqv_queues(void)
 {
     QTestState *qts = qtest_init("-M virt -nodefaults -m 64M -device "
@@ -386,7 +386,7 @@ static void test_cmdqv_queues(void)
     qtest_quit(qts);
 }
 
-/* One block each, in which every register is, and no line is too long */
+/* One block for each vSMMU, with every register and no long lines */
 static void test_hmp(void)
 {
     QTestState *qts = start_two();
@@ -399,7 +399,7 @@ static void test_hmp(void)
                                    "registers specified\r\n"));
     lines = g_strsplit(text, "\r\n", 0);
     for (char **line = lines; *line; line++) {
-        /* What is to be pasted is not broken */
+        /* The line to paste is not broken */
         if (!g_str_has_prefix(*line, "  spec ")) {
             g_test_message("%s", *line);
             g_assert_cmpuint(strlen(*line), <=, 80);

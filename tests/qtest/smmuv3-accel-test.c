@@ -1,8 +1,8 @@
 /*
- * QTest: arm-smmuv3-accel, what it refuses and what the guest reads
+ * QTest: errors and registers of arm-smmuv3-accel
  *
- * No host device, no KVM and no /dev/iommu is needed for any of this. The
- * tables for the guest are in smmuv3-accel-acpi-test.c and -fdt-test.c.
+ * These tests need no host device, no KVM and no /dev/iommu. The tables for the
+ * guest are in smmuv3-accel-acpi-test.c and smmuv3-accel-fdt-test.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,7 +26,7 @@ static char *tmpdir;
 typedef struct Refusal {
     const char *name;
     const char *args;
-    const char *error;  /* all of stderr after "qemu: -option: "; NULL: none */
+    const char *error;  /* stderr after "qemu: -option: "; NULL: none */
 } Refusal;
 
 #define INVALID "these ID registers cannot be honoured:\n  "
@@ -35,7 +35,7 @@ typedef struct Refusal {
     "them is an option string to paste), or put a vfio-pci device on that "  \
     "root complex at start, to inherit them from its host SMMU."
 #define NO_DT                                                                \
-    "a device tree cannot tell the guest of a pxb-pcie. Boot with ACPI, "    \
+    "a device tree cannot describe a pxb-pcie. Boot with ACPI, "             \
     "that is with UEFI firmware (-bios QEMU_EFI.fd) and without acpi=off, "  \
     "or put the SMMU on pcie.0"
 #define NOT_ROOT                                                             \
@@ -50,7 +50,7 @@ typedef struct Refusal {
 
 /* $TMP is a directory; "image" in it is neither kernel nor firmware */
 static const Refusal refusals[] = {
-    /* What must work, which also shows that a failure can be told from it */
+    /* Options that must work, which also shows that failures are detected */
     { "accepted/pcie.0", SMMU0 "bus=pcie.0," SPEC_A, NULL },
     { "accepted/pxb", PXB("pxb1", "8") SMMU0 "primary-bus=pxb1," SPEC_B, NULL },
     { "accepted/both", PXB("pxb1", "8") SMMU0 "bus=pxb1," SPEC_B
@@ -59,7 +59,7 @@ static const Refusal refusals[] = {
       NULL },
     { "accepted/firmware", PXB("pxb1", "8") SMMU0 "bus=pxb1," SPEC_A
       " -bios $TMP/image -kernel $TMP/image", NULL },
-    /* Emulated devices may come before their SMMU, host devices may not */
+    /* Emulated devices may precede their SMMU, host devices may not */
     { "accepted/emulated", RP0 "-device virtio-rng-pci,bus=rp0 "
       SMMU0 "bus=pcie.0," SPEC_A, NULL },
 
@@ -191,8 +191,8 @@ static const Refusal refusals[] = {
 };
 
 /*
- * Start a machine that quits when it is complete; returns its stderr. What
- * dumpdtb= names is replaced, not written to: never a device.
+ * Start a machine that quits when it is complete; returns its stderr. dumpdtb=
+ * replaces the file, so it must not be a device.
  */
 static char *run_qemu(const char *args, int *status)
 {
@@ -304,7 +304,7 @@ static void test_hotplug(void)
  * Registers
  */
 
-/* As they follow each other from offset 0 */
+/* In the order of their offsets, from 0 */
 static const char *const reg_names[] = {
     "idr0", "idr1", "idr2", "idr3", "idr4", "idr5", "iidr", "aidr"
 };
@@ -433,7 +433,7 @@ static void test_properties(void)
     qtest_quit(qts);
 }
 
-/* "spec" of one machine makes the same registers in another */
+/* "spec" of one machine gives the same registers in another */
 static void test_paste_spec(void)
 {
     QTestState *qts = start_two(SPEC_A, SPEC_B);
@@ -477,10 +477,10 @@ static void test_control_registers(void)
     qtest_quit(qts);
 }
 
-/* Commands are consumed without a host device, up to one that there is not */
+/* Commands are consumed without a host device, up to an invalid one */
 static void test_command_queue(void)
 {
-    /* CMD_CFGI_ALL, CMD_TLBI_NSNH_ALL, CMD_SYNC, and an opcode of none */
+    /* CMD_CFGI_ALL, CMD_TLBI_NSNH_ALL, CMD_SYNC, and an invalid opcode */
     static const uint64_t commands[] = { 0x04, 0x30, 0x46, 0xff };
     static const uint64_t queue = 0x40000000;
     QTestState *qts = start_two(SPEC_A, SPEC_B);
@@ -531,7 +531,7 @@ static void test_introspection(void)
         "idr0", "idr1", "idr2", "idr3", "idr4", "idr5", "iidr", "aidr",
         "host-smmu", "mode", "spec", "origins", "attached", "associated-smmu",
     };
-    /* libvirt takes its capabilities from the plain device */
+    /* libvirt reads capabilities from the plain device */
     static const char *const base[] = {
         "stage", "primary-bus", "bus_num", "smmu_per_bus", "accel", "ril",
         "ats", "ssidsize", "oas",

@@ -1,5 +1,5 @@
 /*
- * What the QTests of arm-smmuv3-accel share
+ * Definitions for the QTests of arm-smmuv3-accel
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,7 +7,7 @@
 #ifndef TESTS_QTEST_SMMUV3_ACCEL_H
 #define TESTS_QTEST_SMMUV3_ACCEL_H
 
-/* Two that differ in every register that may, and the first with ATS */
+/* Two specifications that differ in every register; the first has ATS */
 #define SPEC_A "idr0=0xd40101a,idr1=0x2730010,idr3=0x1400,idr5=0x74," \
                "iidr=0x43b,aidr=0x1"
 #define SPEC_B "idr0=0xd40041a,idr1=0x1080018,idr3=0xc00,idr4=0xdeadbeef," \

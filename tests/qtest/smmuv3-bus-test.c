@@ -1,5 +1,5 @@
 /*
- * QTest: SMMUv3, a bus gets another number or is unplugged
+ * QTest: SMMUv3 when a bus gets another number or is unplugged
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -45,7 +45,7 @@ static void test_renumber(const void *accel)
     qtest_quit(r.qts);
 }
 
-/* What was invalidated while another bus had the number does not come back */
+/* An entry invalidated while another bus had the number does not return */
 static void test_renumber_back(const void *accel)
 {
     Rig r;
@@ -73,7 +73,7 @@ static void test_renumber_back(const void *accel)
     qtest_quit(r.qts);
 }
 
-/* An invalidation is for the StreamID's present device, not a former one */
+/* An invalidation affects the current device of a StreamID, not a former one */
 static void test_renumber_invalidate(const void *accel)
 {
     Rig r;
@@ -138,8 +138,8 @@ static void test_reset(const void *accel)
 }
 
 /*
- * Below this bridge all have the StreamID of its secondary bus. The bus goes
- * with the bridge, and so has nothing to do with a later one of that number.
+ * All devices below this bridge have the StreamID of its secondary bus. The bus
+ * is freed with the bridge, and a later one with its number must not use it.
  */
 #define BRIDGED         SID(10)
 
@@ -177,7 +177,7 @@ static void test_unplug(const void *accel)
         rig_cfgi_ste(&r, BRIDGED);
         rig_command(&r, 0x04, 31);                      /* CFGI_ALL */
 
-        /* A new one is behind the SMMU again, by the STE that is there now */
+        /* A new device is behind the SMMU again, with the current STE */
         rig_put_ste_bypass(&r, BRIDGED);
         plug_bridge(&r);
         setup_bridge(&r);
@@ -191,7 +191,7 @@ static void test_unplug(const void *accel)
 
 int main(int argc, char **argv)
 {
-    /* Nothing of what was freed is taken for what it was */
+    /* No freed memory is used */
     g_setenv("MALLOC_PERTURB_", "165", true);
     g_test_init(&argc, &argv, NULL);
     rig_add_func("bus/renumber", test_renumber);

@@ -1,5 +1,5 @@
 /*
- * QTest: SMMUv3, what a guest may write and its devices may do at any time
+ * QTest: SMMUv3 with any values and accesses of a guest and its devices
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@ static void start(Rig *r, const void *accel)
     rig_put_ste_s1(r, SID);
 }
 
-/* Values of CD.IPS above OAS are as OAS, reserved ones too */
+/* Values of CD.IPS above OAS, including reserved ones, mean OAS */
 static void test_reserved_ips(const void *accel)
 {
     for (unsigned ips = 5; ips < 8; ips++) {
@@ -33,7 +33,7 @@ static void test_reserved_ips(const void *accel)
     }
 }
 
-/* Stage 2 by tables of AArch32, which the SMMU does not have */
+/* Stage 2 with AArch32 tables, which the SMMU does not support */
 static void test_aarch32_stage2(const void *accel)
 {
     Rig r;
@@ -44,7 +44,7 @@ static void test_aarch32_stage2(const void *accel)
     qtest_quit(r.qts);
 }
 
-/* TLBI_NH_VA for a number of 4K pages that is no power of two */
+/* TLBI_NH_VA for a number of 4K pages that is not a power of two */
 static void tlbi_range(Rig *r, uint64_t addr, unsigned pages)
 {
     rig_command(r, 0x12 | (pages - 1) << 12 | (uint64_t)ASID << 48,
@@ -114,9 +114,8 @@ static void start_virtio(Rig *r)
 }
 
 /*
- * A disk in an iothread faults, which is an event, while the guest resets the
- * disk: the reset waits for the iothread, and that must not wait for the BQL
- * to signal.
+ * A disk in an iothread causes an event while the guest resets the disk: the
+ * reset waits for the iothread, which must not wait for the BQL to signal.
  */
 static void test_iothread(const void *accel)
 {
@@ -130,7 +129,7 @@ static void test_iothread(const void *accel)
                   "addr=2.0,iommu_platform=on,disable-legacy=on");
         rig_enable(&r);
         rig_put_ste_s1(&r, 0x10);
-        /* The rings are mapped by 4K pages, the buffers are not */
+        /* The rings are mapped by 4K pages, the buffers are not mapped */
         qtest_writeq(r.qts, RIG_PAGES, 0);
         qtest_writeq(r.qts, RIG_PAGES + 8, (RIG_PAGES + 0x1000) | 3);
         qtest_writeq(r.qts, RIG_PAGES + 0x1080, (RIG_PAGES + 0x2000) | 3);
@@ -142,7 +141,7 @@ static void test_iothread(const void *accel)
         put_descriptor(&r, 1, 0x42004000, 512, 3);
         put_descriptor(&r, 2, 0x42005000, 1, 2);
         qtest_writew(r.qts, AVAIL + 2, 1);
-        /* To the doorbell of GICv2m; an SMMU without MSIs pulses a wire */
+        /* The MSI goes to the GICv2m doorbell, else the interrupt is wired */
         qtest_writeq(r.qts, r.smmu + RIG_EVENTQ_IRQ_CFG0, 0x08020040);
         qtest_writel(r.qts, r.smmu + RIG_EVENTQ_IRQ_CFG1, 100);
         qtest_writel(r.qts, r.smmu + RIG_IRQ_CTRL, 4);

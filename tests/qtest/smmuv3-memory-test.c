@@ -1,8 +1,8 @@
 /*
- * QTest: SMMUv3, its queues and tables are in memory or nowhere
+ * QTest: queues and tables of SMMUv3 have to be in memory
  *
- * A UART with characters in its FIFO shows whether it was read, and a hot-plug
- * port whether it was written to.
+ * A UART with characters in its FIFO shows whether the SMMU has read it, and a
+ * hot-plug port shows whether the SMMU has written to it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -125,8 +125,8 @@ static void test_page_table_stage2(void)
 }
 
 /*
- * Event records on top of Slot Control of a port, of DMA of the device that is
- * in the slot: a write of the right bits would eject it from within its DMA
+ * Event records at the address of a port's Slot Control, caused by DMA of the
+ * device in the slot: the right bits would eject it from within its DMA
  */
 static void test_event_queue(const void *accel)
 {

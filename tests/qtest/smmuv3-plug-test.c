@@ -1,5 +1,5 @@
 /*
- * QTest: SMMUv3, what is left of a bridge that was unplugged
+ * QTest: SMMUv3 releases the state of an unplugged bridge
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -29,7 +29,7 @@ static void plug_bridge(Rig *r)
                          "{'bus': 'br', 'addr': '1.0'}");
 }
 
-/* So that the next bridge is not where the last one was */
+/* So that the next bridge has another address than the last one */
 static void use_memory(Rig *r, int cycle)
 {
     for (int i = 0; i < 8; i++) {
@@ -41,7 +41,7 @@ static void use_memory(Rig *r, int cycle)
     }
 }
 
-/* A guest that ejects what is plugged again and again costs nothing */
+/* Repeated plugs and ejects leave nothing behind */
 static void test_memory(const void *accel)
 {
     Rig r;

@@ -1,6 +1,6 @@
 /*
  * A rig for QTests of SMMUv3s: the SMMU with its queues and tables in memory,
- * and a PCI device (edu) that copies a buffer to memory behind it
+ * and behind it a PCI device (edu) that copies a buffer to memory
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -66,7 +66,7 @@ enum {
 #define RIG_LOG2_QUEUE  7
 #define RIG_LOG2_STRTAB 12              /* buses 0 to 15 */
 
-/* What is RIG_TARGET with and without stage 1 */
+/* The address of RIG_TARGET with and without stage 1 */
 #define RIG_IOVA_S1     0x01000000ULL
 #define RIG_IOVA_BYPASS RIG_TARGET
 
@@ -81,7 +81,7 @@ typedef struct Rig {
     uint64_t edu;               /* registers, RIG_MARK is in its buffer */
     uint32_t cmdq_prod;
     uint32_t event_sid;         /* of the last event taken */
-    uint64_t event_addr;        /* what could not be fetched, if it was that */
+    uint64_t event_addr;        /* of a failed fetch */
 } Rig;
 
 static inline uint64_t rig_config(int bus, int slot)
@@ -98,7 +98,7 @@ static inline void rig_start(Rig *r, bool accel, const char *args)
     };
 }
 
-/* A bridge: its bus numbers, and the memory of what is below */
+/* Sets up a bridge: its bus numbers and its memory window */
 static inline void rig_setup_bridge(Rig *r, uint64_t config, int primary,
                                     int secondary, int subordinate,
                                     uint64_t bar)
@@ -120,7 +120,7 @@ static inline void rig_edu_dma(Rig *r, uint64_t src, uint64_t dst,
     g_assert_cmphex(qtest_readq(r->qts, r->edu + 0x98) & 1, ==, 0);
 }
 
-/* Before the SMMU is enabled, to have the device's buffer filled */
+/* Fills the device's buffer; call it before the SMMU is enabled */
 static inline void rig_setup_edu(Rig *r, uint64_t config, uint64_t bar)
 {
     qtest_writel(r->qts, config + 0x10, bar);
@@ -130,7 +130,7 @@ static inline void rig_setup_edu(Rig *r, uint64_t config, uint64_t bar)
     rig_edu_dma(r, RIG_TARGET, RIG_EDU_BUFFER, false);
 }
 
-/* Tables of which nothing is valid, and queues */
+/* Sets up empty tables, and queues */
 static inline void rig_enable(Rig *r)
 {
     qtest_writeq(r->qts, r->smmu + RIG_STRTAB_BASE, RIG_STRTAB);
@@ -141,7 +141,7 @@ static inline void rig_enable(Rig *r)
     qtest_writel(r->qts, r->smmu + RIG_CR0, 0xd);
 }
 
-/* The guest puts a command in the queue */
+/* The guest writes a command to the queue */
 static inline void rig_submit(Rig *r, uint64_t word0, uint64_t word1)
 {
     uint32_t mask = (1 << (RIG_LOG2_QUEUE + 1)) - 1;
@@ -153,7 +153,7 @@ static inline void rig_submit(Rig *r, uint64_t word0, uint64_t word1)
     qtest_writel(r->qts, r->smmu + RIG_CMDQ_PROD, r->cmdq_prod);
 }
 
-/* ... and it is carried out */
+/* The guest sends a command, which is consumed at once */
 static inline void rig_command(Rig *r, uint64_t word0, uint64_t word1)
 {
     rig_submit(r, word0, word1);
@@ -173,7 +173,7 @@ static inline void rig_invalidate(Rig *r, uint32_t sid)
     rig_command(r, 0x46, 0);                    /* SYNC */
 }
 
-/* STEs, which take effect when they are invalidated */
+/* Writes an STE, which takes effect when it is invalidated */
 static inline void rig_put_ste_bypass(Rig *r, uint32_t sid)
 {
     qtest_writeq(r->qts, RIG_STRTAB + sid * 64, 1 | 4 << 1);
@@ -189,7 +189,7 @@ static inline void rig_put_cd(Rig *r, uint64_t addr, uint64_t ttb)
     qtest_writeq(r->qts, addr + 8, ttb);
 }
 
-/* IOVA 0 is the start of memory: a gigabyte, as a block of level 1 */
+/* Maps IOVA 0 to the start of memory: a gigabyte, as a block of level 1 */
 static inline void rig_put_ste_s1(Rig *r, uint32_t sid)
 {
     qtest_writeq(r->qts, RIG_PAGES,
@@ -198,7 +198,7 @@ static inline void rig_put_ste_s1(Rig *r, uint32_t sid)
     qtest_writeq(r->qts, RIG_STRTAB + sid * 64, 1 | 5 << 1 | RIG_CDS);
 }
 
-/* The only event since the last one of this, RIG_NO_EVENT if there was none */
+/* The only event since the last call, RIG_NO_EVENT if there was none */
 static inline int rig_take_event(Rig *r)
 {
     uint32_t prod = qtest_readl(r->qts, r->smmu + RIG_EVENTQ_PROD);
@@ -216,7 +216,7 @@ static inline int rig_take_event(Rig *r)
     return qtest_readl(r->qts, entry) & 0xff;
 }
 
-/* The device writes to @iova: it arrives at RIG_TARGET, or @event says why */
+/* The device writes to @iova: it arrives at RIG_TARGET, or causes @event */
 static inline void rig_assert_write(Rig *r, uint64_t iova, int event)
 {
     qtest_writel(r->qts, RIG_TARGET, 0);
@@ -242,7 +242,7 @@ static inline bool rig_migrated(QTestState *qts)
     }
 }
 
-/* The state of the machine goes to @uri */
+/* Migrates the machine to @uri */
 static inline void rig_save(QTestState *qts, const char *uri)
 {
     qtest_qmp_assert_success(qts, "{'execute': 'migrate', "
@@ -267,11 +267,11 @@ static inline uint64_t rig_slot_control(Rig *r, uint64_t config)
     return rig_express_cap(r, config) + 0x18;
 }
 
-/* Slot Control: power on, and power off, which ejects what is in the slot */
+/* Slot Control: power on, and power off, which ejects the device */
 #define RIG_SLOT_ON     0x1c0
 #define RIG_SLOT_OFF    0x7c0
 
-/* The guest takes the power from a port; until the memory of @id is back */
+/* The guest turns a port off; waits until the memory of @id is freed */
 static inline void rig_eject(Rig *r, uint64_t port, const char *id)
 {
     bool gone = false;
@@ -288,8 +288,8 @@ static inline void rig_eject(Rig *r, uint64_t port, const char *id)
 }
 
 /*
- * A test for the SMMU of the machine, and for the derived device if it is
- * built; @fn is told by its argument which.
+ * Adds a test for the SMMU of the machine, and for the derived device if it is
+ * built; the argument of @fn says which.
  */
 static inline void rig_add_func(const char *name, void (*fn)(const void *))
 {

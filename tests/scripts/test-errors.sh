@@ -67,6 +67,13 @@ diff --git a/hw/arm/toy.c b/hw/arm/toy.c
 END
 complains 'a patch that changes a new file' 'tests.patch changes hw/arm/toy.c'
 
+printf '%s\n' 'before' '<!-- touched-files -->' '<!-- /touched-files -->' 'after' >ARCHITECTURE.md
+expect 'a table of patches that is out of date' 1 'is out of date' scripts/touched-files --check
+scripts/touched-files
+expect 'a table of patches that was written' 0 '' scripts/touched-files --check
+expect 'a row of it' 0 'after' grep -E -e '^\| device \| .* \| hw/arm/virt.c' -e '^after' ARCHITECTURE.md
+rm ARCHITECTURE.md
+
 before=$(git -C "$TREE" rev-parse dev)
 echo gone.patch >>patches/series
 scripts/compose >"$WORK/out" 2>&1

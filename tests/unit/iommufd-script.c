@@ -1,5 +1,5 @@
 /*
- * Calls of iommufd and VFIO as lines of text, carried out one by one
+ * Run calls of iommufd and VFIO that are lines of text
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -41,7 +41,7 @@ struct IommufdScript {
     size_t n_variables;
 };
 
-/* What one call is made of */
+/* The parts of one call */
 typedef struct Call {
     const IommufdRequest *r;
     uint32_t w[IOMMUFD_WORDS_MAX];
@@ -61,7 +61,7 @@ static Variable *variable(IommufdScript *s, const char *name)
     return NULL;
 }
 
-/* A new one, or one that is used again; NULL: too many, or too long a name */
+/* A new or an existing variable; NULL: too many, or the name is too long */
 static Variable *variable_for(IommufdScript *s, const char *name)
 {
     Variable *v = variable(s, name);
@@ -172,7 +172,7 @@ static const char *set_argument(IommufdScript *s, Call *c, const char *name,
     return "no such argument";
 }
 
-/* Arguments that every call has */
+/* Arguments of every call */
 static void begin(Call *c, const IommufdRequest *r)
 {
     memset(c, 0, sizeof(*c));

@@ -1,24 +1,24 @@
 /*
- * Calls of iommufd and VFIO as lines of text, carried out one by one
+ * Run calls of iommufd and VFIO that are lines of text
  *
  *   bind d 1                                  the cdev of device 1
  *   a = IOMMU_IOAS_ALLOC
  *   p = IOMMU_HWPT_ALLOC flags=1 dev=d pt=a
- *   IOMMU_HWPT_ALLOC dev=d pt=v ste=0xb:0     type and len follow from it
+ *   IOMMU_HWPT_ALLOC dev=d pt=v ste=0xb:0     sets type and len as well
  *   IOMMU_HWPT_INVALIDATE viommu=v cmd=0x10:0*63 cmd=0x46:0
- *   IOMMU_IOAS_IOVA_RANGES ioas=a room=4      for so many ranges
+ *   IOMMU_IOAS_IOVA_RANGES ioas=a room=4      with room for 4 ranges
  *   IOMMU_IOAS_MAP ioas=a iova=0x10000 length=0x1000 memory=0x2000
- *                                             from there on of 64 KiB of memory
+ *                                             an offset into 64 KiB of memory
  *   v = IOMMU_VIOMMU_ALLOC type=2 dev=d hwpt=p    with len and data of the type
- *   m = mmap viommu=v                         the registers of such a one, all
+ *   m = mmap viommu=v                         registers of the vIOMMU, all
  *                                             64 KiB if there is no length=
  *   VFIO_DEVICE_ATTACH_IOMMUFD_PT dev=d pt=p
  *   close d                   a cdev, the file of a queue, or what was mapped
  *
- * Arguments have the names of iommufd-words.h; a value is a number, or the
- * variable of a line before, which is 0 if that call was refused. A later
- * argument overrides what follows from an earlier one. Linked into a unit test
- * and into a program of tests/lab, as iommufd-words.h is.
+ * Arguments have the names of iommufd-words.h. A value is a number, or the
+ * variable of an earlier line, which is 0 if that call failed. A later argument
+ * overrides the values that an earlier one implies. A unit test and a program
+ * of tests/lab link this file, like iommufd-words.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,7 +26,7 @@
 #ifndef TESTS_UNIT_IOMMUFD_SCRIPT_H
 #define TESTS_UNIT_IOMMUFD_SCRIPT_H
 
-/* What the calls are made on; functions return 0 or -errno */
+/* The target of the calls; functions return 0 or -errno */
 typedef struct IommufdScriptHost {
     int iommufd;                /* for ioctl(2) */
     void *opaque;
@@ -41,9 +41,9 @@ typedef struct IommufdScriptHost {
 typedef struct IommufdScript IommufdScript;
 
 IommufdScript *iommufd_script_new(const IommufdScriptHost *host);
-/* Returns NULL, or what is wrong with the line */
+/* Returns NULL, or the error in the line */
 const char *iommufd_script_line(IommufdScript *script, const char *line);
-/* Close what is open, cdevs last; the iommufd stays */
+/* Close all files but the iommufd, cdevs last */
 void iommufd_script_free(IommufdScript *script);
 
 #endif

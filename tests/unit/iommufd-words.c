@@ -1,5 +1,5 @@
 /*
- * A call of iommufd, or of VFIO for a device of it, as a line of words
+ * Describe a call of iommufd, or of VFIO for its devices, as a line of text
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -41,7 +41,7 @@ static const IommufdRequest requests[] = {
     { "VFIO_DEVICE_DETACH_IOMMUFD_PT", NR_DETACH, "- flags" },
 };
 
-/* What ids are */
+/* Kinds of ids */
 enum { UNKNOWN, DEVICE, IOAS, HWPT, NESTED, VIOMMU, VDEVICE, VEVENTQ, QUEUE };
 static const char *const kinds[] = {
     "unknown", "device", "ioas", "hwpt", "nested", "viommu", "vdevice",
@@ -89,7 +89,7 @@ const IommufdRequest *iommufd_request_by_name(const char *name)
     return NULL;
 }
 
-/* The next word of a layout and its mark, if it has one; 0: there is none */
+/* The next word of a layout and its mark, if any; 0: there is no word */
 static int next_word(const char **words, char *mark, char name[16])
 {
     char word[16];
@@ -170,7 +170,7 @@ static int kind_of(const IommufdRequest *r, int nested)
     }
 }
 
-/* An id is not forgotten with its object: what is gone has its name still */
+/* An id keeps its name after its object has been destroyed */
 void iommufd_names_add(IommufdNames *names, const IommufdRequest *r,
                        uint32_t id, int nested)
 {
@@ -210,7 +210,7 @@ static void say_pair(Text *text, const uint64_t pair[2])
         (unsigned long long)pair[1]);
 }
 
-/* Commands, with the count of those that are the same and follow each other */
+/* Commands; equal ones in sequence are counted */
 static void say_commands(Text *text, const uint64_t *cmd, uint32_t n)
 {
     say(text, " cmds=");

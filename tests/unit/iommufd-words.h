@@ -1,12 +1,12 @@
 /*
- * A call of iommufd, or of VFIO for a device of it, as a line of words
+ * Describe a call of iommufd, or of VFIO for its devices, as a line of text
  *
  *   IOMMU_VDEVICE_ALLOC viommu=viommu.1 dev=device.1 sid=0x100 ret=EEXIST
  *
- * Arguments have names, ids are told by what they are and when they came, so
- * that two kernels that behave the same give the same text. It is linked into
- * unit tests, and into programs of tests/lab that know nothing of QEMU: only
- * the C library is used.
+ * Arguments have names. Ids have names from their kind and order of appearance,
+ * so two kernels that behave the same give the same text. Unit tests link this
+ * file, and so do programs of tests/lab outside of QEMU: it uses only the C
+ * library.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -32,10 +32,10 @@ enum {
 
 /*
  * The argument is a struct of u32 words, the first of which is its size. @words
- * has a name for each: "-" is not told, "@" an id, "<" an id that is returned,
- * ">" what is returned, "+" what is asked and, as "got-", what is returned; the
- * others are numbers, told if they are not 0. At "*" is a pointer to "ste",
- * "cmds", "ranges" or other data.
+ * has a name for each: "-" is omitted, "@" is an id, "<" an id that the call
+ * returns, ">" a value that it returns, "+" a value that it takes and, as
+ * "got-", returns. The others are numbers, omitted if they are 0. "*" is a
+ * pointer to "ste", "cmds", "ranges" or other data.
  */
 typedef struct IommufdRequest {
     const char *name;
@@ -49,10 +49,10 @@ typedef struct IommufdRequest {
 const IommufdRequest *iommufd_request(unsigned long request);
 const IommufdRequest *iommufd_request_by_name(const char *name);
 
-/* At which word of the request @name is, or -1; NULL: how many words it has */
+/* The index of word @name of the request, or -1; NULL: the number of words */
 int iommufd_word_index(const IommufdRequest *r, const char *name);
 
-/* mmap and munmap of the registers that a virtual IOMMU has for its guest */
+/* mmap and munmap of the registers of a virtual IOMMU for its guest */
 typedef struct IommufdMapping {
     uint32_t size;
     uint32_t viommu;        /* 0: there is none at this offset */
@@ -64,30 +64,30 @@ static inline IommufdMapping iommufd_mapping(uint32_t viommu, uint32_t length)
     return (IommufdMapping) { sizeof(IommufdMapping), viommu, length };
 }
 
-/* The names of the ids of one iommufd; all 0 at first */
+/* The names of the ids of one iommufd; initially all 0 */
 typedef struct IommufdNames {
     uint8_t kind[4096];
     uint16_t number[4096];
     uint16_t count[9];
 } IommufdNames;
 
-/* An id that was returned by a call that is not to be told */
+/* Name an id that was returned by a call that is not logged */
 void iommufd_names_add(IommufdNames *names, const IommufdRequest *r,
                        uint32_t id, int nested);
 
 /*
- * @before, @after: the argument at either time
- * @dev: the id of the device that a call of VFIO is for
+ * @before, @after: the argument before and after the call
+ * @dev: the id of the device of a call of VFIO
  * @err: errno, positive, or 0
  */
 void iommufd_words(IommufdNames *names, const IommufdRequest *r,
                    const uint32_t *before, const uint32_t *after, uint32_t dev,
                    int err, char *text, size_t size);
 
-/* Copy the struct at @arg, as far as it says it goes; the rest is 0 */
+/* Copy the struct at @arg up to the size that it contains; the rest is 0 */
 void iommufd_words_copy(uint32_t to[IOMMUFD_WORDS_MAX], const void *arg);
 
-/* "ENOENT"; NULL: none of those that iommufd has */
+/* "ENOENT"; NULL: not an errno of iommufd */
 const char *iommufd_errno_name(int err);
 
 #endif

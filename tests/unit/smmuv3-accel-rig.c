@@ -54,7 +54,7 @@ int smmu_find_ste(SMMUv3State *s, uint32_t sid, STE *ste, SMMUEventInfo *event)
 
     g_assert(smmu_enabled(s));
     if (!found) {
-        /* A trap for who uses it */
+        /* A device model must not use it */
         *ste = (STE) { .word = { 1 | 5 << 1 | 0xbad000 } };
         event->type = SMMU_EVT_C_BAD_STREAMID;
         return -EINVAL;
@@ -82,7 +82,7 @@ long qemu_minrampagesize(void)
     return page_size;
 }
 
-/* Into a queue that the guest empties at once */
+/* The guest empties its queue at once */
 void smmuv3_deliver_event(SMMUv3State *s, Evt *evt)
 {
     if (on_event) {
@@ -128,7 +128,7 @@ bool phase_check(MachineInitPhase phase)
     return true;
 }
 
-/* There is no memory to be in, so that nobody but the owner has the region */
+/* There is no memory to map it into, so only the owner has the region */
 void memory_region_init_ram_device_ptr(MemoryRegion *mr, Object *owner,
                                        const char *name, uint64_t size,
                                        void *ptr)
@@ -140,7 +140,7 @@ void memory_region_init_ram_device_ptr(MemoryRegion *mr, Object *owner,
     mr->ram_block = &block;
 }
 
-/* A BQL that threads can wait for; the one of the tests' stubs is none */
+/* A real BQL; the tests' stub does not block threads */
 
 static QemuMutex bql;
 static __thread bool bql_is_mine;
@@ -169,7 +169,7 @@ void qemu_cond_wait_bql(QemuCond *cond)
     qemu_cond_wait(cond, &bql);
 }
 
-/* Who is at the registers */
+/* The thread that writes registers */
 
 static __thread bool vcpu_alone;
 static bool vcpu_shall_stop, vcpu_can_run;
@@ -230,8 +230,8 @@ void rig_set_shall_stop(bool shall_stop)
 }
 
 /*
- * The base class: a queue of commands in memory, consumed when a register is
- * written, by the hooks that the product installs
+ * The base class: a queue of commands in memory. A register write consumes it
+ * through the hooks of the device.
  */
 
 static Cmd queue[1 << RIG_LOG2_CMDQ];
@@ -354,7 +354,7 @@ void rig_write_eventq_size(Rig *rig, uint8_t log2size)
     rig_write(rig, A_EVENTQ_BASE, log2size);
 }
 
-/* Bridges say that they lose their bus numbers; then the SMMU is reset */
+/* First the bridges report lost bus numbers, then the SMMU is reset */
 void rig_reset(Rig *rig)
 {
     for (int i = RIG_BUSES; i; i--) {
@@ -431,7 +431,7 @@ RigEvents rig_events(void)
     return ret;
 }
 
-/* What a user would read goes to the log: the manual quotes it from there */
+/* Messages go to the log, which is compared with the manual */
 char *rig_messages(void)
 {
     char *ret = g_strdup(messages->str);
@@ -525,7 +525,7 @@ void rig_vsmmu_free(SMMUv3AccelState *s)
     }
     g_free(s->associated_smmu);
     g_free(s->inherited_from);
-    /* Properties of the device, which free themselves, are bare fields here */
+    /* Properties free themselves in the device, but are plain fields here */
     g_free(ARM_SMMUV3(s)->ssidsize);
     g_free(ARM_SMMUV3(s)->oas);
     g_free(DEVICE(s)->id);
@@ -540,7 +540,7 @@ Rig *rig_new(FakeKernel kernel)
     rig->iommufd = fake_iommufd_new(kernel, "iommufd0");
     rig->s = rig_vsmmu_new("smmu1");
     rig->s3 = ARM_SMMUV3(rig->s);
-    rig->s3->strtab_base_cfg = 16;      /* LOG2SIZE: all that PCI has */
+    rig->s3->strtab_base_cfg = 16;      /* LOG2SIZE: all PCI devices */
     for (int i = 0; i <= RIG_BUSES; i++) {
         rig->bus[i].num = i;
         rig->bus[i].bus.qbus.name = g_strdup_printf("bus%d", i);
@@ -558,7 +558,7 @@ void rig_free(Rig *rig)
         }
     }
     rig_vsmmu_free(rig->s);
-    /* No call that is not counted, whatever the test was */
+    /* Every call was counted, whatever the test did */
     g_assert_cmpuint(counted, ==, fake_iommufd_total(rig->iommufd));
     counted = 0;
     fake_iommufd_free(rig->iommufd);

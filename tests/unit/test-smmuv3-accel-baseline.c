@@ -11,7 +11,7 @@
 #include "qemu/bitops.h"
 #include "hw/arm/smmuv3-accel-spec.h"
 
-/* Everything in the middle, so that a field can go up and down */
+/* Medium values, so that each field can be increased and decreased */
 #define MIDDLE "idr0=0xd44101a,idr1=0x2730010,idr3=0x0,idr5=0x74,iidr=0x0," \
                "aidr=0x1"
 
@@ -23,7 +23,7 @@ static void regs_of(SMMUv3AccelRegs *regs, const char *text)
     smmuv3_accel_regs_compose(&spec, NULL, regs, &error_abort);
 }
 
-/* The baseline of @n texts, as a text; NULL with an error */
+/* The baseline of @n specifications as text; NULL with an error */
 static char *baseline(const char *const *texts, size_t n, Error **errp)
 {
     g_autofree SMMUv3AccelNamedRegs *named = g_new0(SMMUv3AccelNamedRegs, n);
@@ -39,7 +39,7 @@ static char *baseline(const char *const *texts, size_t n, Error **errp)
 }
 
 /*
- * Three invented hosts, worked out by hand from the table of the user page:
+ * Three invented hosts; the result is derived by hand from the user page:
  *
  *              one                 two                three       all
  * IDR0         ASID16              ASID16             -           -
@@ -108,9 +108,9 @@ static void test_cmdqv(void)
 }
 
 /*
- * Every field that a host device leaves a choice: two values, and which one is
- * left when one host has the one and one the other. By hand, from what the
- * field means (IHI 0070 6.3), not from the table.
+ * Every field that can have several values with a host device: two values, and
+ * the result if two hosts have one of them each. Derived by hand from the
+ * meaning of the field (IHI 0070 6.3) instead of the table.
  */
 static const struct Mix {
     const char *field;
@@ -192,7 +192,7 @@ static void test_fields(void)
         const struct Mix *mix = find_mix(r);
 
         g_test_message("%s", r->name);
-        /* one choice, no question */
+        /* only one value */
         g_assert_cmpint(!mix, ==, r->vfio && !(r->vfio & (r->vfio - 1)));
         if (!mix) {
             continue;
@@ -241,7 +241,7 @@ static void test_no_answer(void)
     }
 }
 
-/* A host as the kernel could describe it, and what the device makes of it */
+/* A host as the kernel may describe it, and the registers for the device */
 static void random_host(GRand *rand, SMMUv3AccelHostInfo *host,
                         SMMUv3AccelRegs *regs)
 {
@@ -274,7 +274,7 @@ static bool all_fit(const SMMUv3AccelRegs *regs,
     return true;
 }
 
-/* More of any feature that a host limits, and one of @hosts does not fit */
+/* With more of any limited feature, one of @hosts does not fit */
 static void assert_best(const SMMUv3AccelRegs *best,
                         const SMMUv3AccelHostInfo *hosts)
 {

@@ -9,21 +9,22 @@
 #include "hw/arm/smmuv3-accel-batch.h"
 
 /*
- * The kernel: arm_vsmmu_cache_invalidate(). Commands are converted one by one,
- * a block of CMDQ_BATCH_ENTRIES - 1 is issued when it is full or at the end.
+ * Imitates arm_vsmmu_cache_invalidate() in the kernel, which converts commands
+ * one by one, and issues a block of CMDQ_BATCH_ENTRIES - 1 when it is full, or
+ * at the end.
  */
 #define BLOCK 63
 
 typedef struct Kernel {
-    uint64_t log[4096];         /* dword 0 of what was issued */
+    uint64_t log[4096];         /* dword 0 of issued commands */
     unsigned n_log, n_ioctls;
     unsigned n_blocks;
     unsigned timeout_block;     /* the block, from 1, that is not issued */
     bool dead;                  /* nor is any after it */
     unsigned enomem_ioctl;      /* the ioctl, from 1, that fails at once */
     unsigned liar_ioctl;        /* the ioctl, from 1, that does half */
-    uint32_t dead_sid;          /* whose ATC_INV is not answered; 0: none */
-    bool dead_from;             /* nor that of any above it */
+    uint32_t dead_sid;          /* does not answer ATC_INV; 0: none */
+    bool dead_from;             /* nor do those above it */
     bool (*knows)(uint64_t word0);
 } Kernel;
 
@@ -32,7 +33,7 @@ static bool knows_all(uint64_t word0)
     return true;
 }
 
-/* Not a SID of 0xbad, nor an opcode of 0x46 */
+/* Refuses SID 0xbad and opcode 0x46 */
 static bool knows_most(uint64_t word0)
 {
     return word0 >> 32 != 0xbad && (word0 & 0xff) != 0x46;
@@ -105,7 +106,7 @@ static int kernel_ioctl(void *opaque, const SMMUv3AccelHostCmd *cmds,
     return ret;
 }
 
-/* A command that can be told from all others by dword 0 */
+/* A command that is unique in dword 0 */
 static SMMUv3AccelHostCmd nth_cmd(unsigned i)
 {
     static const uint8_t types[] = { 0x12, 0x05, 0x12, 0x11, 0x40 };
@@ -136,8 +137,8 @@ static int find_last(const Kernel *k, uint64_t word0)
 }
 
 /*
- * Everything the kernel knows was issued, or, if it is for the TLB, something
- * larger in its stead.
+ * Every command that the kernel supports was issued, or, if it is for the TLB,
+ * replaced by a larger invalidation.
  */
 static void assert_complete(const Kernel *k, const SMMUv3AccelBatch *batch)
 {
@@ -200,7 +201,7 @@ static void test_batch_good(void)
     }
 }
 
-/* One bad command at every place, about the edges of the kernel's blocks too */
+/* One bad command at every position, including the edges of blocks */
 static void test_batch_one_bad(void)
 {
     for (unsigned bad = 0; bad < 200; bad++) {
@@ -223,7 +224,7 @@ static void test_batch_one_bad(void)
     }
 }
 
-/* Bad commands anywhere, and nothing but bad commands */
+/* Bad commands at several positions, and only bad commands */
 static void test_batch_many_bad(void)
 {
     for (int round = 0; round < 2000; round++) {
@@ -255,7 +256,7 @@ static void test_batch_many_bad(void)
     }
 }
 
-/* A block that times out, then all is well again */
+/* One block times out, and all others work */
 static void test_batch_timeout(void)
 {
     for (unsigned n = 1; n <= SMMU_ACCEL_BATCH_MAX; n += 17) {
@@ -272,7 +273,7 @@ static void test_batch_timeout(void)
             g_assert_cmpint(res.err, ==, -ETIMEDOUT);
             g_assert_cmpuint(res.ioctls, <=, n + 3);
             assert_complete(&k, &batch);
-            /* no TLB command but the one, no ATC_INV before it */
+            /* only one TLB command, and no ATC_INV before it */
             for (unsigned i = (block - 1) * BLOCK; i < k.n_log; i++) {
                 unsigned all = find_last(&k, 0x10);
 
@@ -284,7 +285,7 @@ static void test_batch_timeout(void)
     }
 }
 
-/* A queue that is dead for good: given up before a guest waits for minutes */
+/* A dead queue: give up before the guest has to wait for minutes */
 static void test_batch_dead(void)
 {
     Kernel k = { .knows = knows_all, .timeout_block = 1, .dead = true };
@@ -302,7 +303,7 @@ static void test_batch_dead(void)
     g_assert_cmpuint(res.ioctls_failed, ==, 2);
     g_assert_cmpint(res.err, ==, -ETIMEDOUT);
 
-    /* ... and then not even tried */
+    /* The next batch is not tried */
     smmuv3_accel_batch_give_up(&batch, &res);
     g_assert_true(res.tlb_lost);
     g_assert_true(res.stuck);
@@ -310,7 +311,7 @@ static void test_batch_dead(void)
     g_assert_cmpuint(res.ioctls, ==, 0);
 }
 
-/* A device that does not answer ATC_INV is its own problem, and that of none */
+/* A device that does not answer ATC_INV does not affect the others */
 static void test_batch_dead_atc(void)
 {
     Kernel k = { .knows = knows_all, .dead_sid = 0x1004 };
@@ -325,7 +326,7 @@ static void test_batch_dead_atc(void)
     g_assert_cmpuint(n_lost(&res), ==, 1);
     g_assert_true(test_bit(4, res.lost));
 
-    /* With a lot of them there is an end to waiting */
+    /* With many such devices the wait is limited */
     k = (Kernel) { .knows = knows_all, .dead_sid = 0x1004, .dead_from = true };
     g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
     g_assert_false(res.tlb_lost);
@@ -335,8 +336,8 @@ static void test_batch_dead_atc(void)
 }
 
 /*
- * A TLBI that is refused: the whole TLB, after all that is for CDs; an ATC may
- * have been filled from it in between, so ATC_INVs that follow are sent again
+ * A refused TLBI: the whole TLB is invalidated after all CDs. An ATC may have
+ * been filled in between, so the ATC_INVs after it are sent again.
  */
 static void test_batch_bad_tlbi(void)
 {
@@ -364,7 +365,7 @@ static void test_batch_bad_tlbi(void)
     }
 }
 
-/* A kernel that takes nothing: bounded, and it is said */
+/* A kernel that refuses everything: bounded calls, and a report */
 static void test_batch_refusing(void)
 {
     Kernel k = { .knows = knows_nothing };
@@ -379,7 +380,7 @@ static void test_batch_refusing(void)
     g_assert_cmpuint(k.n_log, ==, 0);
 }
 
-/* Out of memory at the first ioctl, or at that for what was dropped */
+/* Out of memory at the first ioctl, or when dropped commands are sent again */
 static void test_batch_enomem(void)
 {
     for (unsigned at = 1; at <= 3; at++) {
@@ -399,7 +400,7 @@ static void test_batch_enomem(void)
     }
 }
 
-/* Success for half of it is a thing no kernel does */
+/* No kernel reports success for half of a batch */
 static void test_batch_short(void)
 {
     Kernel k = { .knows = knows_all, .liar_ioctl = 1 };
@@ -445,7 +446,7 @@ static void push_all(SMMUv3AccelBatch *batch, const char *cmds)
     }
 }
 
-/* What is left of commands of which some make others redundant */
+/* The commands that remain when redundant ones are omitted */
 static void test_redundant(void)
 {
     static const struct {

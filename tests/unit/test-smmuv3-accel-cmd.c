@@ -24,7 +24,7 @@
 
 #define KIND(k) SMMU_ACCEL_CMD_KIND_ ## k
 
-/* Every opcode there is, and what makes it what it is */
+/* Every opcode, its class, and the features that it needs */
 static const struct {
     uint8_t opcode;
     SMMUv3AccelCmdClass class;
@@ -56,7 +56,7 @@ static const struct {
     { 0x46, LOCAL, 0, false, KIND(SYNC) },              /* SYNC */
 };
 
-/* All 256 opcodes, with each feature there or not, on either SSec */
+/* All 256 opcodes, with and without each feature, with both values of SSec */
 static void test_classify(void)
 {
     static const uint32_t features[] = { S1P, S2P, HYP, ATS, PRI, STALL1 };
@@ -91,7 +91,7 @@ static void test_classify(void)
 #define IDR0_16BIT  (IDR0_8BIT | ASID16)
 #define SSIDS(n)    ((n) << 6)
 
-/* One bit after the other, and all: only @keep of a command comes through */
+/* Set one bit after the other, and all: only @keep is forwarded */
 static const struct {
     uint8_t opcode;
     uint32_t idr0, idr1, idr3;
@@ -150,7 +150,7 @@ static void test_atc_size(void)
     }
 }
 
-/* All of TG, TTL, and NUM and SCALE of 0 or not, with each set of granules */
+/* All TG and TTL, NUM and SCALE 0 or not, with each set of granules */
 static void test_range(void)
 {
     for (int i = 0; i < 4 * 4 * 4 * 8 * 2 * 2; i++) {

@@ -1,11 +1,9 @@
 /*
- * arm-smmuv3-accel: what the fake host of the unit tests has in common with a
- * real kernel
+ * arm-smmuv3-accel: compare the fake host of the unit tests with a real kernel
  *
  * Runs smmuv3-accel-flows.txt on the fake, and smmuv3-accel-flows-cmdqv.txt on
- * one with a CMDQV. The calls and their results have to be those of the .log
- * files, which a real kernel has written. Where they differ it is the fake that
- * is wrong.
+ * a fake with a CMDQV. The calls and their results must be those of the .log
+ * files, which were written on a real kernel. If they differ, the fake is wrong.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,7 +15,7 @@
 /* Slot 3 has two functions, in one IOMMU group */
 #define PAIR_BUS    3
 #define PAIR_GROUP  7
-/* Where the guest of the lab has its contexts, and the size of its queue */
+/* The address of the contexts in the lab's guest, and the size of its queue */
 #define CONTEXTS    0x40300000ULL
 #define STE_WORD1   0xd4ULL
 #define LOG2_EVENTS 4
@@ -28,10 +26,10 @@ typedef struct Flow {
     const FakeSMMU *smmu;
 } Flow;
 
-/* The emulated SMMU of the lab: 44 bits of address, and devices without ATS */
+/* The emulated SMMU of the lab: 44 address bits, and devices without ATS */
 static FakeSMMU lab_smmu, lab_cmdqv_smmu;
 
-/* Lines below titles, without comments */
+/* The lines after each title, without comments */
 static void read_flows(GPtrArray *flows, const char *name, const FakeSMMU *smmu)
 {
     g_autofree char *path = g_test_build_filename(G_TEST_DIST, name, NULL);
@@ -137,7 +135,7 @@ static uint32_t sid_of(Machine *m, const char *word)
     return PCI_BUILD_BDF(m->rig->bus[bus].num, fn);
 }
 
-/* It may be refused */
+/* The call may be refused */
 static void plug(Machine *m, const char *word)
 {
     int bus, fn;
@@ -150,7 +148,7 @@ static void plug(Machine *m, const char *word)
     }
 }
 
-/* A slot: all its functions leave */
+/* Unplug all functions of a slot */
 static void unplug(Machine *m, int bus)
 {
     if (bus != PAIR_BUS) {

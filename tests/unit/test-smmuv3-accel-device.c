@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: unit tests of what devices are attached to, on a fake host
+ * arm-smmuv3-accel: unit tests of attachments, on a fake host
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,14 +15,14 @@ static const STE ste_reserved = { .word = { 1 | 3 << 1 } };
 static const STE ste_bypass = { .word = { 1 | 4 << 1 } };
 static const STE ste_s1 = { .word = { 1 | 5 << 1 | 0x1000 } };
 static const STE ste_s1_other = { .word = { 1 | 5 << 1 | 0x2000 } };
-/* SHCFG and the VMID are nothing that the kernel takes */
+/* The kernel does not accept SHCFG and the VMID */
 static const STE ste_s1_dirty = { .word = { 1 | 5 << 1 | 0x2000, 0, 0,
                                             1 << 12, 0xffff } };
 static const STE ste_s2 = { .word = { 1 | 6 << 1 } };
 static const STE ste_s1_illegal = { .word = { 1 | 5 << 1 | 0x1000,
                                               STE_S1CDMAX1 } };
 
-/* All that decides on an attachment, and what it decides */
+/* All state that determines an attachment, and the result */
 static const struct {
     uint32_t cr0, gbpa;
     const STE *ste;
@@ -50,7 +50,7 @@ typedef enum Trigger {
     CFGI_STE,
     CFGI_STE_RANGE,
     CFGI_ALL,
-    REGISTER,       /* any: STRTAB_BASE for one */
+    REGISTER,       /* any, for example STRTAB_BASE */
     LOAD,           /* everything at once, as after a migration */
     PLUG,
     RENUMBER,
@@ -141,7 +141,7 @@ static void test_state_table(void)
     }
 }
 
-/* A command reaches the StreamIDs that it names, and no other */
+/* A command affects only the StreamIDs that it names */
 static void test_range(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -163,7 +163,7 @@ static void test_range(void)
     rig_free(rig);
 }
 
-/* From one stage 1 to another in one step, without a moment of abort */
+/* From one stage 1 to another in one step, without abort in between */
 static void test_replace(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -197,7 +197,7 @@ static void test_many_devices(void)
                                           &error_abort));
     }
     g_free(fake_iommufd_calls(rig->iommufd));
-    rig_cfgi_all(rig);          /* CDs are to be forgotten: in one call */
+    rig_cfgi_all(rig);          /* one call invalidates the CDs */
     rig_assert_calls(rig, "invalidate");
     rig_set_s1(SID(1) + 8 * 8, 0x99000);
     rig_cfgi_ste(rig, SID(1) + 8 * 8);
@@ -209,7 +209,7 @@ static void test_many_devices(void)
     rig_free(rig);
 }
 
-/* The vDEVICE is that of the current StreamID, and so is what is reported */
+/* The vDEVICE and reports have the current StreamID */
 static void test_renumber(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -225,7 +225,7 @@ static void test_renumber(void)
     renumber(rig, 1, 5);        /* to an STE with the same contents */
     rig_cfgi_ste(rig, SID(5));
     rig_assert_dma(rig, 1, "s1 1000 sid 500");
-    renumber(rig, 1, 6);        /* seen with a command for another */
+    renumber(rig, 1, 6);        /* detected at a command for another */
     rig_cfgi_ste(rig, SID(2));
     rig_assert_dma(rig, 1, "s1 6000 sid 600");
     renumber(rig, 1, 2);        /* swapped */
@@ -239,7 +239,7 @@ static void test_renumber(void)
     renumber(rig, 1, 7);
     rig_cfgi_ste(rig, SID(6));
     rig_assert_dma(rig, 1, "s1 1000 sid 700");
-    renumber(rig, 3, 7);        /* a new device where one was */
+    renumber(rig, 3, 7);        /* a new device in the same place */
     renumber(rig, 1, 8);
     g_assert(rig_plug(rig, 3, &error_abort));
     rig_assert_dma(rig, 3, "s1 1000 sid 700");
@@ -249,7 +249,7 @@ static void test_renumber(void)
     rig_free(rig);
 }
 
-/* Numbers swapped one after the other: for a while two buses have the same */
+/* Two numbers are swapped: in between, two buses have the same number */
 static void test_renumber_at_once(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -293,7 +293,7 @@ static void test_renumber_bypass(void)
     rig_free(rig);
 }
 
-/* A root bus has the number 0 for good; others have it before they have one */
+/* The root bus always has number 0; others have it until they get one */
 static void test_root_bus(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -310,7 +310,7 @@ static void test_root_bus(void)
     rig_free(rig);
 }
 
-/* What each kernel does with a device that has no StreamID yet, and later */
+/* Each kernel, with a device that has no StreamID yet, and later has one */
 static void test_kernels(void)
 {
     static const struct {
@@ -364,7 +364,7 @@ static void assert_reported(SMMUEventType type)
     }
 }
 
-/* What is wrong with an STE is told once, when it comes to be wrong */
+/* An error in an STE is reported once, when it appears */
 static void test_reports(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -385,32 +385,32 @@ static void test_reports(void)
     rig_set_ste(SID(1), &ste_s1);
     rig_cfgi_ste(rig, SID(1));
     assert_reported(SMMU_EVT_NONE);
-    rig_set_ste(SID(1), &ste_s2);               /* straight to another wrong */
+    rig_set_ste(SID(1), &ste_s2);               /* from one error to another */
     rig_cfgi_ste(rig, SID(1));
     assert_reported(SMMU_EVT_C_BAD_STE);
 
     rig_set_ste(SID(1), NULL);                  /* beyond the stream table */
     rig->s3->strtab_base_cfg = 8;
-    rig_write_gbpa(rig, 0);                     /* any register */
+    rig_write_gbpa(rig, 0);                     /* a write of any register */
     assert_reported(SMMU_EVT_C_BAD_STREAMID);
     rig_write_gbpa(rig, 0);
     assert_reported(SMMU_EVT_NONE);
     rig_write_cr0(rig, 0);
-    rig_write_cr0(rig, CR0_SMMUEN);             /* the queue is off: later */
+    rig_write_cr0(rig, CR0_SMMUEN);             /* the queue is off */
     assert_reported(SMMU_EVT_NONE);
     rig_write_cr0(rig, CR0_SMMUEN | CR0_EVENTQEN);
     assert_reported(SMMU_EVT_C_BAD_STREAMID);
-    rig_write_cr0(rig, CR0_SMMUEN);             /* but once */
+    rig_write_cr0(rig, CR0_SMMUEN);             /* but only once */
     rig_write_cr0(rig, CR0_SMMUEN | CR0_EVENTQEN);
     assert_reported(SMMU_EVT_NONE);
 
-    renumber(rig, 1, 0);                        /* nothing to report it for */
+    renumber(rig, 1, 0);                        /* no StreamID to report */
     rig_cfgi_all(rig);
     assert_reported(SMMU_EVT_NONE);
     rig_free(rig);
 }
 
-/* Also where the host cannot abort but by detaching */
+/* Also if the host can abort only by detaching */
 static void test_reports_blocked(void)
 {
     Rig *rig = rig_new(LINUX_6_15);

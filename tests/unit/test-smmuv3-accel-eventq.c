@@ -10,7 +10,7 @@
 #define F_TRANSLATION   0x10
 #define BOTH            (CR0_SMMUEN | CR0_EVENTQEN)
 
-/* A rig with a device on bus 1 whose stage 1 is on */
+/* A rig with a device on bus 1 that is nested */
 static Rig *rig_new_s1(FakeKernel kernel)
 {
     Rig *rig = rig_new(kernel);
@@ -28,7 +28,7 @@ static void assert_depth(Rig *rig, uint32_t depth)
     g_assert_cmpuint(fake_iommufd_veventq_depth(rig->iommufd), ==, depth);
 }
 
-/* The kernel's queue is there when the guest's is, and as large */
+/* The kernel's queue exists with the guest's queue, with the same size */
 static void test_life(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -43,7 +43,7 @@ static void test_life(void)
     rig_assert_calls(rig, "attach");        /* the queue stays */
     rig_write_eventq_size(rig, 7);
     assert_depth(rig, 128);
-    rig_write_eventq_size(rig, 19);         /* not at the guest's will */
+    rig_write_eventq_size(rig, 19);         /* the size is limited */
     assert_depth(rig, 4096);
     rig_write_cr0(rig, 0);
     assert_depth(rig, 0);
@@ -75,7 +75,7 @@ static void test_deliver(void)
     g_assert_cmphex(got.last.word[4], ==, 0x56789000);
     g_assert_cmphex(got.last.word[5], ==, 0x1234);
 
-    /* The StreamID is the one of today */
+    /* The event has the current StreamID */
     rig->bus[1].num = 2;
     rig_set_s1(SID(2), 0x1000);
     rig_cfgi_ste(rig, SID(2));
@@ -83,12 +83,12 @@ static void test_deliver(void)
     fake_iommufd_deliver(rig->iommufd);
     g_assert_cmphex(rig_events().last.word[1], ==, SID(2));
 
-    /* Woken for nothing */
+    /* A wake-up without an event */
     fake_iommufd_deliver(rig->iommufd);
     got = rig_events();
     g_assert_cmpuint(got.n + got.overflows, ==, 0);
 
-    /* Off: dropped, and not found when it is on again */
+    /* Events are dropped while the queue is off, and do not reappear */
     g_assert(fake_vfio_fault(rig->dev[1], F_TRANSLATION, 0));
     fake_iommufd_deliver(rig->iommufd);
     rig_write_cr0(rig, CR0_SMMUEN);
@@ -99,7 +99,7 @@ static void test_deliver(void)
     rig_free(rig);
 }
 
-/* Lost events are an overflow, once for each gap, wherever it shows */
+/* Lost events cause one overflow for each gap, wherever it is */
 static void test_lost(void)
 {
     Rig *rig = rig_new_s1(LINUX_6_19);
@@ -118,7 +118,7 @@ static void test_lost(void)
     fake_iommufd_deliver(rig->iommufd);
     g_assert_cmpuint(rig_events().overflows, ==, 0);
 
-    /* Just one: the sequence is then as expected */
+    /* Only one gap: afterwards the sequence is as expected */
     for (int i = 0; i < 17; i++) {
         fake_vfio_fault(rig->dev[1], F_TRANSLATION, i);
     }
@@ -135,7 +135,7 @@ static void test_lost(void)
     rig_free(rig);
 }
 
-/* A new queue counts from 0; the old one's file is not looked at again */
+/* A new queue counts from 0; the old file is not read again */
 static void test_anew(void)
 {
     Rig *rig = rig_new_s1(LINUX_6_19);
@@ -185,7 +185,7 @@ static void test_sequence_wraps(void)
     rig_free(rig);
 }
 
-/* More than one read() takes at a time */
+/* More events than one read() returns */
 static void test_burst(void)
 {
     Rig *rig = rig_new_s1(LINUX_6_19);
@@ -199,7 +199,7 @@ static void test_burst(void)
     rig_free(rig);
 }
 
-/* An old kernel has no queue: said once, even after another message */
+/* An old kernel has no queue: reported once, even after another message */
 static void test_unsupported(void)
 {
     Rig *rig = rig_new(LINUX_6_13);
@@ -237,7 +237,7 @@ static unsigned n_issued(Rig *rig)
     return fake_iommufd_commands(rig->iommufd)->len;
 }
 
-/* One call at CMD_SYNC; a StreamID without host device goes nowhere */
+/* One call at CMD_SYNC; StreamIDs without host device are not forwarded */
 static void test_forward(void)
 {
     Rig *rig = rig_new_s1(LINUX_6_19);
@@ -263,12 +263,12 @@ static void test_forward(void)
     rig_drained(rig);
     rig_assert_calls(rig, "");
     rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
-    rig_drained(rig);           /* the guest wants no SYNC: at the end */
+    rig_drained(rig);           /* without a SYNC: at the end of the queue */
     rig_assert_calls(rig, "invalidate");
     rig_free(rig);
 }
 
-/* What came before a change of the configuration is done before it */
+/* Commands before a change of the configuration are carried out before it */
 static void test_flush_before_cfgi(void)
 {
     Rig *rig = rig_new_s1(LINUX_6_19);
@@ -291,7 +291,7 @@ static void test_illegal(void)
         if (plugged) {
             g_assert(rig_plug(rig, 1, &error_abort));
         } else {
-            /* as if one had been */
+            /* as if there had been one */
             rig->s3->idr[0] = host_smmu.info.idr[0];
         }
         for (int i = 0; i < ARRAY_SIZE(opcodes); i++) {
@@ -323,7 +323,7 @@ static void test_batch(void)
     rig_free(rig);
 }
 
-/* A host that fails: the guest goes on, and messages do not flood the log */
+/* If the host fails, the guest goes on, and messages do not flood the log */
 static void test_host_fails(void)
 {
     Rig *rig = rig_new_s1(LINUX_6_19);
@@ -338,7 +338,7 @@ static void test_host_fails(void)
     }
     fake_iommufd_fail_nth(rig->iommufd, 0, 0);
     first = rig_messages();
-    g_assert(strstr(first, "did not take invalidations"));
+    g_assert(strstr(first, "did not carry out invalidations"));
     g_assert(!strchr(strchr(first, '\n') + 1, '\n'));
     rig->s->complaints.next_ms = 0;
     fake_iommufd_fail_nth(rig->iommufd, 1, 1);

@@ -1,15 +1,15 @@
 /*
  * arm-smmuv3-accel: unit tests with every host call failing in turn
  *
- * A flow is run with its first call failing, then its second, and so on with
- * each errno that the kernel has for that call, until it passes untouched.
+ * A flow runs with a failure of its first call, then of its second, and so on,
+ * with each errno that the kernel has for that call, until no call fails.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "smmuv3-accel-rig.h"
 
-/* No flow makes as many calls: more is a loop */
+/* No flow makes so many calls: more of them are a loop */
 #define NTH_MAX     64
 #define BOTH        (CR0_SMMUEN | CR0_EVENTQEN)
 #define DEPTH       16
@@ -17,13 +17,13 @@
 typedef struct Flow {
     const char *name;
     void (*prepare)(Rig *rig);
-    /* May be repeated. Returns false with @errp set if told so */
+    /* May be repeated. Returns false with @errp set if it reports an error */
     bool (*run)(Rig *rig, Error **errp);
-    const char *dma[3];     /* then, by bus; NULL: no device there */
-    uint32_t depth;         /* then, of the event queue */
+    const char *dma[3];     /* afterwards, by bus; NULL: no device */
+    uint32_t depth;         /* afterwards, of the event queue */
 } Flow;
 
-/* Two devices at work */
+/* Two devices that do DMA */
 static void prepare_s1(Rig *rig)
 {
     rig->s3->eventq.log2size = 4;
@@ -154,7 +154,7 @@ static bool run_bypass(Rig *rig, Error **errp)
     return true;
 }
 
-/* Device 1 moves, and the new StreamID has an STE with the same contents */
+/* Device 1 gets another StreamID, whose STE has the same contents */
 static bool run_renumber(Rig *rig, Error **errp)
 {
     rig->bus[1].num = 7;
@@ -211,14 +211,14 @@ static bool dma_is(FakeDevice *dev, FakeKernel kernel, const char *want)
 {
     g_autofree char *dma = fake_vfio_dma(dev);
 
-    /* Without events nobody sees which StreamID the kernel has */
+    /* Without events the StreamID in the kernel cannot be seen */
     return kernel < LINUX_6_15 && g_str_has_prefix(want, "s1 ") ?
            g_str_has_prefix(want, dma) : !strcmp(dma, want);
 }
 
 /*
- * What the guest wants, or nothing at all, which is also another way to abort.
- * Whether it is what the guest wants.
+ * Check that DMA is as the guest wants, or blocked in either way. Returns:
+ * whether it is as the guest wants.
  */
 static bool check_dma(Rig *rig, const Flow *flow, FakeKernel kernel)
 {
@@ -246,11 +246,11 @@ static bool check_depth(Rig *rig, const Flow *flow)
     return fake_iommufd_veventq_depth(rig->iommufd) == want;
 }
 
-/* Everybody who can retry does, and then all is well, whatever was before */
+/* After all retries everything is as it should be, whatever failed before */
 static void retry(Rig *rig, const Flow *flow, FakeKernel kernel)
 {
     if (rig->s->host) {
-        rig->s->host->stuck_until_ms = 1;   /* it has been left alone */
+        rig->s->host->stuck_until_ms = 1;   /* the time is over */
     }
     g_assert(flow->run(rig, &error_abort));
     rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
@@ -273,14 +273,14 @@ static void retry(Rig *rig, const Flow *flow, FakeKernel kernel)
     }
 }
 
-/* A message at run time says who and what it was about */
+/* A message at run time names the device and the call */
 static void check_messages(const char *messages)
 {
     if (strstr(messages, "cannot follow")) {
         g_assert(strstr(messages, "host device 0000:03:00.0, StreamID 0x") ||
                  strstr(messages, "host device 0000:03:00.0, without a "));
         g_assert(!strstr(messages, "StreamID 0xffffffff"));
-        /* The detach is the way to abort of kernels that want a vDEVICE */
+        /* Kernels that require a vDEVICE abort by detaching */
         g_assert(strstr(messages, "TACH_IOMMUFD_PT failed") ||
                  strstr(messages, "_ALLOC failed"));
     }
@@ -311,7 +311,7 @@ static bool fail_one(const Flow *flow, FakeKernel kernel, unsigned nth,
                    variant, calls, messages, err ? error_get_pretty(err) : "");
     g_assert(failed || !err);
     check_messages(messages);
-    /* Either it did not matter, or somebody was told */
+    /* Either the failure did not matter, or it was reported */
     g_assert((check_dma(rig, flow, kernel) && check_depth(rig, flow)) ||
              (failed && (err || *messages)));
     error_free(err);
@@ -331,13 +331,13 @@ static void test_flow(gconstpointer opaque)
             while (fail_one(flow, kernel, nth, variant)) {
                 g_assert_cmpuint(++nth, <, NTH_MAX);
             }
-            /* Where there are no event queues, nothing is to be done */
+            /* Without event queues nothing is to be done */
             g_assert(nth > 1 || kernel < LINUX_6_15);
         }
     }
 }
 
-/* The host refuses everything for a while. Returns false as fail_one() */
+/* The host refuses everything for a while. Returns false like fail_one() */
 static bool fail_from(const Flow *flow, FakeKernel kernel, unsigned nth,
                       unsigned variant)
 {
@@ -357,7 +357,7 @@ static bool fail_from(const Flow *flow, FakeKernel kernel, unsigned nth,
     return more;
 }
 
-/* Whatever the guest did meanwhile, it has what it wants afterwards */
+/* Whatever the guest did meanwhile, afterwards DMA is as it wants */
 static void test_outage(gconstpointer opaque)
 {
     for (FakeKernel kernel = LINUX_6_13; kernel < LINUX_END; kernel++) {
@@ -372,7 +372,7 @@ static void test_outage(gconstpointer opaque)
     }
 }
 
-/* A host that does not even block DMA: who relies on that has to know */
+/* A host that does not even block DMA: this must be reported */
 static void test_not_blocked(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -406,7 +406,7 @@ int main(int argc, char **argv)
                                                 flows[i].name);
 
         g_test_add_data_func(path, &flows[i], test_flow);
-        /* With the last device goes the last one to try again */
+        /* The last device that could retry is unplugged */
         if (flows[i].dma[2]) {
             g_autofree char *outage = g_strdup_printf("%s/outage", path);
 

@@ -12,10 +12,10 @@
 #include "qemu/units.h"
 
 /*
- * The rules once more, written down from kernel.md 3 and IHI 0070 rather than
- * from the table: relation of the vSMMU to the host, and the values that may
- * be given and those that a host device allows, as ranges. What is not here
- * must be 0.
+ * The rules once more, derived from the uAPI and IHI 0070 instead of the table:
+ * the relation of the vSMMU to the host, the values that may be given, and
+ * those that a host device allows, as ranges. Fields that are not here must be
+ * 0.
  */
 typedef struct Expect {
     const char *field;
@@ -112,7 +112,7 @@ static bool relation_holds(char relation, int vsmmu, int host)
     }
 }
 
-/* A vSMMU of little, which a host of everything backs */
+/* A vSMMU with few features, which a host with all features backs */
 static const uint32_t modest[SMMU_ACCEL_NR_REGS] = {
     [SMMU_ACCEL_IDR0] = 0x0d44101a,
     [SMMU_ACCEL_IDR1] = 0x02730010,
@@ -179,7 +179,7 @@ static void assert_names(Error *err, const char *field)
 static void test_table(void)
 {
     const uint32_t uapi[SMMU_ACCEL_NR_REGS] = {
-        [SMMU_ACCEL_IDR0] = 0x1f68100c,     /* see kernel.md 3.1 */
+        [SMMU_ACCEL_IDR0] = 0x1f68100c,     /* see the uAPI header */
         [SMMU_ACCEL_IDR1] = 0x000007ff,
         [SMMU_ACCEL_IDR3] = 0x00001c00,
         [SMMU_ACCEL_IDR5] = 0x00000c70,
@@ -204,7 +204,7 @@ static void test_table(void)
                       (r->vfio & r->emulated & BIT_ULL(r->preset)));
         n_shorthands += r->shorthand != NULL;
 
-        /* the host is read where the kernel says it may be */
+        /* the host is read only where the uAPI allows it */
         if (r->compare != SMMU_ACCEL_OAS_BITS &&
             (r->inherit || r->compare != SMMU_ACCEL_IGNORE)) {
             g_assert_cmphex(mask & ~uapi[r->reg], ==, 0);
@@ -251,7 +251,7 @@ static void test_validate_fields(void)
     }
 }
 
-/* Every bit that no rule covers */
+/* Every bit without a rule */
 static void test_validate_reserved(void)
 {
     static const uint32_t reserved[SMMU_ACCEL_NR_REGS] = {
@@ -315,7 +315,7 @@ static void test_validate_messages(void)
     }
 }
 
-/* Each shorthand against a register that agrees, and one that does not */
+/* Each shorthand with a register that agrees, and with one that does not */
 static void test_shorthand_conflict(void)
 {
     static const struct {
@@ -422,7 +422,7 @@ static void test_compare_message(void)
     error_free(err);
 }
 
-/* What the message proposes makes the comparison succeed */
+/* The comparison succeeds with the values that the message proposes */
 static void test_compare_cure(void)
 {
     SMMUv3AccelHostInfo host = rich_host;
@@ -494,7 +494,7 @@ static void test_inherit(void)
                             SMMU_ACCEL_ORIGIN_INHERITED);
         }
 
-        /* it is a valid spec, which its own host backs if it can at all */
+        /* a valid spec, which the same host backs if it can nest */
         spec_of(&spec, regs.reg);
         g_assert_true(smmuv3_accel_spec_validate(&spec, &error_abort));
         if (i) {
@@ -504,7 +504,7 @@ static void test_inherit(void)
     }
 }
 
-/* What the uAPI says not to read makes no difference, bit by bit */
+/* Bits that the uAPI does not allow to read make no difference */
 static void test_inherit_uapi(void)
 {
     static const uint32_t unread[6] = {
@@ -558,7 +558,7 @@ static void test_compose_mixed(void)
     g_assert_true(smmuv3_accel_regs_compare(&regs, &host, "d", NULL,
                                             &error_abort));
 
-    /* a shorthand that asks for more than the host it goes with */
+    /* a shorthand that requests more than the host has */
     host.idr[3] &= ~R_IDR3_RIL_MASK;
     spec.ril = ON_OFF_AUTO_ON;
     smmuv3_accel_regs_compose(&spec, &host, &regs, &error_abort);
@@ -602,7 +602,7 @@ static void test_compose_no_host(void)
 
 /*
  * accel=on and no host: the registers that QEMU 11 shows without one, and
- * IDR0.MSI, of which a host has no say.
+ * IDR0.MSI, which does not depend on hosts.
  */
 static void test_compose_dropin(void)
 {
@@ -628,7 +628,7 @@ static void test_compose_dropin(void)
     /* Nobody uses HAD, and a host without it does no harm */
     smmuv3_accel_regs_compare(&regs, &host, "d", NULL, &error_abort);
 
-    /* As given registers as well, but not with the strict type */
+    /* Given registers may have it, too, but not with the strict type */
     memcpy(spec.reg, regs.reg, sizeof(spec.reg));
     memset(spec.given, true, sizeof(spec.given));
     smmuv3_accel_regs_compose(&spec, &host, &regs, &error_abort);
@@ -638,7 +638,7 @@ static void test_compose_dropin(void)
     g_assert_false(smmuv3_accel_regs_compare(&regs, &host, "d", NULL, &err));
     assert_names(err, "IDR3.HAD");
 
-    /* All that KubeVirt asks for and this host lacks, at once */
+    /* Everything that KubeVirt requests and this host lacks, at once */
     smmuv3_accel_spec_init(&spec);
     spec.dropin = true;
     spec.ats = ON_OFF_AUTO_ON;
@@ -657,7 +657,7 @@ static void test_compose_dropin(void)
         "\n  IDR5.OAS: host 44 bits, vSMMU 48 bits (oas=44)");
     error_free(err);
 
-    /* With a host, what is not given comes from there */
+    /* With a host, registers that are not given come from there */
     spec.ssidsize = SMMU_ACCEL_AUTO;
     smmuv3_accel_regs_compose(&spec, &host, &regs, &error_abort);
     g_assert_cmpint(FIELD_EX32(regs.reg[SMMU_ACCEL_IDR1], IDR1, SSIDSIZE), ==,

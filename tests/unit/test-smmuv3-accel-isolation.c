@@ -1,6 +1,6 @@
 /*
- * arm-smmuv3-accel: unit tests of what devices must not reach, and of what the
- * guest must not be told
+ * arm-smmuv3-accel: unit tests of memory that devices must not reach, and of
+ * confirmations that the guest must not get
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 #define WORD0_S1(ctxptr)    (1 | 5 << 1 | (uint32_t)(ctxptr))
 #define WORD2_EATS  (1U << 28)      /* of the upper half of the STE's word 1 */
 
-/* Two devices at work */
+/* Two devices that do DMA */
 static Rig *rig_new_two(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -32,20 +32,20 @@ static unsigned n_invalidates(Rig *rig)
     return rig->s->counters.ioctls[SMMU_ACCEL_IOCTL_INVALIDATE];
 }
 
-/* As if the time to leave a stuck host alone was over */
+/* End the time in which a stuck host is not called */
 static void let_recover(Rig *rig)
 {
     fake_iommufd_set_stuck(rig->iommufd, false);
     rig->s->host->stuck_until_ms = 1;
 }
 
-/* faults 9: TLB invalidations are lost: nobody translates when SYNC completes */
+/* TLB invalidations are lost: none is nested when SYNC completes */
 static void test_lost_tlbi(void)
 {
     Rig *rig = rig_new_two();
     g_autofree char *messages = NULL;
 
-    rig_set_config(SID(3), 4);          /* bypass, which no TLBI concerns */
+    rig_set_config(SID(3), 4);          /* bypass does not depend on a TLBI */
     g_assert(rig_plug(rig, 3, &error_abort));
     fake_iommufd_set_stuck(rig->iommufd, true);
     rig_put_command(rig, SMMU_CMD_TLBI_NH_ASID, 0, 0);
@@ -57,7 +57,7 @@ static void test_lost_tlbi(void)
     messages = rig_messages();
     g_assert(strstr(messages, "of all host devices is blocked until"));
 
-    /* Nothing that the guest does makes them translate */
+    /* No action of the guest makes them nested */
     rig_cfgi_all(rig);
     rig_write_cr0(rig, CR0_EVENTQEN);
     rig_assert_dma(rig, 1, "stage2");
@@ -68,7 +68,7 @@ static void test_lost_tlbi(void)
     rig_cfgi_ste(rig, SID(4));
     rig_assert_dma(rig, 4, "abort");
 
-    /* Once the host is well the next SYNC is enough */
+    /* When the host works again, the next SYNC is sufficient */
     let_recover(rig);
     rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
     g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
@@ -78,7 +78,7 @@ static void test_lost_tlbi(void)
     rig_free(rig);
 }
 
-/* ... or a write of CR0, as by a guest that starts its driver again */
+/* So is a write of CR0, for a guest that starts its driver again */
 static void test_recover_by_register(void)
 {
     Rig *rig = rig_new_two();
@@ -93,7 +93,7 @@ static void test_recover_by_register(void)
     rig_free(rig);
 }
 
-/* faults 9: what is for one device blocks that one, and no other */
+/* A lost command for one device blocks only that device */
 static void test_lost_cfgi_cd(void)
 {
     Rig *rig = rig_new_two();
@@ -113,7 +113,7 @@ static void test_lost_cfgi_cd(void)
     rig_free(rig);
 }
 
-/* faults 9: what can neither be carried out nor blocked is not confirmed */
+/* If neither it nor a block is carried out, it is not confirmed */
 static void test_not_confirmed(void)
 {
     Rig *rig = rig_new_two();
@@ -135,7 +135,7 @@ static void test_not_confirmed(void)
     rig_free(rig);
 }
 
-/* faults 12: an isolation failure is said in any case, and again and again */
+/* An isolation failure is always reported, repeatedly */
 static void test_exposed_is_said(void)
 {
     Rig *rig = rig_new_two();
@@ -170,7 +170,7 @@ static void test_exposed_is_said(void)
     rig_free(rig);
 }
 
-/* faults 6: a stuck host costs the time of two calls, however many commands */
+/* A stuck host costs the time of two calls, however many commands */
 static void test_stuck_is_bounded(void)
 {
     Rig *rig = rig_new_two();
@@ -191,7 +191,7 @@ static void test_stuck_is_bounded(void)
     rig_free(rig);
 }
 
-/* faults 10: the CDs of an STE go with it, also if its words are the same */
+/* CFGI_STE invalidates CDs, also if the STE does not change */
 static void test_cfgi_ste_forgets_cds(void)
 {
     Rig *rig = rig_new_two();
@@ -204,19 +204,19 @@ static void test_cfgi_ste_forgets_cds(void)
     g_assert_cmpuint(commands->len, ==, 1);
     g_assert_cmphex(g_array_index(commands, FakeCommand, 0).cmd[0], ==, want);
 
-    rig_set_s1(SID(1), 0x5000);         /* attached anew: the kernel does it */
+    rig_set_s1(SID(1), 0x5000);         /* the kernel does it at the attach */
     rig_cfgi_ste(rig, SID(1));
     rig_assert_calls(rig, "nested-alloc attach destroy");
     rig_set_config(SID(1), 0);          /* no CDs */
     rig_cfgi_ste(rig, SID(1));
     rig_cfgi_ste(rig, SID(1));
     rig_assert_calls(rig, "attach destroy");
-    rig_cfgi_ste(rig, SID(4));          /* nobody's */
+    rig_cfgi_ste(rig, SID(4));          /* not in use */
     rig_assert_calls(rig, "");
     rig_free(rig);
 }
 
-/* faults 11: how far stage 2 reaches is asked of each device's own SMMU */
+/* The range of stage 2 is that of each device's own SMMU */
 static void test_oas_of_each(void)
 {
     const FakeSMMU small = {
@@ -246,7 +246,7 @@ static void test_oas_of_each(void)
     rig_free(rig);
 }
 
-/* faults 13: whoever has lost a StreamID to another gets it when that one goes */
+/* A device gets its StreamID when another one releases it */
 static void test_collision_ends(void)
 {
     Rig *rig = rig_new_two();
@@ -260,7 +260,7 @@ static void test_collision_ends(void)
     rig_free(rig);
 }
 
-/* faults 15: without sysfs nobody can tell; it is said, each time */
+/* Without sysfs the SMMU is unknown, which is reported each time */
 static void test_unknown_smmu(void)
 {
     const FakeSMMU unnamed = { .info = host_smmu.info };
@@ -282,7 +282,7 @@ static void test_unknown_smmu(void)
     rig_free(rig);
 }
 
-/* faults 16: ATS only where the host and the STE have it */
+/* ATS only if the host and the STE have it */
 static void test_ats(void)
 {
     FakeSMMU ats_smmu = host_smmu;
@@ -321,7 +321,7 @@ static void test_ats(void)
     }
 }
 
-/* faults 4: whoever an event makes vanish is not looked at again */
+/* A device that an event unplugs is not used again */
 static Rig *unplugging;
 
 static void unplug_by_event(void)
@@ -338,7 +338,7 @@ static void test_event_unplugs(void)
 
     unplugging = rig;
     rig_on_event(unplug_by_event);
-    rig_set_config(SID(1), 6);          /* illegal, both */
+    rig_set_config(SID(1), 6);          /* illegal for both */
     rig_set_config(SID(2), 6);
     rig_cfgi_all(rig);
     events = rig_events();
@@ -350,7 +350,7 @@ static void test_event_unplugs(void)
     rig_free(rig);
 }
 
-/* Groups (faults 8) */
+/* Groups */
 
 #define FN(n) PCI_DEVFN(0, n)
 
@@ -367,7 +367,7 @@ static void assert_dma_of(FakeDevice *dev, const char *want)
     g_assert_cmpstr(dma, ==, want);
 }
 
-/* Members have to be functions of one slot: the guest cannot isolate others */
+/* Members must be functions of one slot: the guest could not isolate others */
 static void test_group_slot(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -389,7 +389,7 @@ static void test_group_slot(void)
     rig_free(rig);
 }
 
-/* One decision for all: nested if all are, blocked unless all want the same */
+/* One target for all: nested if all agree, otherwise blocked */
 static void test_group_decision(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -406,14 +406,14 @@ static void test_group_decision(void)
     rig_write_cr0(rig, CR0_SMMUEN);
     rig_assert_calls(rig, "");
 
-    rig_set_config(SID(1) + 1, 0);      /* one says abort: both */
+    rig_set_config(SID(1) + 1, 0);      /* abort for one blocks both */
     rig_cfgi_ste(rig, SID(1) + 1);
     assert_dma_of(a, "abort");
     assert_dma_of(b, "abort");
-    rig_set_config(SID(1) + 1, 4);      /* one says bypass */
+    rig_set_config(SID(1) + 1, 4);      /* bypass for one */
     rig_cfgi_ste(rig, SID(1) + 1);
     assert_dma_of(a, "abort");
-    /* Linux has a table for each StreamID: that of the lowest one is used */
+    /* Linux has a table for each StreamID: the lowest one is used */
     rig_set_s1(SID(1) + 1, 0x2000);
     rig_cfgi_ste(rig, SID(1) + 1);
     assert_dma_of(a, "s1 1000 sid 100");
@@ -421,7 +421,7 @@ static void test_group_decision(void)
     rig_set_s1(SID(1), 0x3000);
     rig_cfgi_ste(rig, SID(1));
     assert_dma_of(b, "s1 3000 sid 101");
-    /* The kernel wants a vDEVICE of each member, also of one that left */
+    /* The kernel requires a vDEVICE for each member, also for one that left */
     unplug_fn(rig, a, 1, FN(0));
     assert_dma_of(b, "abort");
     a = rig_plug_in_group(rig, 1, FN(0), 7, &error_abort);
@@ -438,7 +438,7 @@ static void test_group_decision(void)
     rig_free(rig);
 }
 
-/* What is cached of the one table goes for each StreamID (0012) */
+/* Entries cached from the common table are invalidated for each StreamID */
 static void test_group_cds(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -465,7 +465,7 @@ static void test_group_cds(void)
     rig_free(rig);
 }
 
-/* One comes while the other is attached to something that VFIO does not know */
+/* One is plugged while the other has an attachment unknown to VFIO */
 static void test_group_hotplug(void)
 {
     for (FakeKernel kernel = LINUX_6_13; kernel < LINUX_END; kernel++) {

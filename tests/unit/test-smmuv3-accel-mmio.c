@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: unit tests of register writes while the host is at work
+ * arm-smmuv3-accel: unit tests of register writes while the host works
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +10,7 @@
 #include "hw/arm/smmuv3-accel-hooks.h"
 
 static Rig *rig;
-static QemuSemaphore entered, leave;    /* of an ioctl of invalidation */
+static QemuSemaphore entered, leave;    /* the ioctl to invalidate */
 
 /* A register write of another vCPU */
 typedef struct Writer {
@@ -40,7 +40,7 @@ static void writer_start(Writer *w, bool alone, hwaddr offset, uint64_t data)
     qemu_thread_create(&w->thread, "vcpu", vcpu, w, QEMU_THREAD_JOINABLE);
 }
 
-/* A TLBI and a CMD_SYNC, which makes one ioctl; not rung for yet */
+/* A TLBI and a CMD_SYNC, which cause one ioctl; the doorbell follows */
 static uint32_t put_pair(void)
 {
     rig_put_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
@@ -48,7 +48,7 @@ static uint32_t put_pair(void)
     return rig->s3->cmdq.prod;
 }
 
-/* @n pairs, and PROD as it was before */
+/* @n pairs, without a change of PROD */
 static uint32_t put_pairs(unsigned n)
 {
     uint32_t before = rig->s3->cmdq.prod, prod = before;
@@ -60,7 +60,7 @@ static uint32_t put_pairs(unsigned n)
     return prod;
 }
 
-/* Others may run for a while: long enough to see that they must not */
+/* Let other threads run, long enough to detect a write that should wait */
 static void let_run(void)
 {
     bql_unlock();
@@ -118,7 +118,7 @@ static void teardown(void)
     rig_free(rig);
 }
 
-/* A doorbell leaves its work to who is at it, also by the alias in page 1 */
+/* A doorbell leaves its work to the vCPU at work, also through page 1 */
 static void test_doorbell(void)
 {
     unsigned int before = rig_base_writes();
@@ -145,7 +145,7 @@ static void test_doorbell(void)
     teardown();
 }
 
-/* Rung when the last command is through already, but the batch is not */
+/* A doorbell after the last command, but before the end of the batch */
 static void test_doorbell_at_the_end(void)
 {
     Writer busy;
@@ -164,7 +164,7 @@ static void test_doorbell_at_the_end(void)
     teardown();
 }
 
-/* No vCPU works for the others without end */
+/* A vCPU does not work for others without end */
 static void test_doorbell_bounded(void)
 {
     Writer busy, other[5];
@@ -174,7 +174,7 @@ static void test_doorbell_bounded(void)
     wait_entered();
     for (int i = 0; i < 5; i++) {
         writer_start(&other[i], true, A_CMDQ_PROD, put_pairs(1));
-        /* On a busy machine the others may be late; none must be early */
+        /* On a busy machine the others may be late, but none may be early */
         for (int tries = 0; tries < (i < 4 ? 250 : 1) && !other[i].done;
              tries++) {
             let_run();
@@ -191,7 +191,7 @@ static void test_doorbell_bounded(void)
     teardown();
 }
 
-/* Any other register has to wait, so that nothing changes below a command */
+/* Other register writes wait, so that nothing changes during a command */
 static void test_register_waits(void)
 {
     Writer busy, other;
@@ -210,7 +210,7 @@ static void test_register_waits(void)
     teardown();
 }
 
-/* ... but not below another device model, by the DMA or the MSI of a device */
+/* They do not wait if a device's DMA or MSI has caused them */
 static void test_register_refused(void)
 {
     Writer busy;
@@ -220,7 +220,7 @@ static void test_register_refused(void)
     wait_entered();
     g_assert_cmpint(rig_write(rig, A_CR0, CR0_SMMUEN), ==, MEMTX_ACCESS_ERROR);
     g_assert_cmphex(rig->s3->cr[0], ==, 0);
-    /* A doorbell never waits, however often it is rung */
+    /* A doorbell never waits, however often it rings */
     rig_set_can_run(true);
     for (int i = 0; i < 10; i++) {
         g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, rig->s3->cmdq.prod), ==,
@@ -244,7 +244,7 @@ static void *take_bql(void *opaque)
     return NULL;
 }
 
-/* A device that rings makes nobody work below it: a vCPU does, once and later */
+/* If a device rings, a vCPU does the work later, and only once */
 static void test_doorbell_by_device(void)
 {
     Writer busy;
@@ -256,7 +256,7 @@ static void test_doorbell_by_device(void)
     g_assert_cmpuint(n_issued(), ==, 0);
     writer_start(&busy, true, A_CMDQ_PROD, rig->s3->cmdq.prod);
     wait_entered();
-    /* The one that is at it sees all; what was deferred adds nothing */
+    /* The vCPU at work handles everything, so the deferred call does nothing */
     g_assert(rig_run_deferred());
     let_leave(2);
     writer_join(&busy);
@@ -267,7 +267,7 @@ static void test_doorbell_by_device(void)
     teardown();
 }
 
-/* Somebody who waits for the BQL gets it between two commands */
+/* A thread that waits for the BQL gets it between two commands */
 static void test_breathe(void)
 {
     bool taken = false;
@@ -277,14 +277,14 @@ static void test_breathe(void)
     rig_set_alone(true);
     qemu_thread_create(&thread, "bql", take_bql, &taken, QEMU_THREAD_JOINABLE);
     rig->s->mmio.busy = rig->s->mmio.may_unlock = true;
-    smmuv3_accel_mmio_breathe(rig->s);  /* long since it was locked */
+    smmuv3_accel_mmio_breathe(rig->s);  /* the BQL has been held for long */
     for (int i = 0; i < 500 && !taken; i++) {
         rig->s->mmio.locked_ns = 0;
         smmuv3_accel_mmio_breathe(rig->s);
     }
     g_assert(qatomic_read(&taken));
     taken = false;
-    smmuv3_accel_mmio_breathe(rig->s);  /* not again at once */
+    smmuv3_accel_mmio_breathe(rig->s);  /* does nothing so soon */
     g_assert(DEVICE(rig->s)->mem_reentrancy_guard.engaged_in_io);
     rig->s->mmio.busy = rig->s->mmio.may_unlock = false;
     DEVICE(rig->s)->mem_reentrancy_guard.engaged_in_io = false;
@@ -295,7 +295,7 @@ static void test_breathe(void)
     teardown();
 }
 
-/* Whether somebody gets the BQL while the host carries out an invalidation */
+/* Whether a thread gets the BQL while the host invalidates */
 static bool bql_is_free(bool alone)
 {
     bool taken = false, free_in_between;
@@ -307,7 +307,7 @@ static bool bql_is_free(bool alone)
     bql_unlock();
     qemu_sem_wait(&entered);
     qemu_thread_create(&thread, "bql", take_bql, &taken, QEMU_THREAD_JOINABLE);
-    /* On a busy machine the thread may be late; it must not be early */
+    /* On a busy machine the thread may be late, but it must not be early */
     for (int ms = 0; ms < (alone ? 5000 : 20) && !qatomic_read(&taken); ms++) {
         g_usleep(1000);
     }
@@ -320,7 +320,7 @@ static bool bql_is_free(bool alone)
     return free_in_between;
 }
 
-/* The BQL is dropped only if the vCPU's own access is all that is below */
+/* The BQL is dropped only for a vCPU's own access */
 static void test_lock(void)
 {
     g_assert(bql_is_free(true));
@@ -328,9 +328,9 @@ static void test_lock(void)
 }
 
 /*
- * Unplug waits for nobody, not even if the last device goes: the vIOMMU stays
- * for the batch, and what VFIO wants to destroy waits for it. A device may come
- * meanwhile, and gets a vIOMMU of its own.
+ * Unplug does not wait, not even for the last device: the vIOMMU stays for the
+ * batch, and objects that VFIO destroys stay with it. A device that is plugged
+ * meanwhile gets a vIOMMU of its own.
  */
 static void test_unplug(void)
 {
@@ -355,7 +355,7 @@ static void test_unplug(void)
     teardown();
 }
 
-/* And the batch of the device that is gone was lost: there is nobody to name */
+/* The batch was lost, and its device is gone: the message cannot name it */
 static void test_unplug_and_fail(void)
 {
     g_autofree char *messages = NULL;
@@ -373,11 +373,11 @@ static void test_unplug_and_fail(void)
     let_leave(10);
     writer_join(&busy);
     messages = rig_messages();
-    g_assert(strstr(messages, "did not take invalidations"));
+    g_assert(strstr(messages, "did not carry out invalidations"));
     teardown();
 }
 
-/* The same with nobody after it: the file is closed by who leaves last */
+/* The same without other devices: the last user closes the file */
 static void test_unplug_all(void)
 {
     Writer busy;
@@ -394,7 +394,7 @@ static void test_unplug_all(void)
     teardown();
 }
 
-/* The machine stops: what is not begun is left, and done when it goes on */
+/* The machine stops: the remaining commands run when it continues */
 static void test_stop(void)
 {
     Writer busy;
@@ -404,7 +404,7 @@ static void test_stop(void)
     writer_start(&busy, true, A_CMDQ_PROD, put_pairs(1000));
     wait_entered();
     rig_set_shall_stop(true);
-    /* Rung meanwhile, which is no reason to go on */
+    /* A doorbell meanwhile does not continue the queue */
     rig_set_alone(true);
     g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, rig->s3->cmdq.prod), ==,
                     MEMTX_OK);
@@ -421,7 +421,7 @@ static void test_stop(void)
     teardown();
 }
 
-/* QEMU's guard against re-entrance is on whenever the BQL is held within */
+/* QEMU's guard against re-entrance is engaged whenever the BQL is held */
 static void test_guard(void)
 {
     MemReentrancyGuard *guard;
@@ -438,7 +438,7 @@ static void test_guard(void)
     let_leave(1);
     writer_join(&busy);
     writer_join(&other);
-    g_assert(guard->engaged_in_io);     /* memory.c takes it back */
+    g_assert(guard->engaged_in_io);     /* memory.c releases it */
     guard->engaged_in_io = false;
     smmuv3_accel_started(rig->s);
     g_assert(!guard->engaged_in_io);

@@ -1,8 +1,8 @@
 /*
  * arm-smmuv3-accel: unit tests of a guest that uses PASIDs
  *
- * No emulated device sends any, so what is looked at is what the host gets:
- * the STE of each nested HWPT and each command, bit for bit.
+ * No emulated device sends any, so the tests compare the calls to the host bit
+ * for bit: the STE of each nested HWPT, and each command.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -39,7 +39,7 @@ static uint16_t pasid_cap(Rig *rig)
         rig->s, smmuv3_accel_device_find(rig->s, &rig->bus[1].bus, 0));
 }
 
-/* The capability is what host and vSMMU both have */
+/* The capability has what both the host and the vSMMU support */
 static void test_capability(void)
 {
     static const struct {
@@ -57,7 +57,7 @@ static void test_capability(void)
         { LINUX_6_19, 20, 20, 10, IOMMU_HW_CAP_PCI_PASID_EXEC |
           IOMMU_HW_CAP_PCI_PASID_PRIV | IOMMU_HW_CAP_DIRTY_TRACKING, 0x0a06 },
         { LINUX_6_19, 20, 1, SMMU_ACCEL_AUTO, 0, 0x0100 },
-        /* The guest shall have none, the device has none, an old kernel */
+        /* Disabled for the guest, not in the device, an old kernel */
         { LINUX_6_19, 20, 20, 0, IOMMU_HW_CAP_PCI_PASID_EXEC, 0 },
         { LINUX_6_19, 20, 0, SMMU_ACCEL_AUTO, IOMMU_HW_CAP_PCI_PASID_EXEC, 0 },
         { LINUX_6_13, 20, 20, SMMU_ACCEL_AUTO, IOMMU_HW_CAP_PCI_PASID_EXEC,
@@ -77,7 +77,7 @@ static void test_capability(void)
     }
 }
 
-/* It is found with the call that is there anyway */
+/* No additional call is needed */
 static void test_calls(void)
 {
     FakeSMMU smmu = pasid_smmu(16, 16);
@@ -104,7 +104,7 @@ static void set_ste(Rig *rig, uint64_t word0, uint64_t word1)
     rig_cfgi_ste(rig, SID(1));
 }
 
-/* S1CDMax, S1Fmt and S1DSS as the guest has them, or abort */
+/* S1CDMax, S1Fmt and S1DSS are forwarded, or the result is abort */
 static void test_ste(void)
 {
     FakeSMMU smmu = pasid_smmu(16, 16);
@@ -126,7 +126,7 @@ static void test_ste(void)
     }
     rig_assert_dma(rig, 1, "s1 123456780040 sid 100");
 
-    /* More substreams than there are, reserved values, and back */
+    /* Too many substreams, reserved values, and valid ones again */
     set_ste(rig, STE0(17, 0), STE1(2));
     rig_assert_dma(rig, 1, "abort");
     set_ste(rig, STE0(16, 3), STE1(2));
@@ -138,7 +138,7 @@ static void test_ste(void)
     rig_free(rig);
 }
 
-/* A vSMMU of less than its host is one of less */
+/* A vSMMU with fewer substreams than its host is limited to them */
 static void test_ste_less(void)
 {
     FakeSMMU smmu = pasid_smmu(16, 16);
@@ -164,10 +164,10 @@ static void command(Rig *rig, uint64_t word0, uint64_t word1)
     g_assert_cmpint(smmuv3_accel_command(rig->s, &cmd), ==, SMMU_CERROR_NONE);
 }
 
-/* Commands that the guest sends, and what reaches the SMMU's queue */
+/* Commands of the guest, and those that reach the host's queue */
 typedef struct Command {
     uint64_t guest[2];
-    uint64_t host[2];           /* but for SID and VMID, bits 63:32 of [0] */
+    uint64_t host[2];           /* except SID and VMID, bits 63:32 of [0] */
 } Command;
 
 #define CFGI_CD         0x05ULL
@@ -190,7 +190,7 @@ static void check_commands(int ssidsize, const Command *c, size_t n)
     rig->s->spec.ssidsize = ssidsize;
     rig->s->spec.ats = ON_OFF_AUTO_ON;
     plug(rig, &smmu);
-    /* EATS, or there is no ATC to invalidate */
+    /* EATS, so that there is an ATC to invalidate */
     rig_set_ste(SID(1), &(STE) { .word = { 1 | 5 << 1 | 0x1000, 0, 1U << 28 } });
     rig_write_cr0(rig, CR0_SMMUEN);
     g_free(fake_iommufd_calls(rig->iommufd));
@@ -200,7 +200,7 @@ static void check_commands(int ssidsize, const Command *c, size_t n)
 
         command(rig, c[i].guest[0] | sid << 32, c[i].guest[1]);
     }
-    /* All in one call, in their order */
+    /* All in one call, in order */
     rig_assert_calls(rig, "");
     rig_drained(rig);
     rig_assert_calls(rig, "invalidate");
@@ -239,7 +239,7 @@ static void test_commands(void)
     check_commands(SMMU_ACCEL_AUTO, c, ARRAY_SIZE(c));
 }
 
-/* SubstreamIDs have as many bits as the vSMMU says */
+/* SubstreamIDs have as many bits as the vSMMU */
 static void test_commands_less(void)
 {
     static const Command c[] = {
@@ -251,7 +251,7 @@ static void test_commands_less(void)
     check_commands(8, c, ARRAY_SIZE(c));
 }
 
-/* Without substreams their fields are reserved: Global, SSV and SSID too */
+/* Without substreams, Global, SSV and SSID are reserved, too */
 static void test_commands_none(void)
 {
     static const Command c[] = {

@@ -1,15 +1,15 @@
 /*
- * arm-smmuv3-accel: unit tests of host devices that come and go, on a fake host
+ * arm-smmuv3-accel: unit tests of plug and unplug, on a fake host
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "smmuv3-accel-rig.h"
 
-/* What the SMMU of a device is, and how far stage 2 reaches */
+/* The calls for the SMMU of a device and the range of stage 2 */
 #define ASK "get-hw-info ioas-alloc hwpt-alloc iova-ranges destroy destroy"
 
-/* The first and every other device is at once what its STE says */
+/* The first and every other device follows its STE at once */
 static void test_plug(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -25,7 +25,7 @@ static void test_plug(void)
     rig_assert_dma(rig, 3, "stage2");
     g_free(fake_iommufd_calls(rig->iommufd));
 
-    /* The one that the vIOMMU was made with goes first */
+    /* The device that the vIOMMU was allocated with is unplugged first */
     rig_unplug(rig, 1);
     rig_assert_calls(rig, "detach destroy destroy");
     rig_unplug(rig, 3);
@@ -41,7 +41,7 @@ static void test_plug(void)
     rig_free(rig);
 }
 
-/* What the first device costs, and every other, apart from VFIO's own calls */
+/* The calls for the first and every other device, without VFIO's own */
 static void test_cost(void)
 {
     g_autoptr(GString) two_each = g_string_new(NULL);
@@ -54,7 +54,7 @@ static void test_cost(void)
         g_assert(rig_plug(rig, bus, &error_abort));
         rig_assert_calls(rig, ASK " vdevice-alloc");
     }
-    /* The guest sets them up, one after the other, and only then is it on */
+    /* The guest sets them up one after the other, and then enables the SMMU */
     for (int bus = 1; bus <= 9; bus++) {
         rig_set_s1(SID(bus), 0x1000 * bus);
         rig_cfgi_ste(rig, SID(bus));
@@ -71,7 +71,7 @@ static void test_cost(void)
     rig_free(rig);
 }
 
-/* A host that can stall gets S1STALLD, as the vSMMU says that it cannot */
+/* A host that can stall gets S1STALLD, because the vSMMU cannot stall */
 static void test_host_stalls(void)
 {
     FakeSMMU stalling = host_smmu;
@@ -92,7 +92,7 @@ static void test_host_stalls(void)
     rig_free(rig);
 }
 
-/* Refusals of a device, which is then VFIO's as before */
+/* Devices that are refused, and then belong to VFIO as before */
 
 static void assert_refused(SMMUv3AccelState *s, Rig *rig, FakeIOMMUFD *f,
                            const FakeSMMU *smmu, const char *text)
@@ -125,7 +125,7 @@ static void test_association(void)
                    "0000:07:00.0 * smmu3.1, but smmu1 already * smmu3.0");
     assert_refused(rig->s, rig, rig->iommufd, &unnamed,
                    "(physical SMMU unnamed) * smmu1 (physical SMMU smmu3.0)");
-    /* For good */
+    /* This never changes */
     rig_unplug(rig, 1);
     assert_refused(rig->s, rig, rig->iommufd, &other_smmu,
                    "but smmu1 already stands for smmu3.0");
@@ -157,7 +157,7 @@ static void test_host_differs(void)
 
     lesser.info.idr[5] &= ~0x20;
     g_assert(rig_plug(rig, 1, &error_abort));
-    rig_unplug(rig, 1);         /* a reboot of the host's firmware, perhaps */
+    rig_unplug(rig, 1);         /* for example after a firmware update */
     assert_refused(rig->s, rig, rig->iommufd, &lesser, "GRAN16K");
     rig_free(rig);
 }
@@ -177,7 +177,7 @@ static void test_host_cannot_nest(void)
     }
 }
 
-/* A device tree cannot tell the guest of a device that comes late */
+/* A device tree cannot describe a device that is plugged later */
 static void test_late(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -188,7 +188,7 @@ static void test_late(void)
     rig_free(rig);
 }
 
-/* Two vSMMUs, each on an SMMU of its own, or both on one; one iommufd */
+/* Two vSMMUs on two SMMUs, or both on one; with one iommufd */
 static void test_two_vsmmus(void)
 {
     for (int same = 0; same < 2; same++) {

@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: unit tests of what the monitor shows, on a fake host
+ * arm-smmuv3-accel: unit tests of the monitor command, on a fake host
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,14 +12,14 @@
 #include "hw/pci/pci_device.h"
 #include "qemu/units.h"
 
-/* What a plug asks of the physical SMMU */
+/* The calls of a plug that ask about the physical SMMU */
 #define ASKED "hw-info=1 ioas-alloc=1 iova-ranges=1 "
 
 #define F_TRANSLATION   0x10
 #define BOTH            (CR0_SMMUEN | CR0_EVENTQEN)
 #define NAME            "0000:03:00.0"
 
-/* "kind=count kind=count!failed ..." of those that are not 0 */
+/* "kind=count kind=count!failed ...", without those that are 0 */
 static char *commands(const SMMUv3AccelInfoCounters *c)
 {
     GString *text = g_string_new("");
@@ -127,7 +127,7 @@ static void assert_str(char *have, const char *want)
     g_free(have);
 }
 
-/* All there is in one call: what is not given has to be empty */
+/* All in one call; members that are not given must be empty */
 typedef struct Expected {
     const char *device, *commands, *ioctls, *attached, *others;
 } Expected;
@@ -137,7 +137,7 @@ static void assert_query(Rig *rig, const Expected *want)
     unsigned calls = fake_iommufd_total(rig->iommufd);
     g_autoptr(SMMUv3AccelInfo) info = smmuv3_accel_query(rig->s);
 
-    /* To look changes nothing */
+    /* The query changes nothing */
     g_assert_cmpuint(fake_iommufd_total(rig->iommufd), ==, calls);
     if (want->device) {
         g_assert_nonnull(info->host_devices);
@@ -175,7 +175,7 @@ static void test_empty(void)
     rig_free(rig);
 }
 
-/* The registers are the host's, and what the kernel has has its number */
+/* The registers are the host's, and the kernel's objects have their ids */
 static void test_plug(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -228,7 +228,7 @@ static void test_plug(void)
     rig_free(rig);
 }
 
-/* What is counted is counted on, over reset and unplug */
+/* The counters continue after a reset and an unplug */
 static void test_attach(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -256,8 +256,8 @@ static void test_attach(void)
         .device = NAME " - bus1 0.0: bypass: SMMUEN=0, GBPA says bypass",
         .commands = "cfgi-ste=1",
         /*
-         * The nested HWPT, and the vDEVICE that has no StreamID any more: it is
-         * on abort until the SMMU is reset, after the bridges
+         * The nested HWPT, and the vDEVICE, whose device has no StreamID any
+         * more: it is on abort until the SMMU is reset, after the bridges
          */
         .ioctls = ASKED "viommu-alloc=1 vdevice-alloc=1 hwpt-alloc=3 "
                   "attach=4 destroy=4",
@@ -274,7 +274,7 @@ static void test_attach(void)
     rig_free(rig);
 }
 
-/* Until the guest uses the SMMU again the kernel has the old StreamID */
+/* The kernel has the old StreamID until the guest uses the SMMU again */
 static void test_renumber(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -342,7 +342,7 @@ static void test_commands(void)
     }
     g_assert_cmpint(smmuv3_accel_command(rig->s, &illegal), ==,
                     SMMU_CERROR_ILL);
-    /* For nobody's StreamID, or redundant: counted, and not forwarded */
+    /* For an unused StreamID, or redundant: counted, but not forwarded */
     rig_command(rig, SMMU_CMD_CFGI_CD, SID(4), 0);
     rig_command(rig, SMMU_CMD_SYNC, 0, 0);
     assert_query(rig, &(Expected) {
@@ -350,13 +350,13 @@ static void test_commands(void)
         .commands = "illegal=1 cfgi-ste=2 cfgi-cd=3 tlbi=3 sync=2 other=1",
         .ioctls = S1_IOCTLS " invalidate=2 destroy=2",
         .attached = "nested=1",
-        /* With a CFGI_CD_ALL for each CFGI_STE that changes nothing */
+        /* Each CFGI_STE that changes nothing sends a CFGI_CD_ALL */
         .others = "batches=2 forwarded=5",
     });
     rig_free(rig);
 }
 
-/* A vSMMU without host devices counts what its guest does, too */
+/* A vSMMU without host devices counts the guest's commands, too */
 static void test_commands_unused(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
@@ -372,7 +372,7 @@ static void test_invalidate_fails(void)
 {
     Rig *rig = rig_new_s1();
 
-    /* EIO for the first of two: the whole TLB in its stead */
+    /* EIO for the first of two: the whole TLB instead */
     fake_iommufd_fail_nth(rig->iommufd, 1, 0);
     rig_command(rig, SMMU_CMD_TLBI_NH_VA, 0, 0x1000);
     rig_command(rig, SMMU_CMD_TLBI_NH_VA, 0, 0x2000);
@@ -385,7 +385,7 @@ static void test_invalidate_fails(void)
         .others = "batches=1 forwarded=2 refused=1 fallbacks=1 complaints=1",
     });
 
-    /* ETIMEDOUT: the whole TLB; the message comes too soon */
+    /* ETIMEDOUT: the whole TLB; the message is suppressed */
     fake_iommufd_fail_nth(rig->iommufd, 1, 1);
     rig_command(rig, SMMU_CMD_TLBI_NH_VA, 0, 0x1000);
     rig_command(rig, SMMU_CMD_SYNC, 0, 0);
@@ -401,7 +401,7 @@ static void test_invalidate_fails(void)
     rig_free(rig);
 }
 
-/* A refusal shows as the reason of abort, and is gone when it is over */
+/* A refusal is the reason of abort, as long as it lasts */
 static void test_attach_fails(void)
 {
     Rig *rig = rig_new_s1();
@@ -432,7 +432,7 @@ static void test_attach_fails(void)
     rig_free(rig);
 }
 
-/* What the kernel would not destroy is told until it does */
+/* Objects that the kernel does not destroy are shown until it does */
 static void test_destroy_fails(void)
 {
     Rig *rig = rig_new_s1();

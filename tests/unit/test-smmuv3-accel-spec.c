@@ -29,7 +29,7 @@ static const uint32_t all[SMMU_ACCEL_NR_REGS] = {
     [SMMU_ACCEL_AIDR] = 0x00000002,
 };
 
-/* QEMU's JSON parser loses the value of a member that is there twice */
+/* QEMU's JSON parser loses the value of a member that appears twice */
 static bool parse(const char *text, SMMUv3AccelSpec *spec, Error **errp)
 {
     bool json = strchr(text, '{');
@@ -55,7 +55,7 @@ static void assert_all(const SMMUv3AccelSpec *spec)
     }
 }
 
-/* All the ways to write the same six registers */
+/* All syntaxes for the same six registers */
 static void test_forms(void)
 {
     static const char *const forms[] = {
@@ -143,7 +143,7 @@ static void test_dropin(void)
         g_assert_true(spec.dropin);
         smmuv3_accel_regs_compose(&spec, NULL, &regs, &error_abort);
         printed = smmuv3_accel_regs_spec(&regs);
-        /* As QEMU 11.1 without a host, but for IDR0.MSI: decision 0013 */
+        /* Like QEMU 11.1 without a host, except IDR0.MSI */
         g_assert_cmpstr(printed, ==, "idr0=0xd44341a,idr1=0x2730510,"
                         "idr3=0x1004,idr5=0x75,iidr=0x0,aidr=0x1");
     }
@@ -151,7 +151,7 @@ static void test_dropin(void)
 
 static void test_errors(void)
 {
-#define NOT_A_REG(v) "idr0 '" v "' is no number of 32 bits, such as " \
+#define NOT_A_REG(v) "idr0 '" v "' is not a number of 32 bits, such as " \
                      "idr0=0x1400 or idr0=5120"
 #define THOSE "those are idr0..idr5, iidr, aidr, ril, ats, ssidsize, oas, " \
               "cmdqv, cmdqv-param"
@@ -180,15 +180,15 @@ static void test_errors(void)
         { "idr0=99999999999999999999", NOT_A_REG("99999999999999999999") },
         { "idr0=1,,idr1=2", NOT_A_REG("1,idr1=2") },
         { "idr0=1,idr1=2,idr0=1", "idr0 is given twice" },
-        { "idr6=0", "'idr6' is no option of arm-smmuv3-accel that specifies "
+        { "idr6=0", "'idr6' is not an option of arm-smmuv3-accel that "
+          "specifies registers: " THOSE },
+        { "idr0 =0", "'idr0 ' is not an option of arm-smmuv3-accel that "
+          "specifies registers: " THOSE },
+        { "x=1", "'x' is not an option of arm-smmuv3-accel that specifies "
           "registers: " THOSE },
-        { "idr0 =0", "'idr0 ' is no option of arm-smmuv3-accel that specifies "
+        { "=1", "'' is not an option of arm-smmuv3-accel that specifies "
           "registers: " THOSE },
-        { "x=1", "'x' is no option of arm-smmuv3-accel that specifies "
-          "registers: " THOSE },
-        { "=1", "'' is no option of arm-smmuv3-accel that specifies "
-          "registers: " THOSE },
-        { "idr0=0,ril", "'ril' is no option and its value, such as ril=on" },
+        { "idr0=0,ril", "'ril' is not an option with a value, such as ril=on" },
         { "ril=yes", "ril 'yes' is none of 'on', 'off' and 'auto'" },
         { "ats=", "ats '' is none of 'on', 'off' and 'auto'" },
         { "ssidsize=21", "ssidsize '21' is neither 0..20 nor 'auto'" },
@@ -260,7 +260,7 @@ static void test_errors(void)
     }
 }
 
-/* What others say of bad syntax need not be the same for ever */
+/* Syntax errors of other parsers may change */
 static void test_bad_syntax(void)
 {
     static const char *const texts[] = {
@@ -278,7 +278,7 @@ static void test_bad_syntax(void)
     }
 }
 
-/* Whatever @text is: an error or a specification, never both or neither */
+/* Any @text gives an error or a specification, never both or neither */
 static void parse_any(const char *text)
 {
     g_autofree char *printed = NULL;
@@ -306,7 +306,7 @@ static void parse_any(const char *text)
     }
 }
 
-/* Words that a specification is made of, and some that it is not */
+/* Words of a specification, and some others */
 static const char *const words[] = {
     "idr0", "idr1", "idr2", "idr3", "idr4", "idr5", "idr6", "iidr", "aidr",
     "ril", "ats", "ssidsize", "oas", "driver", "id", "bus", "host-smmu",
@@ -327,7 +327,7 @@ static void append_words(GString *text, GRand *rand)
     }
 }
 
-/* Change, drop or double some bytes */
+/* Change, drop or duplicate some bytes */
 static void mutate(GString *text, GRand *rand)
 {
     for (int n = g_rand_int_range(rand, 1, 6); n && text->len; n--) {

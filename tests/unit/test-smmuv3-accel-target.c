@@ -1,5 +1,5 @@
 /*
- * arm-smmuv3-accel: unit tests of what a device shall be attached to
+ * arm-smmuv3-accel: unit tests of the target of a device
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,7 +13,7 @@
 #define KERNEL_STE0 0xf80fffffffffffffULL
 #define KERNEL_STE1 0x00000000380000ffULL
 
-/* Registers of the vSMMU in a case, beyond S1P */
+/* Registers of the vSMMU, in addition to S1P */
 #define STALL1      (1U << 24)
 #define IDR0_S1     (0x0c40101a | STALL1)
 #define IDR5_48     0x75
@@ -111,7 +111,7 @@ static STE make_ste(uint64_t word0, uint64_t word1)
 {
     STE ste;
 
-    /* the S2 words of a guest never travel: fill them */
+    /* the S2 words are never forwarded: fill them */
     memset(&ste, 0xff, sizeof(ste));
     ste.word[0] = word0;
     ste.word[1] = word0 >> 32;
@@ -120,7 +120,7 @@ static STE make_ste(uint64_t word0, uint64_t word1)
     return ste;
 }
 
-/* What holds of every target */
+/* Invariants of every target */
 static void check_target(const SMMUv3AccelTarget *t)
 {
     g_assert_cmphex(t->ste[0] & ~KERNEL_STE0, ==, 0);
@@ -169,7 +169,7 @@ static void test_ste(void)
     }
 }
 
-/* S1ContextPtr against every size of OAS */
+/* S1ContextPtr with every OAS */
 static void test_oas(void)
 {
     static const int bits[] = { 32, 36, 40, 42, 44, 48 };
@@ -200,7 +200,7 @@ static void test_control(void)
     for (size_t i = 0; i < ARRAY_SIZE(gbpas); i++) {
         SMMUv3AccelTarget t;
 
-        /* the STE does not count while SMMUEN=0 */
+        /* the STE is ignored while SMMUEN=0 */
         for (int with = 0; with < 2; with++) {
             t = smmuv3_accel_target(false, gbpas[i], with ? &ste : NULL,
                                     SMMU_EVT_C_BAD_STREAMID, idr);
@@ -209,7 +209,7 @@ static void test_control(void)
                             SMMU_ACCEL_ABORT : SMMU_ACCEL_BYPASS);
             g_assert_cmpint(t.event, ==, SMMU_EVT_NONE);
         }
-        /* GBPA does not count while SMMUEN=1 */
+        /* GBPA is ignored while SMMUEN=1 */
         t = smmuv3_accel_target(true, gbpas[i], &ste, SMMU_EVT_NONE, idr);
         check_target(&t);
         g_assert_cmpint(t.kind, ==, SMMU_ACCEL_NESTED);
@@ -223,7 +223,7 @@ static void test_control(void)
     }
 }
 
-/* Each single bit, and then noise: nothing the kernel refuses gets through */
+/* Single bits and random ones: bits that the kernel refuses are cleared */
 static void test_bits(void)
 {
     uint32_t idr[6] = { IDR0_S1 | CD2L | ATS, 0x02730010 | 20 << 6, 0, 0, 0,

@@ -1,5 +1,5 @@
 /*
- * SMMUv3: unit tests of which Context Descriptor a transaction uses
+ * SMMUv3: unit tests of the lookup of Context Descriptors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +10,7 @@
 #include "hw/arm/smmuv3.h"
 #include "hw/arm/smmuv3-cd.h"
 
-/* The guest's memory, and what was read of it */
+/* The guest's memory, and a record of reads */
 #define RAM_BASE    0x80000000ULL
 #define RAM_SIZE    (4 * MiB)
 
@@ -32,7 +32,7 @@ static bool read_ram(void *opaque, dma_addr_t addr, void *buf, size_t len,
     return true;
 }
 
-/* As a stage 2 that maps nothing */
+/* Like a stage 2 that maps nothing */
 static bool read_unmapped(void *opaque, dma_addr_t addr, void *buf, size_t len,
                           SMMUEventInfo *event)
 {
@@ -42,7 +42,7 @@ static bool read_unmapped(void *opaque, dma_addr_t addr, void *buf, size_t len,
     return false;
 }
 
-/* A CD that can be told from others; V=0, which is none of ours to judge */
+/* A unique CD; V=0, which the lookup does not check */
 static void put_cd(uint64_t addr, uint32_t mark)
 {
     stl_le_p(ram + (addr - RAM_BASE), mark);
@@ -78,7 +78,7 @@ static SMMUCDResult get(const STE *ste, SMMUSubstream ss, CD *cd,
     return smmuv3_cd_get(ste, ss, read_ram, &ram, cd, event);
 }
 
-/* The CD with @mark is found, by exactly these reads */
+/* The CD with @mark is found with exactly these reads */
 static void assert_cd(const STE *ste, SMMUSubstream ss, uint32_t mark,
                       const char *want)
 {
@@ -92,7 +92,7 @@ static void assert_cd(const STE *ste, SMMUSubstream ss, uint32_t mark,
     g_assert_cmpstr(reads->str, ==, want);
 }
 
-/* Returns the event, for more to be looked at */
+/* Returns the event for further checks */
 static SMMUEventInfo assert_fault(const STE *ste, SMMUSubstream ss,
                                   SMMUEventType type, const char *want)
 {
@@ -123,7 +123,7 @@ static void test_single(void)
             STE ste = make_ste(0x80000040, 0, fmt, dss);
 
             assert_cd(&ste, NO_SSID, 0x51, "80000040+64");
-            /* Substreams are off, 0 is one as well */
+            /* Substreams are off, including substream 0 */
             assert_bad_substream(&ste, 0, "");
             assert_bad_substream(&ste, 1, "");
             assert_bad_substream(&ste, 0xfffff, "");
@@ -152,7 +152,7 @@ static void test_two_levels_4k(void)
     put_l1cd(0x80002000, 0x80010000 | 1);
     put_l1cd(0x80002008, 0x80020000 | 1);
     put_l1cd(0x80002010, 0x80030000);           /* V=0 */
-    put_l1cd(0x80002078, 0x80040000 | 0xffe | 1); /* all that is ignored */
+    put_l1cd(0x80002078, 0x80040000 | 0xffe | 1); /* all ignored bits */
     put_cd(0x80010000, 0x200);
     put_cd(0x80010040, 0x201);
     put_cd(0x80010fc0, 0x23f);
@@ -192,7 +192,7 @@ static void test_two_levels_64k(void)
     assert_bad_substream(&small, 8, "");
 }
 
-/* Transactions without a SubstreamID, and with 0 */
+/* Transactions without a SubstreamID, and with SubstreamID 0 */
 static void test_s1dss(void)
 {
     SMMUEventInfo event;
@@ -219,7 +219,7 @@ static void test_s1dss(void)
     assert_cd(&ste, SSID(1), 0x501, "80008040+64");
 }
 
-/* Level 1, level 2 and a linear table where no memory is */
+/* Level 1, level 2 and a linear table outside of memory */
 static void test_fetch(void)
 {
     STE l1 = make_ste(0x70000000, 10, L2_4K, DSS_SSID0);
@@ -254,7 +254,7 @@ static void test_fetch(void)
     g_assert_cmphex(event.u.f_translation.ssid, ==, 3);
 }
 
-/* Nothing but S1CDMax=0 is legal on an SMMU without substreams */
+/* Only S1CDMax=0 is legal on an SMMU without substreams */
 static void test_illegal(void)
 {
     for (int cdmax = 0; cdmax < 32; cdmax++) {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 #
 # Runs `smmuv3-spec doctor' on hosts that are directories: one that is ready,
-# and the same with one thing wrong.
+# and copies of it with one error each.
 #
 # test-smmuv3-spec-doctor.py TOOL
 #
-# What it asks of a kernel is tested in the lab and by test-smmuv3-spec-host.
+# The lab and test-smmuv3-spec-host test the calls to a kernel.
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tests of smmuv3-spec doctor, in TAP"""
@@ -41,7 +41,7 @@ def iort(*flags):
 
 
 class Host:
-    """A host that is ready but for the kernel, which cannot be asked"""
+    """A host that is ready, except that its kernel cannot be asked"""
 
     def __init__(self, where):
         self.root = Path(where)
@@ -69,17 +69,17 @@ class Host:
         self.dir(f"{DEV}/iommu_group/devices/{BDF}")
 
     def put(self, path, text):
-        """A file"""
+        """Write a file"""
         data = text if isinstance(text, bytes) else text.encode()
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_bytes(data)
 
     def dir(self, path):
-        """A directory"""
+        """Make a directory"""
         (self.root / path).mkdir(parents=True)
 
     def link(self, path, target):
-        """A symbolic link, in place of another one"""
+        """Make or replace a symbolic link"""
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).unlink(missing_ok=True)
         (self.root / path).symlink_to(target)
@@ -93,50 +93,50 @@ class Host:
             full.unlink()
 
     def edit(self, path, old, new):
-        """Replace in a file"""
+        """Replace text in a file"""
         text = (self.root / path).read_text(encoding="utf-8")
         assert old in text
         self.put(path, text.replace(old, new))
 
     def group(self, driver):
-        """A second device in the IOMMU group"""
+        """Add a second device to the IOMMU group"""
         self.dir(f"{DEV}/iommu_group/devices/{OTHER}")
         self.link(f"sys/bus/pci/devices/{OTHER}/driver",
                   f"../../drivers/{driver}")
 
 
 def no_config(host):
-    """No configuration to be read"""
+    """Remove the configuration"""
     host.drop(f"boot/config-{RELEASE}")
 
 
 def gz_config(host):
-    """The configuration in /proc"""
+    """Put the configuration into /proc"""
     no_config(host)
     host.put("proc/config.gz", gzip.compress(CONFIG.replace(
         "IOMMUFD=m", "IOMMUFD is not set").encode()))
 
 
 def limit(text):
-    """A change of the limit of locked memory"""
+    """Change the limit of locked memory"""
     return lambda host: host.edit(
         "proc/self/limits", "unlimited            unlimited", text)
 
 
 def root_user(host):
-    """A low limit that does not hold for root"""
+    """Set a low limit, which does not apply to root"""
     limit("8388608              8388608  ")(host)
     host.edit("proc/self/status", "CapEff:\t0000000000000000",
               "CapEff:\t000001ffffffffff")
 
 
 def cmdqv(host, name="NVDA200C:00"):
-    """A block of command queues, and a kernel that has a driver for it"""
+    """A CMDQV, and a kernel that has a driver for it"""
     host.dir(f"sys/bus/platform/devices/{name}")
     host.put(f"boot/config-{RELEASE}", CONFIG + "CONFIG_TEGRA241_CMDQV=y\n")
 
 
-# What is done, level and topic of the line, a part of its text, and of its cure
+# The change, level and topic of the line, a part of its text, and of its cure
 CASES = (
     (lambda h: None, "ok", "kernel", "Linux 7.2.0-arm64", ""),
     (lambda h: None, "ok", "config", f"/boot/config-{RELEASE} has what is", ""),
@@ -234,7 +234,7 @@ CASES = (
 
 
 def run(*args, status):
-    """(stdout, stderr) of the tool, which has to end with this status"""
+    """(stdout, stderr) of the tool, which must exit with this status"""
     done = subprocess.run([TOOL, "doctor", *args], capture_output=True,
                           text=True, check=False, timeout=60)
     assert done.returncode == status, (args, done)
@@ -256,7 +256,7 @@ def check(case):
              if (line["level"], line["topic"]) == (level, topic)
              and text in line["text"]]
     assert len(found) == 1 and cure in found[0]["cure"], lines["checks"]
-    # one thing is wrong, and with each such line goes what to do
+    # one line is wrong, and each such line has a cure
     if bad and f"no PCI device {BDF}" not in text:
         assert [line["topic"] for line in lines["checks"]
                 if line["level"] == "NOT OK"] == [topic], lines["checks"]
@@ -270,7 +270,7 @@ def check(case):
 
 
 def no_device():
-    """No BDF: what cannot be seen, and the command to type"""
+    """Without BDF: a line about what was not checked, and the command to type"""
     with tempfile.TemporaryDirectory() as where:
         host = Host(where)
         out = run(f"--root={where}", status=0)[0]
@@ -283,7 +283,7 @@ def no_device():
 
 
 def no_rights():
-    """A file in /dev that only others can open"""
+    """A file in /dev that this user cannot open"""
     if not os.geteuid():
         return "# SKIP root can open everything"
     with tempfile.TemporaryDirectory() as where:
@@ -296,7 +296,7 @@ def no_rights():
 
 
 def this_host():
-    """This machine, whatever it is"""
+    """Run it on this machine, whatever it is"""
     done = subprocess.run([TOOL, "doctor"], capture_output=True, text=True,
                           check=False, timeout=60)
     assert done.returncode in (0, 1), done
@@ -307,7 +307,7 @@ def this_host():
 
 
 def main():
-    """Run all of it"""
+    """Run all tests"""
     tests = [(test.__doc__, test) for test in (no_device, no_rights, this_host)]
     tests += [(f"{case[1]} {case[2]}: {case[3]}", lambda case=case: check(case))
               for case in CASES]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 #
-# Runs `smmuv3-spec check' on domains of libvirt: good ones, and each of them
-# with a mistake in it.
+# Runs `smmuv3-spec check' on domains of libvirt: good ones, and copies of them
+# with one mistake each.
 #
 # test-smmuv3-spec-domain.py TOOL DIRECTORY
 #
@@ -27,7 +27,7 @@ SPECIFIED = ("<domain type='kvm'>", f"<domain type='kvm'{QEMU}>")
 
 
 def driver(text):
-    """The <driver> of hostdev.xml replaced"""
+    """hostdev.xml with another <driver>"""
     return [(DRIVER, text)]
 
 
@@ -39,18 +39,18 @@ def override(text, alias="iommu0"):
                         "</domain>")]
 
 
-# What is done to a good file, and what has to be said of it: line, value, and
-# a part of the text; advice has a + before the value.
-# What stands for an <iommu> in commandline.xml
+# The change of a good file, and the expected finding: line, value, and a part
+# of the text; advice has a + before the value.
+# The equivalent of <iommu> in commandline.xml
 SMMU_ARG = ('{"driver":"arm-smmuv3","id":"smmu1","primary-bus":"pci.1",'
             '"accel":true,"idr3":5120}')
 
 BAD = (
-    # what libvirt drops in silence
+    # libvirt silently drops these
     ("hostdev", driver("<driver accel='on'/>"),
      [(26, "accel", "write pciBus with the index of the pcie-expander-bus")]),
     ("hostdev", driver("<driver pciBus='1' accel='on' ssidSize='20'/>"),
-     [(26, "ssidSize", "drops this in silence: write ssidsize")]),
+     [(26, "ssidSize", "silently drops this: write ssidsize")]),
     ("hostdev", [("<iommu model='smmuv3'>", "<iommu xmlns='urn:x' "
                   "model='smmuv3'>")],
      [(25, "iommu", "take it out of the namespace 'urn:x'")]),
@@ -63,7 +63,7 @@ BAD = (
     ("hostdev", [("<domain type='kvm'>", "<domain xmlns='urn:x' type='kvm'>")],
      [(1, "xmlns", "libvirt finds nothing in the namespace 'urn:x'")]),
     ("hostdev", driver("<driver pciBus='1' accel='on' ssid_size='20'/>"),
-     [(26, "ssid_size", "drops this in silence: write ssidsize")]),
+     [(26, "ssid_size", "silently drops this: write ssidsize")]),
     ("hostdev", driver("<driver pciBus='1' accel='on' pasid='on'/>"),
      [(26, "pasid", "write ssidsize='20' for PASIDs")]),
     ("hostdev", driver("<driver pciBus='1' accel='on' colour='red'/>"),
@@ -85,7 +85,7 @@ BAD = (
     ("commandline", [(QEMU, "")],
      [(14, "iommu", "no SMMU here is accelerated"),
       (24, "commandline", "write <domain xmlns:qemu=")]),
-    # what libvirt refuses
+    # libvirt refuses these
     ("hostdev", driver("<driver pciBus='1' accel='yes'/>"),
      [(13, "iommu", "no SMMU here is accelerated"),
       (26, "accel", "refuses 'yes': write 'on' or 'off'")]),
@@ -122,9 +122,9 @@ BAD = (
     ("hostdev", driver("<driver pciBus='1' accel='on' caching_mode='on'/>"),
      [(26, "caching_mode", "refuses it for an smmuv3: remove it")]),
     ("hostdev", [("</iommu>", "</iommu><iommu model='virtio'/>")],
-     [(27, "model", "'virtio' is no SMMUv3")]),
+     [(27, "model", "'virtio' is not an SMMUv3")]),
     ("hostdev", [("</iommu>", "</iommu><iommu model='smmuv3'/>")],
-     [(27, "iommu", "drops one without pciBus in silence: write it")]),
+     [(27, "iommu", "silently drops one without pciBus: write it")]),
     ("hotplug", [("pciBus='3'", "pciBus='1'")],
      [(35, "pciBus", "controller 1 has an SMMU on line 32")]),
     ("hotplug", [("</devices>", "<iommu model='smmuv3'><driver pciBus='1' "
@@ -137,7 +137,7 @@ BAD = (
     ("hostdev", override("<qemu:property name='idr3' type='unsigned' "
                          "value='0x1400'/>"),
      [(36, "idr3", "base 10 only: write '5120'")]),
-    # what QEMU refuses
+    # QEMU refuses these
     ("hostdev", [("</devices>", "<hostdev mode='subsystem' type='mdev' "
                   "model='vfio-pci'><source><address uuid='c2177883-f1bb-47f0-"
                   "914d-32a22e3a8804'/></source><address type='pci' "
@@ -158,9 +158,9 @@ BAD = (
      [(36, "idr3", "QEMU wants a number: write type='unsigned'")]),
     ("hostdev", override("<qemu:property name='idr9' type='unsigned' "
                          "value='5120'/>"),
-     [(26, "arm-smmuv3", "'idr9' is no option")]),
+     [(26, "arm-smmuv3", "'idr9' is not an option")]),
     ("hostdev", override("", "iommu1"),
-     [(36, "alias", "there is no iommu1, libvirt drops this in silence")]),
+     [(36, "alias", "there is no iommu1, libvirt silently drops this")]),
     ("commandline", [('"idr3":5120', '"idr3":5120,"oas":"39"')],
      [(14, "iommu", "no SMMU here is accelerated"),
       (28, "arm-smmuv3", "oas '39' is none of")]),
@@ -224,14 +224,14 @@ BAD = (
                  ("</iommu>", "-->")],
      [(13, "iommu", "write <iommu model='smmuv3'><driver pciBus='1' "
        "accel='on'/></iommu> into <devices>")]),
-    # what works, but not for everybody
+    # these work, but not everywhere
     ("hotplug", [("<iommufd enabled='yes' fdgroup='iommu'/>", "")],
      [(15, "+iommufd", "fdgroup='iommu'")]),
     ("hotplug", [("<memtune>", "<!--"), ("</memtune>", "-->")],
      [(1, "+memtune", "write <memtune><hard_limit unit='GiB'>")]),
 )
 
-# What an old libvirt drops: all that is new, and the way out
+# An old libvirt drops everything that is new; with the remedy
 OLD = {
     "hostdev": [(26, name) for name in ("pciBus", "accel", "ats", "ril",
                                         "ssidsize", "oas")]
@@ -243,7 +243,7 @@ OLD = {
 
 
 def run(*args, text=None, status=0):
-    """(stdout, stderr) of the tool, which has to end with this status"""
+    """(stdout, stderr) of the tool, which must exit with this status"""
     done = subprocess.run([TOOL, *args], capture_output=True, text=True,
                           input=text, check=False, timeout=60)
     assert done.returncode == status, (args, done)
@@ -264,7 +264,7 @@ def findings(text, *args, status=0):
 
 
 def good():
-    """The good files, with the oldest libvirt that takes them"""
+    """The good files, with the oldest libvirt that accepts them"""
     for name, needs in (("hostdev", "12.7.0"), ("hotplug", "12.7.0"),
                         ("commandline", None)):
         path = str(FILES / f"{name}.xml")
@@ -324,12 +324,12 @@ def bad(case):
 
 
 def old_libvirt():
-    """--libvirt=VERSION: what that one drops"""
+    """--libvirt=VERSION: what that version drops"""
     for name, want in OLD.items():
         have = findings(read(name), "--libvirt=11.3", status=int(bool(want)))
         assert [f[:2] for f in have] == sorted(want), have
         for _, _, text in have:
-            assert "libvirt 11.3.0 drops this in silence: use 12." in text or \
+            assert "libvirt 11.3.0 silently drops this: use 12." in text or \
                 "use 11.10.0 or later" in text, text
     have = findings(read("hostdev"), "--libvirt=11.10.1", status=1)
     assert (26, "pciBus") not in [f[:2] for f in have], have
@@ -339,14 +339,14 @@ def old_libvirt():
 
 
 def no_domain():
-    """What is no domain"""
+    """Files that are not domains"""
     for text, said in (("", "-:"), ("<domain>", "-:1: "),
                        ("<a/>", "its root is <a>"),
                        ("<domain><x></domain>", "-:1: ")):
         out, err = run("check", "-", text=text, status=2)
         assert not out and said in err and err.count("\n") == 1, (text, err)
     err = run("check", "nowhere.xml", status=2)[1]
-    assert "'nowhere.xml' is no file with the XML of a domain" in err, err
+    assert "'nowhere.xml' is not a file with the XML of a domain" in err, err
     bomb = "<!DOCTYPE d [<!ENTITY a 'aaaaaaaa'>" + "".join(
         f"<!ENTITY {chr(c + 1)} '{f'&{chr(c)};' * 10}'>"
         for c in range(97, 107)) \
@@ -356,7 +356,7 @@ def no_domain():
 
 
 def odd_files():
-    """Files that are pipes, have a mark of their encoding, are long or none"""
+    """Files that are pipes, have a byte order mark, are long or missing"""
     with tempfile.TemporaryDirectory() as where:
         path = Path(where, "file")
         for encoding in ("utf-8-sig", "utf-16"):
@@ -391,7 +391,7 @@ def with_device():
 
 
 def manual():
-    """The manual has what is printed of four mistakes"""
+    """The manual has the output for four mistakes"""
     text = read("hostdev")
     for old, new in (("ssidsize='0' oas='44'", "ssidSize='20' oas='52'"),
                      ("<driver iommufd='yes'/>", ""),
@@ -412,7 +412,7 @@ def manual():
 
 
 def main():
-    """Run all of it"""
+    """Run all tests"""
     tests = [(test.__doc__, test) for test in (good, cmdqv, old_libvirt,
                                                no_domain, odd_files,
                                                with_device, manual)]

@@ -1,7 +1,7 @@
 /*
  * smmuv3-spec: unit tests of finding a host device and asking the kernel
  *
- * sysfs is a directory of files, the kernel is below.
+ * A directory of files imitates sysfs, and functions here imitate the kernel.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 #include "qapi/error.h"
 #include "tools/smmuv3-spec/smmuv3-spec.h"
 
-/* A kernel in which one step fails */
+/* A fake kernel in which one step fails */
 static struct {
     SpecStep step;
     int err;
@@ -89,7 +89,7 @@ int spec_iova_last(int iommufd, uint32_t ioas_id, uint64_t *last)
     return step(SPEC_IOVA_RANGES, NULL);
 }
 
-/* Only the newest object can go: the others have users */
+/* Only the newest object can be destroyed: the others have users */
 void spec_destroy(int iommufd, uint32_t id)
 {
     g_assert_cmpuint(id, ==, kernel.objects);
@@ -170,7 +170,7 @@ static void test_ask_cmdqv(void)
 
 #define DEV "0000:03:00.0 (smmu3.0x9050000): "
 
-/* Every step that fails: one line, and no object is left */
+/* A failure of any step prints one line, and leaves no object */
 static void test_ask_fails(void)
 {
     static const struct {
@@ -213,7 +213,7 @@ static void test_ask_fails(void)
         { SPEC_VIOMMU_ALLOC, ENOTTY, 2, 0x4831043b, SPEC_NO, DEV "the kernel "
           "is older than 6.13" },
         { SPEC_VIOMMU_ALLOC, EOPNOTSUPP, 2, 0, SPEC_NO, DEV "the SMMU cannot "
-          "nest: neither does the firmware say CANWBS" },
+          "nest: the firmware does not set CANWBS" },
         { SPEC_VIOMMU_ALLOC, EOPNOTSUPP, 2, 0x4870143b, SPEC_NO, DEV "the "
           "SMMU has an erratum: Linux does not nest on an MMU-700 before" },
         { SPEC_VIOMMU_ALLOC, EOPNOTSUPP, 2, 0x4871043b, SPEC_NO, DEV "the "
@@ -272,7 +272,7 @@ static void test_open_fails(void)
     }
 }
 
-/* sysfs, made up */
+/* Fake sysfs */
 
 #define BDF "0000:03:00.0"
 
@@ -303,7 +303,7 @@ static void remove_all(void)
     g_free(root);
 }
 
-/* Look for @bdf: @status, and a message that begins so (NULL: none) */
+/* Find @bdf: expect @status and the beginning of the message (NULL: none) */
 static void find(const char *bdf, SpecStatus status, const char *text)
 {
     SpecHost host;
@@ -324,21 +324,21 @@ static void find(const char *bdf, SpecStatus status, const char *text)
     spec_host_clear(&host);
 }
 
-/* From nothing to a device that can be asked, with all that lies between */
+/* All stages from nothing to a device that can be used */
 static void test_find(void)
 {
     root = g_dir_make_tmp("smmuv3-spec-XXXXXX", NULL);
-    find("nonsense", SPEC_USAGE, "'nonsense' is no PCI address, such as "
+    find("nonsense", SPEC_USAGE, "'nonsense' is not a PCI address, such as "
          "0000:03:00.0");
-    find("03:00.0x", SPEC_USAGE, "'03:00.0x' is no PCI address");
-    find("../03:00.0", SPEC_USAGE, "'../03:00.0' is no PCI address");
-    find("", SPEC_USAGE, "'' is no PCI address");
+    find("03:00.0x", SPEC_USAGE, "'03:00.0x' is not a PCI address");
+    find("../03:00.0", SPEC_USAGE, "'../03:00.0' is not a PCI address");
+    find("", SPEC_USAGE, "'' is not a PCI address");
     find("03:00.0", SPEC_USAGE, "there is no PCI device " BDF " on this host");
 
     add_dir(BDF);
     find(BDF, SPEC_NO, BDF " is behind no IOMMU");
     add_link("../../iommu/dmar0", BDF "/iommu");
-    find(BDF, SPEC_NO, BDF " is behind dmar0, which is no SMMUv3");
+    find(BDF, SPEC_NO, BDF " is behind dmar0, which is not an SMMUv3");
     remove_all();
 
     root = g_dir_make_tmp("smmuv3-spec-XXXXXX", NULL);

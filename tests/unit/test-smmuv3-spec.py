@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 #
-# Runs smmuv3-spec and compares what it prints, and its exit status.
+# Runs smmuv3-spec and compares its output and exit status.
 #
 # test-smmuv3-spec.py TOOL FIELDS.rst.inc
 #
-# What it asks of a kernel is tested in the lab and by test-smmuv3-spec-host.
+# The lab and test-smmuv3-spec-host test the calls to a kernel.
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tests of smmuv3-spec, in TAP"""
@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 TOOL, FIELDS = sys.argv[1:3]
 NOWHERE = "0000:7f:1f.7"
 
-# Three invented hosts and, worked out by hand, what they have in common: see
+# Three invented hosts and what they have in common, derived by hand: see
 # test-smmuv3-accel-baseline.c, which has them field by field.
 HOSTS = (
     "idr0=0xd48301a,idr1=0x2730510,idr3=0x1400,idr5=0x475,iidr=0x4832043b,aidr=0x2",
@@ -41,7 +41,7 @@ aidr  0x00000001  ARCH_MINOR=0x1
 
 
 def run(*args, status=0):
-    """(stdout, stderr) of the tool, which has to end with this status"""
+    """(stdout, stderr) of the tool, which must exit with this status"""
     done = subprocess.run([TOOL, *args], capture_output=True, text=True,
                           check=False, timeout=60)
     assert done.returncode == status, (args, done)
@@ -60,7 +60,7 @@ def values(spec):
 
 
 def decode():
-    """decode: every register that is given, and what is missing"""
+    """decode: every register that is given, and the missing ones"""
     same(run("decode", COMMON)[0], DECODED)
     same(run("decode", "-device arm-smmuv3-accel,id=s,bus=pcie.1," + COMMON)[0],
          DECODED)
@@ -90,7 +90,7 @@ def decode_json():
          ["idr0", "idr1", "idr5", "iidr", "aidr"])
 
 
-# What KubeVirt 1.9 writes
+# The options of KubeVirt 1.9
 DROPIN = "arm-smmuv3,id=iommu0,primary-bus=pci.1,accel=on,ats=on,ril=off," \
     "ssidsize=20,oas=48"
 
@@ -122,7 +122,7 @@ def dropin():
          ["spec"], out["spec"])
     err = run("decode", "arm-smmuv3,primary-bus=pcie.1", status=2)[1]
     assert "add accel=on" in err, err
-    # no host is known to have what QEMU 11 shows
+    # no known host has the registers of QEMU 11
     err = run("baseline", COMMON, DROPIN, status=2)[1]
     assert "specification number 2 lacks idr0, idr1, idr3, idr5" in err, err
 
@@ -218,7 +218,7 @@ iommu:
 #   IDR5.OAS: host 44 bits, vSMMU 48 bits (oas=44)
 #   IDR5.GRAN4K: host 0, vSMMU 1 (idr5=0x44)
 #   IDR5.GRAN16K: host 0, vSMMU 1 (idr5=0x44)
-# libvirt calls it ssidsize and drops ssidSize in silence.
+# libvirt calls it ssidsize, and silently drops ssidSize.
 # What the schema cannot express: pciBus, which KubeVirt chooses, and the
 # registers
 #   idr0=0xd48201a,idr1=0x2730210,idr3=0x400,idr5=0x44,iidr=0x0,aidr=0x1
@@ -228,7 +228,7 @@ iommu:
 
 
 def for_libvirt():
-    """--format=libvirt: the fleet's <iommu>, and registers in base 10"""
+    """--format=libvirt: <iommu> for several hosts, and registers in base 10"""
     same(run("baseline", "--format=libvirt", *HOSTS)[0], LIBVIRT)
     out = run("decode", "--format=libvirt", COMMON)[0]
     same(out.splitlines()[2:], LIBVIRT.splitlines()[2:])
@@ -236,12 +236,12 @@ def for_libvirt():
     props = {p.get("name"): int(p.get("value")) for p in root.iter(
         "{http://libvirt.org/schemas/domain/qemu/1.0}property")}
     same(props, values(COMMON))
-    # QEMU takes both parts together
+    # QEMU accepts both parts together
     driver = dict(root.find("devices/iommu/driver").attrib)
     del driver["pciBus"]
     together = ",".join(f"{k}={v}" for k, v in {**driver, **props}.items())
     same(run("decode", f"arm-smmuv3,{together}")[0], DECODED)
-    # a host that has all of it, and one that says nothing of it
+    # a host with all features, and one that does not limit them
     out = run("baseline", "--format=libvirt", HOSTS[0])[0]
     assert "which a device here fits.\n-->" in out, out
     out = run("decode", "--format=libvirt", DROPIN)[0]
@@ -254,7 +254,7 @@ def for_libvirt():
 
 
 def for_kubevirt():
-    """--format=kubevirt: its values, and what it cannot express"""
+    """--format=kubevirt: the values, and what they cannot express"""
     same(run("baseline", "--format=kubevirt", *HOSTS)[0], KUBEVIRT)
     out = run("baseline", "--format=kubevirt", HOSTS[0])[0]
     assert "# A device here fits that.\n" in out, out
@@ -264,7 +264,7 @@ def for_kubevirt():
 
 
 def formats():
-    """--format: what a command does not have"""
+    """--format: formats that a command does not support"""
     for command in (("check", COMMON, NOWHERE), ("doctor",), ("fields",)):
         err = run(*command, "--format=libvirt", status=2)[1]
         assert f"{command[0]} has no --format=libvirt" in err, err
@@ -275,10 +275,10 @@ def formats():
 
 
 def wrong_specs():
-    """A specification that is none: status 2, option and cure, no output"""
+    """An invalid specification: status 2, option and cure, no output"""
     for spec, text in (
-            ("idr0=zero", "idr0 'zero' is no number of 32 bits"),
-            ("idr9=0", "'idr9' is no option of arm-smmuv3-accel"),
+            ("idr0=zero", "idr0 'zero' is not a number of 32 bits"),
+            ("idr9=0", "'idr9' is not an option of arm-smmuv3-accel"),
             ("idr5=0x7", "IDR5.OAS: 7, can be 0..5"),
             ("idr5=0x5", "GRAN64K: all 0, one must be 1"),
             ("idr3=0,ril=on", "IDR3.RIL: 0 by idr3=0x0, but 1 by ril=on"),
@@ -291,7 +291,7 @@ def wrong_specs():
 
 
 def baseline():
-    """baseline: three invented hosts, the answer made by hand"""
+    """baseline: three invented hosts, with the result derived by hand"""
     same(run("baseline", *HOSTS)[0], COMMON + "\n")
     same(run("baseline", *reversed(HOSTS))[0], COMMON + "\n")
     for host in HOSTS:
@@ -310,7 +310,7 @@ def baseline():
 
 
 def files():
-    """@FILE: as printed, as typed after -device, in JSON, for -readconfig"""
+    """@FILE: as printed, as an argument of -device, in JSON, for -readconfig"""
     config = '# kept\n[device "pcie.1"]\n  driver = "pxb-pcie"\n\n' \
         '[device "smmu1"]\n  driver = "arm-smmuv3-accel"\n  bus = "pcie.1"\n'
     for key, value in values(HOSTS[1]).items():
@@ -330,7 +330,7 @@ def files():
 
 
 def no_baseline():
-    """baseline: no answer, or a host that is not all there"""
+    """baseline: no common result, or an incomplete host"""
     small = HOSTS[0].replace("idr5=0x475", "idr5=0x14")
     out, err = run("baseline", small, HOSTS[2], status=1)
     same(out, "")
@@ -341,9 +341,9 @@ def no_baseline():
 
 
 def no_host():
-    """host, check: a device that is not there, an address that is none"""
+    """host, check: a device that does not exist, an invalid address"""
     for bdf, text in ((NOWHERE, f"there is no PCI device {NOWHERE}"),
-                      ("nvme0", "'nvme0' is no PCI address")):
+                      ("nvme0", "'nvme0' is not a PCI address")):
         for command in (("host", bdf), ("check", COMMON, bdf),
                         ("--json", "check", COMMON, bdf)):
             out, err = run(*command, status=2)
@@ -352,7 +352,7 @@ def no_host():
 
 
 def fields():
-    """fields: the user page has the rule table as it is"""
+    """fields: the rule table of the user page is up to date"""
     want = Path(FIELDS).read_text(encoding="utf-8")
     assert run("fields", "rst")[0] == want, \
         f"{FIELDS} is not what `{TOOL} fields rst' prints"
@@ -365,7 +365,7 @@ def fields():
 
 
 def manual():
-    """The manual has what is printed, up to where it leaves something out"""
+    """The manual has the output, up to where it omits text"""
     page = Path(FIELDS).parents[2] / "tools/smmuv3-spec.rst"
     page = page.read_text(encoding="utf-8")
     common = "idr0=0xd40201a,idr1=0x2730010,idr3=0x400,idr5=0x44,iidr=0x0," \
@@ -384,7 +384,7 @@ def manual():
 
 
 def usage():
-    """--help, --version, and what is no command"""
+    """--help, --version, and an invalid command"""
     text = run("--help")[0]
     for word in ("host BDF", "decode SPEC", "check SPEC BDF", "check XML",
                  "baseline SPEC...", "doctor", "--json", "--format=FORMAT",
@@ -395,14 +395,14 @@ def usage():
     same(out, "")
     assert err.startswith("usage: smmuv3-spec host BDF"), err
     for args, said in (
-            (("help",), "'help' is no command"),
+            (("help",), "'help' is not a command"),
             (("decode",), "decode takes a SPEC, not 0 arguments"),
             (("decode", "a", "b"), "decode takes a SPEC, not 2 arguments"),
             (("host",), "host takes a BDF, not 0"),
             (("check",), "check takes a SPEC and a BDF, or the XML"),
             (("baseline",), "baseline takes at least one SPEC"),
             (("doctor", "a", "b"), "doctor takes a BDF or nothing, not 2"),
-            (("--jsno", "fields"), "'--jsno' is no option"),
+            (("--jsno", "fields"), "'--jsno' is not an option"),
             (("--format", "json", "fields"), "'--format' is not --format= "),
             (("--format=xml", "fields"), "'--format=xml' is not --format= "),
             (("--root=/", "fields"), "fields has no --root="),
@@ -420,7 +420,7 @@ def usage():
 
 
 def main():
-    """Run all of it"""
+    """Run all tests"""
     tests = (decode, decode_json, dropin, cmdqv, for_libvirt, for_kubevirt,
              formats, wrong_specs, baseline, files, no_baseline, no_host,
              fields, manual, usage)

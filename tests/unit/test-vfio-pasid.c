@@ -1,5 +1,5 @@
 /*
- * VFIO: unit tests of a PASID capability of QEMU's making
+ * VFIO: unit tests of the PASID capability that QEMU creates
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,13 +10,13 @@
 #include "hw/pci/pcie_regs.h"
 #include "hw/vfio/pasid.h"
 
-/* A config space as the guest will see it: a chain of capabilities */
+/* A config space as the guest sees it: a chain of capabilities */
 typedef struct Space {
     uint8_t config[PCIE_CONFIG_SPACE_SIZE];
     uint16_t last;              /* capability; 0: none */
 } Space;
 
-/* As QEMU does it: after all others */
+/* Like QEMU, add it after all others */
 static void add_cap(Space *s, uint16_t id, uint16_t offset)
 {
     if (s->last) {
@@ -51,19 +51,19 @@ static void test_find(void)
 {
     g_autofree Space *s = g_new0(Space, 1);
 
-    /* The first capability of all has its place */
+    /* The first capability has a fixed place */
     assert_place(s, 0x100);
 
     add_cap(s, PCI_EXT_CAP_ID_ERR, 0x100);
     assert_place(s, 0xff8);
 
-    /* A register that no capability tells of */
+    /* A register outside of capabilities */
     s->config[0xfff] = 1;
     assert_place(s, 0xff0);
     s->config[0xff0] = 0x80;
     assert_place(s, 0xfe8);
 
-    /* The last in the chain need not be the last in space */
+    /* The last one in the chain need not have the highest offset */
     add_vendor_cap(s, PCI_EXT_CAP_ID_VNDR, 0xd00, 0x2e8);
     assert_place(s, 0xfe8);
     add_cap(s, PCI_EXT_CAP_ID_DSN, 0x148);
@@ -76,7 +76,7 @@ static void test_find_sizes(void)
 {
     g_autofree Space *s = g_new0(Space, 1);
 
-    /* Of those without a length nobody knows the size */
+    /* The size of a capability without a length is unknown */
     add_cap(s, PCI_EXT_CAP_ID_VC, 0x100);
     add_cap(s, PCI_EXT_CAP_ID_DPA, 0xf80);
     assert_place(s, 0xf78);
@@ -84,7 +84,7 @@ static void test_find_sizes(void)
     assert_place(s, 0xf78);
     add_vendor_cap(s, PCI_EXT_CAP_ID_VNDR, 0xf10, 0x70);
     assert_place(s, 0xef8);
-    /* A length that is none */
+    /* An invalid length */
     add_vendor_cap(s, PCI_EXT_CAP_ID_VNDR, 0xef8, 0);
     assert_place(s, 0xef0);
 }
@@ -102,7 +102,7 @@ static void test_find_full(void)
     assert_place(s, 0);
 }
 
-/* What a device may say at its worst: an end is found */
+/* The walk ends for the worst contents that a device may have */
 static void test_find_broken(void)
 {
     g_autofree Space *s = g_new0(Space, 1);
@@ -111,7 +111,7 @@ static void test_find_broken(void)
     pci_set_long(s->config + 0x100, PCI_EXT_CAP(1, 1, 0x200));
     pci_set_long(s->config + 0x200, PCI_EXT_CAP(3, 1, 0x100));
     assert_place(s, 0xff8);
-    /* Out of the space, and back into that of PCI */
+    /* A pointer outside of config space, and one into that of PCI */
     pci_set_long(s->config + 0x200, PCI_EXT_CAP(3, 1, 0xffc));
     assert_place(s, 0xff8);
     pci_set_long(s->config + 0x200, PCI_EXT_CAP(3, 1, 0x40));
@@ -147,7 +147,7 @@ static void test_check(void)
     assert_refused(s, 0x104, "overlaps another capability");
     assert_refused(s, 0x1fc, "overlaps another capability");
     assert_refused(s, 0x204, "overlaps another capability");
-    /* The user knows what he does */
+    /* The user may override it */
     s->config[0x300] = 1;
     g_assert_true(vfio_pasid_check_offset(s->config, 0x108, &error_abort));
     g_assert_true(vfio_pasid_check_offset(s->config, 0x1f8, &error_abort));
@@ -155,7 +155,7 @@ static void test_check(void)
     g_assert_true(vfio_pasid_check_offset(s->config, 0xff8, &error_abort));
 }
 
-/* The bytes, and what of them a guest can write */
+/* The bytes, and the bits that a guest can write */
 static void test_registers(void)
 {
     static const struct {
@@ -163,8 +163,8 @@ static void test_registers(void)
         uint8_t wmask;
     } cases[] = {
         { 0x1400, 0x1 },        /* 20 bits */
-        { 0x1002, 0x3 },        /* 16 bits, may execute */
-        { 0x0804, 0x5 },        /* 8 bits, has privileges */
+        { 0x1002, 0x3 },        /* 16 bits, execute permission */
+        { 0x0804, 0x5 },        /* 8 bits, privileged mode */
         { 0x0106, 0x7 },
     };
 

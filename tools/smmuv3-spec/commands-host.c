@@ -10,8 +10,8 @@
 #include "commands.h"
 
 /*
- * @spec on the host of @bdf. @regs are composed as the device would do, and
- * @differences is what it would say.
+ * Compare @spec with the host of @bdf. Composes @regs like the device, and
+ * returns the message that the device would print in @differences.
  */
 static SpecStatus try_host(const char *bdf, const SMMUv3AccelSpec *spec,
                            SpecHost *host, SMMUv3AccelRegs *regs,
@@ -57,7 +57,7 @@ SpecStatus command_host(char **args, int n, const SpecOptions *o, Error **errp)
     return status;
 }
 
-/* What a drop-in says when the device comes to registers that are decided */
+/* The error of a drop-in if the device is plugged when registers are fixed */
 static Error *try_later(const SMMUv3AccelSpec *spec, const SpecHost *host)
 {
     SMMUv3AccelRegs regs;
@@ -87,7 +87,7 @@ static SpecStatus check_host(const char *bdf, const SMMUv3AccelSpec *spec,
                      later ? error_get_pretty(later) : NULL, json);
         status = at_start || later ? SPEC_NO : SPEC_YES;
     }
-    /* The first that is set wins */
+    /* The first error that is set wins */
     error_propagate(errp, at_start);
     error_propagate(errp, later);
     spec_host_clear(&host);
@@ -121,7 +121,7 @@ SpecStatus command_check(char **args, int n, const SpecOptions *o,
         return check_domain(args, n, o, errp);
     }
     if (n < 2) {
-        error_setg(errp, "'%s' is no file with the XML of a domain, and "
+        error_setg(errp, "'%s' is not a file with the XML of a domain, and "
                    "without a BDF nothing else can be checked", args[0]);
         return SPEC_USAGE;
     }

@@ -35,7 +35,7 @@ SpecStatus command_read_spec(const char *arg, SMMUv3AccelSpec *spec,
     return SPEC_YES;
 }
 
-/* Read @arg and compose it without a host: what is missing stays unknown */
+/* Read @arg and compose it without a host; missing registers stay unknown */
 static SpecStatus read_regs(const char *arg, SMMUv3AccelSpec *spec,
                             SMMUv3AccelRegs *regs, Error **errp)
 {
@@ -47,7 +47,7 @@ static SpecStatus read_regs(const char *arg, SMMUv3AccelSpec *spec,
     return status;
 }
 
-/* As a guest starts with it whose devices are plugged later */
+/* Print @spec as for a guest whose devices are plugged later */
 static void print_for(SpecFormat format, const SMMUv3AccelSpec *spec,
                       const char *of)
 {
@@ -80,7 +80,7 @@ SpecStatus command_decode(char **args, int n, const SpecOptions *o,
     return status;
 }
 
-/* "host2.spec", or "number 2" for one that was given on the command line */
+/* "host2.spec", or "number 2" for a specification on the command line */
 static char *spec_name(const char *arg, int number)
 {
     return *arg == '@' ? g_path_get_basename(arg + 1)

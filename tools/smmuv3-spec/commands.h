@@ -9,14 +9,14 @@
 
 #include "smmuv3-spec.h"
 
-/* What the command line says beside the command */
+/* The options on the command line */
 typedef struct SpecOptions {
     SpecFormat format;
     const char *libvirt;
     const char *root;
 } SpecOptions;
 
-/* Each has @n arguments, of which the table in main.c knows how many */
+/* Each has @n arguments; the table in main.c limits their number */
 SpecStatus command_decode(char **args, int n, const SpecOptions *o,
                           Error **errp);
 SpecStatus command_baseline(char **args, int n, const SpecOptions *o,
@@ -26,7 +26,7 @@ SpecStatus command_host(char **args, int n, const SpecOptions *o,
 SpecStatus command_check(char **args, int n, const SpecOptions *o,
                          Error **errp);
 
-/* What they share */
+/* Shared functions */
 
 /* @arg: a specification, or @FILE with one */
 SpecStatus command_read_spec(const char *arg, SMMUv3AccelSpec *spec,

@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: whether a device of a host can be given to a guest
+ * smmuv3-spec: check whether a device of a host can be assigned to a guest
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,7 +20,7 @@ static const char *const cures[] = {
     [SPEC_SETUP] = "as the message says",
 };
 
-/* A message has its cure behind ": type " */
+/* In a message, the cure follows ": type " */
 static void say_error(Doctor *d, const char *topic, SpecStatus status,
                       Error *err)
 {
@@ -44,7 +44,7 @@ static char *driver_of(const Doctor *d, const char *bdf)
     return target ? g_path_get_basename(target) : NULL;
 }
 
-/* A driver that leaves the group to VFIO: its own, or that of a bridge */
+/* A driver that lets VFIO use the group: VFIO's own, or that of a bridge */
 static bool is_harmless(const char *driver)
 {
     return !driver || g_str_has_prefix(driver, "vfio-") ||
@@ -91,7 +91,7 @@ static void check_group(Doctor *d, const char *bdf)
     }
 }
 
-/* The SMMU of the device, as the kernel tells it */
+/* The SMMU of the device, as the kernel reports it */
 
 static void say_nests(Doctor *d, const SpecHost *host)
 {

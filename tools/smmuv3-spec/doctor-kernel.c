@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: whether the kernel of a host is ready
+ * smmuv3-spec: check whether the kernel of a host is ready
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,7 +8,7 @@
 #include <zlib.h>
 #include "doctor.h"
 
-/* Whether what follows can help */
+/* Returns false if the other checks make no sense */
 static bool check_arch(Doctor *d)
 {
     g_autofree char *arch = doctor_read(d, "/proc/sys/kernel/arch");
@@ -58,7 +58,7 @@ static void check_version(Doctor *d)
 
 /* The configuration */
 
-/* Of what is plain or compressed; NULL if it is not there; g_free() */
+/* Read a file, compressed or not; NULL if there is none; g_free() */
 static char *read_gz(const Doctor *d, const char *path)
 {
     g_autofree char *full = g_strconcat(d->root, path, NULL);
@@ -96,7 +96,7 @@ static char *find_config(const Doctor *d, char **where)
     return text;
 }
 
-/* What a kernel needs, and what to type in its source for that */
+/* Options that a kernel needs, and what to type in its source to set them */
 static const struct {
     const char *name, *enable;
 } symbols[] = {

@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: whether a host lets a guest's memory be pinned
+ * smmuv3-spec: check whether a host allows QEMU to pin a guest's memory
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +10,7 @@
 
 #define CAP_IPC_LOCK 14
 
-/* What follows @key in the lines of a file of /proc, or NULL; g_free() */
+/* The text after @key in a file of /proc, or NULL; g_free() */
 static char *field(const Doctor *d, const char *path, const char *key)
 {
     g_autofree char *text = doctor_read(d, path);
@@ -24,7 +24,7 @@ static char *field(const Doctor *d, const char *path, const char *key)
     return NULL;
 }
 
-/* The kernel does not count what this capability pins */
+/* The kernel does not limit processes with this capability */
 static bool may_lock_all(const Doctor *d)
 {
     g_autofree char *caps = field(d, "/proc/self/status", "CapEff:");

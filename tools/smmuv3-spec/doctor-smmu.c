@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: whether the SMMUs of a host are such as nest
+ * smmuv3-spec: check whether the SMMUs of a host can nest
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -39,7 +39,7 @@ static char *join(const GPtrArray *all, const char *prefix)
     return g_string_free(text, false);
 }
 
-/* Whether what follows is of interest */
+/* Returns false if the other checks make no sense */
 static bool check_present(Doctor *d)
 {
     g_autoptr(GPtrArray) all = doctor_names(d, CLASS);
@@ -62,17 +62,17 @@ static bool check_present(Doctor *d)
     return *smmus;
 }
 
-/* CANWBS, in the IORT (DEN 0049): a bit of each node of a root complex */
+/* CANWBS is a bit of each root complex node in the IORT (DEN 0049) */
 
 enum {
-    IORT_NODES = 36,                /* number of nodes, offset of the first */
+    IORT_NODES = 36,                /* nodes: number, first offset */
     IORT_NODE_LENGTH = 1,
-    IORT_ROOT_COMPLEX = 2,          /* a type of nodes */
+    IORT_ROOT_COMPLEX = 2,          /* a node type */
     IORT_MEMORY_FLAGS = 16 + 7,
     IORT_CANWBS = 1 << 2,
 };
 
-/* Counts root complexes and those that say CANWBS; false: that is no IORT */
+/* Counts root complexes, and those with CANWBS; false if it is not an IORT */
 static bool count_canwbs(const uint8_t *iort, gsize size, unsigned *complexes,
                          unsigned *canwbs)
 {

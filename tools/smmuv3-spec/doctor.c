@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: whether a host is ready, and what to do about it
+ * smmuv3-spec: check whether a host is ready, and print what to do if not
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: whether a host is ready, and what to do about it
+ * smmuv3-spec: check whether a host is ready, and print what to do if not
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,8 +12,8 @@
 typedef enum DoctorLevel {
     DOCTOR_OK,
     DOCTOR_BAD,             /* no device can be behind a vSMMU */
-    DOCTOR_NOTE,            /* it works, but not as well */
-    DOCTOR_UNSEEN,          /* could not be looked at */
+    DOCTOR_NOTE,            /* it works, but less well */
+    DOCTOR_UNSEEN,          /* could not be checked */
     DOCTOR_NR_LEVELS
 } DoctorLevel;
 
@@ -44,26 +44,26 @@ typedef struct Doctor {
 SpecStatus doctor_run(const char *root, const char *bdf, bool json,
                       Error **errp);
 
-/* doctor.c, for the others */
+/* doctor.c: functions for the other files */
 
-/* Takes @text and @cure over, which is NULL if there is nothing to do */
+/* Takes ownership of @text and @cure, which is NULL if nothing is to be done */
 void doctor_say(Doctor *d, DoctorLevel level, const char *topic, char *text,
                 char *cure);
-/* The content of @path, without white space around it, or NULL; g_free() */
+/* The contents of @path without surrounding white space, or NULL; g_free() */
 char *doctor_read(const Doctor *d, const char *path);
 bool doctor_exists(const Doctor *d, const char *path);
-/* A line about the rights on a file in /dev */
+/* Prints a line about the permissions of a file in /dev */
 void doctor_check_access(Doctor *d, const char *topic, const char *path);
 
 #define KERNEL(major, minor) ((major) * 1000 + (minor))
-/* Whether the configuration has it, built in or as a module */
+/* Whether the kernel's configuration has @name, built in or as a module */
 bool doctor_config_has(const Doctor *d, const char *name);
-/* What to type for a kernel with what scripts/config sets by @enable; g_free */
+/* The commands for a kernel with the options @enable of scripts/config; g_free */
 char *doctor_config_cure(const Doctor *d, const char *enable);
-/* Sorted names in a directory, or an empty array; g_ptr_array_unref() */
+/* The sorted names in a directory, or an empty array; g_ptr_array_unref() */
 GPtrArray *doctor_names(const Doctor *d, const char *path);
 
-/* What is looked at, in this order */
+/* The checks, in this order */
 void doctor_check_kernel(Doctor *d);        /* doctor-kernel.c */
 void doctor_check_smmu(Doctor *d);          /* doctor-smmu.c */
 void doctor_check_cmdqv(Doctor *d);         /* doctor-cmdqv.c */

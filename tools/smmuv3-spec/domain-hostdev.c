@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: which devices of a domain are behind which SMMU
+ * smmuv3-spec: find which devices of a domain are behind which SMMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -8,7 +8,7 @@
 #include "qapi/error.h"
 #include "domain.h"
 
-/* Attributes of <driver> that mean something here, as of libvirt 12.8 */
+/* Attributes of <driver> for SMMUs, as of libvirt 12.8 */
 static const struct {
     const char *name;
     unsigned since;
@@ -22,13 +22,13 @@ static const struct {
     { "cmdqv", LIBVIRT_ACCEL },
 };
 
-/* Those of other IOMMUs, which libvirt refuses with a message of its own */
+/* Attributes of other IOMMUs, which libvirt refuses with a message */
 static const char *const others[] = {
     "intremap", "caching_mode", "eim", "iotlb", "aw_bits", "dma_translation",
     "xtsup", "passthrough",
 };
 
-/* Spellings that are about */
+/* Wrong spellings that exist in guides and programs */
 static const struct {
     const char *name, *instead;
 } misspelt[] = {
@@ -58,13 +58,13 @@ static void check_name(Domain *d, const xmlNode *node, const char *name)
     }
     for (size_t i = 0; i < ARRAY_SIZE(misspelt); i++) {
         if (!strcmp(name, misspelt[i].name)) {
-            domain_wrong(d, node, misspelt[i].name, "libvirt drops this in "
-                         "silence: %s", misspelt[i].instead);
+            domain_wrong(d, node, misspelt[i].name, "libvirt silently drops "
+                         "this: %s", misspelt[i].instead);
             return;
         }
     }
     domain_wrong(d, node, g_intern_string(name), "no libvirt up to 12.8 knows "
-                 "this attribute of <driver>, it is dropped in silence: remove "
+                 "this attribute of <driver>, and silently drops it: remove "
                  "it");
 }
 
@@ -77,7 +77,7 @@ static void check_names(Domain *d, const xmlNode *driver)
     }
 }
 
-/* Whether an attribute can be what it is, NULL included */
+/* Checks the value of an attribute, which may be NULL */
 static bool check_on_off(Domain *d, const xmlNode *driver, const char *name)
 {
     const char *value = domain_attr(driver, name);
@@ -91,7 +91,7 @@ static bool check_on_off(Domain *d, const xmlNode *driver, const char *name)
     return false;
 }
 
-/* The same of a number, which the device reads by @parse */
+/* The same for a number, which the device parses with @parse */
 static bool check_size(Domain *d, const xmlNode *driver, const char *name,
                        bool (*parse)(const char *str, int *out, Error **errp))
 {
@@ -174,7 +174,7 @@ static void check_driver(Domain *d, Smmu *smmu, const xmlNode *driver)
     check_accel_options(d, smmu, driver);
 }
 
-/* What is on <iommu> itself and belongs into <driver> */
+/* Finds attributes of <iommu> that belong in <driver> */
 static void check_iommu_names(Domain *d, const xmlNode *node)
 {
     const xmlAttr *a;
@@ -183,8 +183,8 @@ static void check_iommu_names(Domain *d, const xmlNode *node)
         const char *name = (const char *)a->name;
 
         if (strcmp(name, "model")) {
-            domain_wrong(d, node, g_intern_string(name), "libvirt drops this "
-                         "in silence: write <driver %s='%s'/> inside <iommu>",
+            domain_wrong(d, node, g_intern_string(name), "libvirt silently "
+                         "drops this: write <driver %s='%s'/> inside <iommu>",
                          name, domain_attr(node, name));
         }
     }
@@ -197,8 +197,8 @@ static void check_iommu(Domain *d, const xmlNode *node)
     Smmu *smmu;
 
     if (g_strcmp0(model, "smmuv3")) {
-        domain_wrong(d, node, "model", "'%s' is no SMMUv3, and a machine with "
-                     "it takes none: write model='smmuv3'", model ?: "");
+        domain_wrong(d, node, "model", "'%s' is not an SMMUv3, and a machine "
+                     "with it takes none: write model='smmuv3'", model ?: "");
         return;
     }
     smmu = g_new0(Smmu, 1);
@@ -213,7 +213,7 @@ static void check_iommu(Domain *d, const xmlNode *node)
     }
 }
 
-/* @b, and the SMMUs before it: one complaint will do */
+/* Compares @b with the SMMUs before it; one complaint is enough */
 static void check_pairs(Domain *d, guint b_index)
 {
     const Smmu *b = g_ptr_array_index(d->smmus, b_index);
@@ -222,8 +222,8 @@ static void check_pairs(Domain *d, guint b_index)
         const Smmu *a = g_ptr_array_index(d->smmus, i);
 
         if (a->controller == NO_CONTROLLER || b->controller == NO_CONTROLLER) {
-            domain_wrong(d, b->node, "iommu", "of several, libvirt drops one "
-                         "without pciBus in silence: write it in each");
+            domain_wrong(d, b->node, "iommu", "of several, libvirt silently "
+                         "drops one without pciBus: write it in each");
             return;
         }
         if (a->controller == b->controller) {
@@ -235,7 +235,7 @@ static void check_pairs(Domain *d, guint b_index)
     }
 }
 
-/* <qemu:commandline> and its like, which domain-qemu.c looks at */
+/* <qemu:commandline> and similar elements, which domain-qemu.c checks */
 static bool is_extension(const Domain *d, const xmlNode *node)
 {
     return node->parent == d->root &&
@@ -243,7 +243,7 @@ static bool is_extension(const Domain *d, const xmlNode *node)
             domain_is(node, "override"));
 }
 
-/* libvirt looks for it in <devices> only, and in no namespace */
+/* libvirt looks for <iommu> only in <devices>, and without a namespace */
 static void check_elsewhere(Domain *d, const xmlNode *parent)
 {
     for (const xmlNode *node = parent->children; node; node = node->next) {
@@ -253,12 +253,12 @@ static void check_elsewhere(Domain *d, const xmlNode *parent)
         }
         if (node->ns) {
             domain_wrong(d, node, g_intern_string((const char *)node->name),
-                         "libvirt drops this in silence: take it out of the "
+                         "libvirt silently drops this: take it out of the "
                          "namespace '%s'", (const char *)node->ns->href);
             continue;
         }
         if (domain_is(node, "iommu") && parent != d->devices) {
-            domain_wrong(d, node, "iommu", "libvirt drops this in silence: "
+            domain_wrong(d, node, "iommu", "libvirt silently drops this: "
                          "move it into <devices>");
         }
         check_elsewhere(d, node);

@@ -12,7 +12,7 @@
 #include "qobject/qjson.h"
 #include "domain.h"
 
-/* Messages of several lines become one */
+/* Joins the lines of a message */
 static char *one_line(const char *message)
 {
     g_auto(GStrv) lines = g_strsplit(message, "\n", -1);
@@ -41,7 +41,7 @@ bool domain_check_options(Domain *d, Smmu *smmu, const xmlNode *node)
 
 /* <qemu:commandline> */
 
-/* The value of @key in @text, of -device, as text or as JSON; g_free() */
+/* The value of @key in @text, an argument of -device (or JSON); g_free() */
 static char *device_option(const char *text, const char *key)
 {
     g_autoptr(QDict) dict = NULL;
@@ -130,7 +130,7 @@ static bool has_namespace(Domain *d, const xmlNode *node)
     }
     strstart(name, "qemu:", &name);
     domain_wrong(d, node, g_intern_string(name), "without its namespace "
-                 "libvirt drops this in silence: write <domain xmlns:qemu="
+                 "libvirt silently drops this: write <domain xmlns:qemu="
                  "'http://libvirt.org/schemas/domain/qemu/1.0'> and <qemu:%s>",
                  name);
     return false;
@@ -210,7 +210,7 @@ static void check_device(Domain *d, const xmlNode *device)
     if (!smmu) {
         if (alias && g_str_has_prefix(alias, "iommu")) {
             domain_wrong(d, device, "alias", "there is no %s, libvirt "
-                         "drops this in silence: the first <iommu> is iommu0, "
+                         "silently drops this: the first <iommu> is iommu0, "
                          "write that or its number", alias);
         }
         return;

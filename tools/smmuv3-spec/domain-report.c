@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: what is said of the XML of a domain
+ * smmuv3-spec: print the findings about the XML of a domain
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -56,7 +56,7 @@ void domain_needs(Domain *d, const xmlNode *node, const char *value,
 
     d->needs = MAX(d->needs, libvirt);
     if (d->libvirt && d->libvirt < libvirt) {
-        domain_wrong(d, node, value, "libvirt %s drops this in silence: use "
+        domain_wrong(d, node, value, "libvirt %s silently drops this: use "
                      "%s or later, or give the SMMU and the devices below it "
                      "in <qemu:commandline>", have, want);
     }

@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: reading the XML of a domain
+ * smmuv3-spec: read the XML of a domain
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

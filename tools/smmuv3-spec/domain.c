@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: the XML of a domain as a whole
+ * smmuv3-spec: check the XML of a domain as a whole
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -56,7 +56,7 @@ static void explain(const char *file, Error **errp)
                spec ? file : "");
 }
 
-/* No entity is replaced, nothing is fetched */
+/* Replaces no entities, and fetches nothing from the network */
 static xmlDoc *parse(const char *file, Error **errp)
 {
     gsize size;
@@ -70,7 +70,7 @@ static xmlDoc *parse(const char *file, Error **errp)
         error_setg(errp, "%s is too long", file);
         return NULL;
     }
-    /* XML_PARSE_NOERROR is not for all of them */
+    /* XML_PARSE_NOERROR does not suppress all errors */
     xmlSetGenericErrorFunc(NULL, say_nothing);
     doc = xmlReadMemory(text, size, file, NULL, XML_PARSE_NONET |
                         XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
@@ -81,7 +81,7 @@ static xmlDoc *parse(const char *file, Error **errp)
     return doc;
 }
 
-/* What is said once of a domain */
+/* Findings about the domain as a whole */
 
 static void check_machine(Domain *d)
 {
@@ -101,7 +101,7 @@ static void check_machine(Domain *d)
     }
 }
 
-/* libvirt wants UEFI for ACPI, whatever the guest boots with */
+/* libvirt requires UEFI for ACPI, whatever the guest boots with */
 static void check_firmware(Domain *d)
 {
     const xmlNode *os = domain_child(d->root, "os");
@@ -147,7 +147,7 @@ static void check_iommufd(Domain *d)
     }
     node = domain_child(d->devices, "iommufd");
     if (node) {
-        domain_wrong(d, node, "iommufd", "libvirt drops this in silence: move "
+        domain_wrong(d, node, "iommufd", "libvirt silently drops this: move "
                      "it out of <devices>, below <domain>");
     }
 }
@@ -158,7 +158,7 @@ static bool locks_memory(const Domain *d)
            domain_child(domain_child(d->root, "memoryBacking"), "locked");
 }
 
-/* Devices come later: what libvirt then does not do by itself */
+/* If devices are plugged later, libvirt does not do these things by itself */
 static void check_hotplug_only(Domain *d)
 {
     const xmlNode *node = domain_child(d->root, "iommufd");
@@ -264,7 +264,7 @@ static bool read_version(const char *text, unsigned *version, Error **errp)
     unsigned major, minor = 0, micro = 0;
 
     if (sscanf(text, "%3u.%3u.%3u", &major, &minor, &micro) < 1) {
-        error_setg(errp, "'%s' is no version of libvirt, such as 11.3.0",
+        error_setg(errp, "'%s' is not a version of libvirt, such as 11.3.0",
                    text);
         return false;
     }
@@ -282,8 +282,8 @@ static SpecStatus sum_up(const Domain *d, const char *file, bool json,
         wrong += !g_array_index(d->findings, Finding, i).advice;
     }
     if (wrong) {
-        error_setg(errp, "%s: %u of these keep devices from being behind an "
-                   "SMMU", file, wrong);
+        error_setg(errp, "%s: mistakes that keep devices from being behind an "
+                   "SMMU: %u", file, wrong);
         return SPEC_NO;
     }
     if (!json) {
@@ -301,7 +301,7 @@ static SpecStatus check_doc(Domain *d, const char *file, bool json,
     SpecStatus status;
 
     if (!d->root || !domain_is(d->root, "domain")) {
-        error_setg(errp, "%s is no libvirt domain: its root is <%s>", file,
+        error_setg(errp, "%s is not a libvirt domain: its root is <%s>", file,
                    d->root ? (const char *)d->root->name : "");
         return SPEC_USAGE;
     }

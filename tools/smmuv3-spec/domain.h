@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: what libvirt makes of the XML of a domain
+ * smmuv3-spec: check how libvirt interprets the XML of a domain
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,10 +10,10 @@
 #include <libxml/tree.h>
 #include "smmuv3-spec.h"
 
-/* 12.7.0 is 12007000, as libvirt itself counts */
+/* 12.7.0 is 12007000, as in libvirt itself */
 #define LIBVIRT(major, minor) ((major) * 1000000 + (minor) * 1000)
 
-/* The oldest libvirt that has what is looked at here */
+/* The oldest libvirt with each of the features that are checked */
 #define LIBVIRT_PCI_BUS LIBVIRT(11, 10)
 #define LIBVIRT_HOSTDEV_IOMMUFD LIBVIRT(12, 1)
 #define LIBVIRT_IOMMUFD LIBVIRT(12, 2)
@@ -32,23 +32,23 @@ typedef struct Finding {
 typedef struct Controller {
     int index;
     const char *model;
-    int parent;             /* index of the one it is plugged into, or NO_ */
+    int parent;             /* index of the parent, or NO_CONTROLLER */
 } Controller;
 
-/* An <iommu model='smmuv3'>, or what stands for it in <qemu:commandline> */
+/* An <iommu model='smmuv3'>, or its equivalent in <qemu:commandline> */
 typedef struct Smmu {
     const xmlNode *node;
     int controller;         /* whose devices it serves, or NO_CONTROLLER */
     bool accel;
     bool last;              /* QEMU creates it after all devices */
-    GString *options;       /* as -device has them */
-    SMMUv3AccelSpec spec;   /* of the options, if they are good */
+    GString *options;       /* as for -device */
+    SMMUv3AccelSpec spec;   /* of the options, if they are valid */
 } Smmu;
 
 typedef struct Domain {
     const xmlNode *root, *devices;
-    unsigned libvirt;       /* the version to look at, 0: any */
-    unsigned needs;         /* the oldest one that has all of it */
+    unsigned libvirt;       /* the version to check for, 0: any */
+    unsigned needs;         /* the oldest one that supports it all */
     bool iommufd;           /* <iommufd enabled='yes'/> */
     bool commandline;       /* there is a <qemu:commandline> */
     bool hostdevs;          /* at least one at start */
@@ -65,10 +65,10 @@ bool domain_is_file(const char *arg);
 /**
  * domain_check:
  * @libvirt: a version such as "11.3.0", or NULL: the newest that is known
- * @bdf: NULL, or a device of this host that the guest is to have
+ * @bdf: NULL, or a device of this host to assign to the guest
  * @spec: set to the specification of the SMMU for @bdf, if that is not NULL
  *
- * Prints what libvirt and QEMU would drop or refuse. @errp sums that up.
+ * Prints what libvirt and QEMU would drop or refuse. @errp has a summary.
  */
 SpecStatus domain_check(const char *file, const char *libvirt, bool json,
                         const char *bdf, SMMUv3AccelSpec *spec, Error **errp);
@@ -78,10 +78,10 @@ SpecStatus domain_check(const char *file, const char *libvirt, bool json,
 /* What is wrong with @value at @node, and what to write instead */
 void domain_wrong(Domain *d, const xmlNode *node, const char *value,
                   const char *fmt, ...) G_GNUC_PRINTF(4, 5);
-/* The same of what works as it is, but not for everybody */
+/* The same for something that works, but not everywhere */
 void domain_advise(Domain *d, const xmlNode *node, const char *value,
                    const char *fmt, ...) G_GNUC_PRINTF(4, 5);
-/* @value at @node is new in @libvirt: older ones drop it in silence */
+/* @value at @node is new in @libvirt: older versions silently drop it */
 void domain_needs(Domain *d, const xmlNode *node, const char *value,
                   unsigned libvirt);
 char *domain_version_str(unsigned libvirt);
@@ -101,7 +101,7 @@ const xmlNode *domain_next(const xmlNode *node);
 const char *domain_attr(const xmlNode *node, const char *name);
 /* Whether a <qemu:...> element is in its namespace */
 bool domain_is_qemu(const xmlNode *node);
-/* A number as libvirt reads it, or -1 */
+/* A number as libvirt parses it, or -1 */
 int domain_number(const char *text);
 /* The index of a controller, which is decimal, or NO_CONTROLLER */
 int domain_index(const char *text);
@@ -111,7 +111,7 @@ void domain_check_iommus(Domain *d);
 /* domain-qemu.c: <qemu:commandline> and <qemu:override>, which add to them */
 void domain_check_commandline(Domain *d);
 void domain_check_override(Domain *d);
-/* Whether the options of @smmu are such as QEMU takes; complains if not */
+/* Whether QEMU accepts the options of @smmu; adds a finding if not */
 bool domain_check_options(Domain *d, Smmu *smmu, const xmlNode *node);
 
 /* domain-hostdev.c */

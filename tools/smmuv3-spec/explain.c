@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: why a host cannot nest, or cannot be asked, in one line
+ * smmuv3-spec: explain in one line why a host cannot nest or be asked
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +10,7 @@
 #include "system/iommufd-errno.h"
 #include "smmuv3-spec.h"
 
-/* The call that a step makes, by which backends/iommufd-errno.h.inc knows it */
+/* The call of each step, as in backends/iommufd-errno.h.inc */
 static const char *const step_names[SPEC_NR_STEPS] = {
     [SPEC_OPEN_IOMMU] = "opening /dev/iommu",
     [SPEC_OPEN_CDEV] = "opening the device's file in /dev/vfio/devices",
@@ -23,7 +23,7 @@ static const char *const step_names[SPEC_NR_STEPS] = {
     [SPEC_VIOMMU_ALLOC] = "IOMMU_VIOMMU_ALLOC",
 };
 
-/* What is not an ioctl, or means that the host will never do */
+/* Reasons other than ioctls, and errors that mean that the host never nests */
 typedef struct Reason {
     SpecStep step;
     int err;
@@ -52,8 +52,8 @@ static const Reason reasons[] = {
 };
 
 /*
- * Linux nests on no SMMU with one of these (as of 7.2); which call it refuses
- * depends on its version. IHI 0070 6.3.7 has the fields.
+ * Linux does not nest on an SMMU with one of these errata (as of 7.2); which
+ * call it refuses depends on its version. IHI 0070 6.3.7 has the fields.
  */
 static const char *erratum(uint32_t iidr)
 {

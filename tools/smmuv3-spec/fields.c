@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: the rule table, for people and for the documentation
+ * smmuv3-spec: print the rule table, for humans and for the documentation
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,11 +8,11 @@
 #include "qobject/json-writer.h"
 #include "smmuv3-spec.h"
 
-/* The columns of a row; those that are not const are to be freed */
+/* The columns of a row; those that are not const have to be freed */
 typedef struct Row {
     char *field, *can_be, *with_host, *inherited;
     const char *reg, *host_must, *why;
-    bool fixed;                     /* can be 0 only */
+    bool fixed;                     /* can only be 0 */
 } Row;
 
 static const char *host_must_have(SMMUv3AccelCompare compare)
@@ -36,7 +36,7 @@ static const char *host_must_have(SMMUv3AccelCompare compare)
     g_assert_not_reached();
 }
 
-/* What the register has that is not given: see inherited_field() */
+/* The value if the register is not given: see inherited_field() */
 static char *inherited(const SMMUv3AccelRule *r)
 {
     uint64_t set = r->vfio & r->emulated;

@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: a device of this host and its SMMU
+ * smmuv3-spec: find a device of this host and its SMMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,9 +11,9 @@
 #include "hw/arm/smmuv3-cmdqv.h"
 #include "smmuv3-spec.h"
 
-/* Finding it in sysfs */
+/* Find it in sysfs */
 
-/* "0000:03:00.0" of @bdf, which may lack its domain, or NULL; g_free() */
+/* "0000:03:00.0" for @bdf, which may lack the domain, or NULL; g_free() */
 static char *full_bdf(const char *bdf)
 {
     unsigned domain, bus, slot, function;
@@ -30,7 +30,7 @@ static char *full_bdf(const char *bdf)
                                              slot, function);
 }
 
-/* The last part of what a link in @dir points to, or NULL; g_free() */
+/* The last component of the target of a link in @dir, or NULL; g_free() */
 static char *link_name(const char *dir, const char *link)
 {
     g_autofree char *path = g_build_filename(dir, link, NULL);
@@ -71,7 +71,7 @@ static SpecStatus find_iommu(SpecHost *host, const char *dir, Error **errp)
         return SPEC_NO;
     }
     if (!g_str_has_prefix(host->smmu, "smmu3.")) {
-        error_setg(errp, "%s is behind %s, which is no SMMUv3", host->bdf,
+        error_setg(errp, "%s is behind %s, which is not an SMMUv3", host->bdf,
                    host->smmu);
         return SPEC_NO;
     }
@@ -104,7 +104,8 @@ SpecStatus spec_host_find(SpecHost *host, const char *root, const char *bdf,
     memset(host, 0, sizeof(*host));
     host->bdf = full_bdf(bdf);
     if (!host->bdf) {
-        error_setg(errp, "'%s' is no PCI address, such as 0000:03:00.0", bdf);
+        error_setg(errp, "'%s' is not a PCI address, such as 0000:03:00.0",
+                   bdf);
         return SPEC_USAGE;
     }
     dir = g_strdup_printf("%s/sys/bus/pci/devices/%s", root, host->bdf);
@@ -123,7 +124,7 @@ void spec_host_clear(SpecHost *host)
     g_free(host->cdev);
 }
 
-/* Asking the kernel */
+/* Ask the kernel */
 
 /*
  * What a guest's PARAM can be. No error says more than that there is none for
@@ -158,7 +159,7 @@ static SpecStatus read_info(SpecHost *host, int iommufd, uint32_t dev_id,
     return SPEC_YES;
 }
 
-/* The vIOMMU is what tells whether the SMMU nests; nothing is done with it */
+/* Allocate a vIOMMU only to find out whether the SMMU can nest */
 static SpecStatus try_viommu(SpecHost *host, int iommufd, uint32_t dev_id,
                              uint32_t hwpt_id, Error **errp)
 {
@@ -173,7 +174,7 @@ static SpecStatus try_viommu(SpecHost *host, int iommufd, uint32_t dev_id,
     return SPEC_YES;
 }
 
-/* As the device does: how far stage 2 reaches is the output size of stage 1 */
+/* Like the device: the range of stage 2 is the output size of stage 1 */
 static SpecStatus try_stage2(SpecHost *host, int iommufd, uint32_t dev_id,
                              uint32_t ioas_id, Error **errp)
 {

@@ -10,7 +10,7 @@
 #include <linux/vfio.h>
 #include "smmuv3-spec.h"
 
-/* None of these has done anything when a signal interrupts it */
+/* A call that a signal interrupts has had no effect, so repeat it */
 static int call(int fd, unsigned long request, void *arg)
 {
     return RETRY_ON_EINTR(ioctl(fd, request, arg)) ? -errno : 0;
@@ -107,7 +107,7 @@ int spec_iova_last(int iommufd, uint32_t ioas_id, uint64_t *last)
     int ret = call(iommufd, IOMMU_IOAS_IOVA_RANGES, &get);
 
     if (ret == -EMSGSIZE) {
-        /* num_iovas is now how many there are */
+        /* The kernel has set num_iovas to the number of ranges */
         ranges = g_new0(struct iommu_iova_range, get.num_iovas);
         get.allowed_iovas = (uintptr_t)ranges;
         ret = call(iommufd, IOMMU_IOAS_IOVA_RANGES, &get);
@@ -119,7 +119,7 @@ int spec_iova_last(int iommufd, uint32_t ioas_id, uint64_t *last)
     return ret;
 }
 
-/* Nothing is to be done about a failure: the kernel tidies up at exit */
+/* Ignore a failure: the kernel destroys everything at exit */
 void spec_destroy(int iommufd, uint32_t id)
 {
     struct iommu_destroy destroy = { .size = sizeof(destroy), .id = id };

@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: specifications as libvirt and KubeVirt write them
+ * smmuv3-spec: print specifications for libvirt and KubeVirt
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,7 +24,7 @@ static const SMMUv3AccelRule *find_rule(const char *shorthand)
     g_assert_not_reached();
 }
 
-/* The value of an attribute, or NULL if @spec leaves it open; g_free() */
+/* The value of an attribute, or NULL if @spec does not set it; g_free() */
 static char *attribute_value(const SMMUv3AccelSpec *spec, const char *name)
 {
     const SMMUv3AccelRule *rule = find_rule(name);
@@ -40,7 +40,7 @@ static char *attribute_value(const SMMUv3AccelSpec *spec, const char *name)
     return g_strdup(strchr(option, '=') + 1);
 }
 
-/* The shorthands of @spec, and those that its registers amount to */
+/* The shorthands of @spec, and those that its registers imply */
 static void only_attributes(const SMMUv3AccelSpec *spec, SMMUv3AccelSpec *out)
 {
     g_autoptr(GString) text = g_string_new("accel=on");
@@ -71,9 +71,9 @@ static uint8_t oas_bits(uint32_t idr5)
 }
 
 /*
- * Why a vSMMU with what @options say, and newer QEMU's values for the rest,
- * does not run where the registers of @spec are the most: a line for each
- * field after @prefix, or NULL if it does; g_free()
+ * Why a vSMMU with @options, and newer QEMU's values for all other fields,
+ * cannot run on a host with the registers of @spec: a line for each field
+ * after @prefix, or NULL if it can; g_free()
  */
 static char *differences(const SMMUv3AccelSpec *spec,
                          const SMMUv3AccelSpec *options, const char *prefix)
@@ -108,7 +108,7 @@ static bool is_complete(const SMMUv3AccelSpec *spec)
     return !missing;
 }
 
-/* What a guest sees that has no more than <iommu> */
+/* Describes what a guest sees that has only <iommu> */
 static void print_plain_form(const SMMUv3AccelSpec *spec)
 {
     g_autofree char *text = NULL;
@@ -157,7 +157,7 @@ static bool gives_registers(const SMMUv3AccelSpec *spec)
     return spec->cmdqv_param;
 }
 
-/* Well-formed as a whole, and each part at its place */
+/* The output is well-formed XML with each part in its place */
 void report_libvirt(const SMMUv3AccelSpec *spec, const char *of)
 {
     bool registers = gives_registers(spec);
@@ -195,7 +195,7 @@ void report_libvirt(const SMMUv3AccelSpec *spec, const char *of)
     printf("</domain>\n");
 }
 
-/* What KubeVirt 1.9 has in its code for every host, ssidSize misspelt */
+/* KubeVirt 1.9 has these constants for every host, with ssidSize misspelt */
 #define KUBEVIRT "accel=on,ats=on,ril=off,ssidsize=20,oas=48"
 
 static void print_kubevirt_fits(const SMMUv3AccelSpec *spec)
@@ -241,7 +241,7 @@ void report_kubevirt(const SMMUv3AccelSpec *spec, const char *of)
            "# GPU it writes ats \"on\", ril \"off\", ssidSize \"20\" and "
            "oas \"48\" on every host.\n");
     print_kubevirt_fits(spec);
-    printf("# libvirt calls it ssidsize and drops ssidSize in silence.\n");
+    printf("# libvirt calls it ssidsize, and silently drops ssidSize.\n");
 
     if (gives_registers(spec)) {
         given.dropin = false;

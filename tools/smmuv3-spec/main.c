@@ -59,7 +59,7 @@ static SpecStatus fields(char **args, int n, const SpecOptions *o,
                    args[0]);
         return SPEC_USAGE;
     }
-    /* The table of the user page, which this is the only source of */
+    /* The table of the user page is generated with this */
     report_fields_rst();
     return SPEC_YES;
 }
@@ -67,7 +67,7 @@ static SpecStatus fields(char **args, int n, const SpecOptions *o,
 static const struct Command {
     const char *name, *takes;
     int min, max;                   /* arguments */
-    SpecFormat formats;             /* the last one that it has */
+    SpecFormat formats;             /* the last one that it supports */
     SpecStatus (*run)(char **args, int n, const SpecOptions *o, Error **errp);
 } commands[] = {
     { "host", "a BDF", 1, 1, SPEC_KUBEVIRT, command_host },
@@ -84,7 +84,7 @@ static const char *const formats[SPEC_NR_FORMATS] = {
     "text", "json", "libvirt", "kubevirt",
 };
 
-/* Whether @c looks at all options that are given */
+/* Whether @c supports all options that are given */
 static bool check_options(const struct Command *c, const SpecOptions *o,
                           Error **errp)
 {
@@ -116,7 +116,7 @@ static SpecStatus run_command(const struct Command *c, char **args, int n,
     if (check_options(c, o, &err)) {
         status = c->run(args, n, o, &err);
     }
-    /* Both may go to one file */
+    /* stdout and stderr may be the same file */
     fflush(stdout);
     if (err) {
         error_report_err(err);
@@ -155,7 +155,7 @@ static SpecStatus run(char **args, int n, const SpecOptions *o)
         }
         return run_command(c, args + 1, n - 1, o);
     }
-    return wrong_usage("'%s' is no command", args[0]);
+    return wrong_usage("'%s' is not a command", args[0]);
 }
 
 static bool read_format(const char *name, SpecFormat *format)
@@ -169,7 +169,7 @@ static bool read_format(const char *name, SpecFormat *format)
     return false;
 }
 
-/* Whether @arg is an option, and a good one */
+/* Whether @arg is a valid option */
 static bool read_option(const char *arg, SpecOptions *o)
 {
     const char *value;
@@ -189,8 +189,8 @@ static bool read_option(const char *arg, SpecOptions *o)
 }
 
 /*
- * Not getopt: a specification may be pasted with its -device, as one word or
- * as two.
+ * This does not use getopt, because a specification may be pasted with its
+ * -device, as one word or as two.
  */
 int main(int argc, char **argv)
 {
@@ -214,7 +214,7 @@ int main(int argc, char **argv)
             return g_str_has_prefix(arg, "--format") ?
                 wrong_usage("'%s' is not --format= with text, json, libvirt or "
                             "kubevirt", arg) :
-                wrong_usage("'%s' is no option", arg);
+                wrong_usage("'%s' is not an option", arg);
         }
     }
     return run(argv, n, &o);

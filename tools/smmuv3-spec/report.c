@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: what it prints about specifications
+ * smmuv3-spec: print specifications
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,7 +9,7 @@
 #include "hw/arm/smmuv3-cmdqv.h"
 #include "smmuv3-spec.h"
 
-/* Prints what was written and frees @json */
+/* Prints and frees @json */
 static void print_json(JSONWriter *json)
 {
     g_autoptr(GString) str = json_writer_get_and_free(json);
@@ -17,7 +17,7 @@ static void print_json(JSONWriter *json)
     printf("%s\n", str->str);
 }
 
-/* The registers that are known, as members of "device": what QMP takes */
+/* The known registers as members of "device", for QMP */
 static void write_device(JSONWriter *json, const SMMUv3AccelRegs *regs)
 {
     json_writer_start_object(json, "device");
@@ -64,7 +64,7 @@ static void write_fields(JSONWriter *json, SMMUv3AccelReg reg, uint32_t value)
     json_writer_end_object(json);
 }
 
-/* "ril=on, oas=44": shorthands for registers that are not there; g_free() */
+/* "ril=on, oas=44": shorthands for registers that are not given; g_free() */
 static char *shorthands(const SMMUv3AccelSpec *spec)
 {
     g_autofree char *ssid = smmuv3_accel_auto_to_str(spec->ssidsize);
@@ -88,7 +88,7 @@ static char *shorthands(const SMMUv3AccelSpec *spec)
     return g_string_free(str, str->len == 0);
 }
 
-/* "S1P=1 TTF=2 ..."; what is 0 is left out, but for OAS, where 0 is 32 bits */
+/* "S1P=1 TTF=2 ..."; omits fields that are 0, except OAS, where 0 is 32 bits */
 static char *fields_text(SMMUv3AccelReg reg, uint32_t value)
 {
     GString *str = g_string_new(NULL);
@@ -272,7 +272,7 @@ static uint32_t field_of(const SMMUv3AccelRegs *regs, const SMMUv3AccelRule *r)
     return smmuv3_accel_field_value(r, regs->reg[r->reg]);
 }
 
-/* A member for @r if one of the hosts has more: those that have no more */
+/* If a host has more than the result in field @r, write those that limit it */
 static void write_limit(JSONWriter *json, const SMMUv3AccelNamedRegs *named,
                         size_t n, const SMMUv3AccelRegs *regs,
                         const SMMUv3AccelRule *r)
@@ -329,7 +329,7 @@ static void baseline_json(const SMMUv3AccelNamedRegs *named, size_t n,
     write_spec(json, regs);
     json_writer_start_object(json, "limits");
     for (size_t i = 0; i < n_rules; i++) {
-        /* These two are no amount of something */
+        /* These two are not amounts */
         if (rules[i].reg != SMMU_ACCEL_IIDR &&
             rules[i].reg != SMMU_ACCEL_IDR4) {
             write_limit(json, named, n, regs, &rules[i]);

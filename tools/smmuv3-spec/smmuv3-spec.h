@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: what its parts share
+ * smmuv3-spec: shared declarations
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,8 +10,8 @@
 #include "hw/arm/smmuv3-accel-spec.h"
 
 /*
- * The exit status, as docs/tools/smmuv3-spec.rst has it. A function that
- * returns one has set an error unless it is SPEC_YES.
+ * The exit status, see docs/tools/smmuv3-spec.rst. A function that returns one
+ * sets an error unless it is SPEC_YES.
  */
 typedef enum SpecStatus {
     SPEC_YES = 0,       /* done; it fits */
@@ -20,7 +20,7 @@ typedef enum SpecStatus {
     SPEC_SETUP = 3,     /* the host cannot be asked as it is set up now */
 } SpecStatus;
 
-/* A device of this host, and what the kernel says of its SMMU */
+/* A device of this host, and the kernel's information about its SMMU */
 typedef struct SpecHost {
     char *bdf;
     char *smmu;                     /* name in sysfs */
@@ -30,11 +30,11 @@ typedef struct SpecHost {
 
 /**
  * spec_host_find:
- * @root: "" but in tests: a directory with a sys/ in it
- * @bdf: of a device, with or without its domain
+ * @root: "", or in tests a directory that contains sys/
+ * @bdf: address of a device, with or without its domain
  *
- * Finds the device in sysfs: fills in all of @host but its info. Free it with
- * spec_host_clear() in any case.
+ * Finds the device in sysfs, and fills in all of @host except info. The caller
+ * frees @host with spec_host_clear(), also after an error.
  */
 SpecStatus spec_host_find(SpecHost *host, const char *root, const char *bdf,
                           Error **errp);
@@ -42,8 +42,8 @@ SpecStatus spec_host_find(SpecHost *host, const char *root, const char *bdf,
 /**
  * spec_host_ask:
  *
- * Asks the kernel for the registers of the SMMU, and tries whether it nests.
- * The device does no DMA meanwhile; all is undone on return.
+ * Asks the kernel for the registers of the SMMU, and tries whether it can nest.
+ * The device's DMA is blocked meanwhile. Everything is undone on return.
  */
 SpecStatus spec_host_ask(SpecHost *host, Error **errp);
 
@@ -69,18 +69,17 @@ typedef enum SpecStep {
 
 /**
  * spec_explain:
- * @err: errno; 0 for SPEC_HW_TYPE, which is no call
+ * @err: errno; 0 for SPEC_HW_TYPE, which is not a call
  * @iidr: of the SMMU, 0 if not known yet
  *
- * Pure: sets the one line that says why @step failed and what to do about it.
+ * Pure: sets an error of one line: why @step failed and what to do about it.
  */
 SpecStatus spec_explain(SpecStep step, int err, const SpecHost *host,
                         uint32_t iidr, Error **errp);
 
 /*
- * The ioctls. 0 or -errno. backends/iommufd-viommu.c has some of them, for the
- * QOM object that QEMU keeps an iommufd in, and with trace events: neither is
- * here.
+ * The ioctls. They return 0 or -errno. backends/iommufd-viommu.c has some of
+ * them, but for a QOM object and with trace events, which do not exist here.
  */
 struct iommu_hw_info_arm_smmuv3;
 struct iommu_hw_info_tegra241_cmdqv;
@@ -109,14 +108,14 @@ typedef enum SpecFormat {
     SPEC_NR_FORMATS
 } SpecFormat;
 
-/* What is printed on standard output */
+/* Functions that print to standard output */
 void report_decode(const SMMUv3AccelSpec *spec, const SMMUv3AccelRegs *regs,
                    bool json);
 void report_host(const SpecHost *host, const SMMUv3AccelRegs *regs, bool json);
 /*
  * @queues: what smmuv3_accel_regs_software_queues() says, or NULL
  * @differences: the message of smmuv3_accel_regs_compare(), or NULL
- * @later: the same of a device that is plugged when the guest runs; NULL also
+ * @later: the same for a device that is plugged while the guest runs; NULL also
  *         if that makes no difference
  */
 void report_check(const SpecHost *host, const char *queues,
@@ -126,7 +125,7 @@ void report_baseline(const SMMUv3AccelNamedRegs *named, size_t n,
                      const SMMUv3AccelRegs *regs, bool json);
 void report_fields(bool json);
 void report_fields_rst(void);
-/* @of: whose specification that is, in words */
+/* @of: a description of the host or hosts of the specification */
 void report_libvirt(const SMMUv3AccelSpec *spec, const char *of);
 void report_kubevirt(const SMMUv3AccelSpec *spec, const char *of);
 

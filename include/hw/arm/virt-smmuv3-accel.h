@@ -1,9 +1,9 @@
 /*
  * SMMUv3s of single root complexes on the virt board
  *
- * The devices, emulated or accelerated, are on the platform bus, as many as
- * there are PCIe root complexes to serve. Here is what the board has to do for
- * them. The SMMU of iommu=smmuv3 is none of them.
+ * The devices, emulated or accelerated, are on the platform bus, one for each
+ * PCIe root complex. These functions do the board's part. They are not for the
+ * SMMU of iommu=smmuv3.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -27,8 +27,8 @@
 /**
  * virt_smmuv3_accel_list - the vSMMUs of a machine
  *
- * Returns: list of SMMUState *, in order of their MMIO address; to be freed
- * with g_slist_free(). Called when tables for the guest are built.
+ * Called when tables for the guest are built. Returns: a list of SMMUState *,
+ * in order of their MMIO addresses; free it with g_slist_free().
  */
 GSList *virt_smmuv3_accel_list(VirtMachineState *vms);
 
@@ -38,22 +38,22 @@ bool virt_smmuv3_accel_present(VirtMachineState *vms);
 /* Whether @smmu is accelerated, so that the guest has to map a MSI window */
 bool virt_smmuv3_accel_has_host_devices(SMMUState *smmu);
 
-/* Whether the root complex of bus @root has such a one; for gpex-acpi.c */
+/* Whether the root complex of bus @root has an accelerated one; for gpex */
 bool virt_smmuv3_accel_serves(PCIBus *root);
 
-/* Where the board put a vSMMU: guest physical address, SPI of an interrupt */
+/* The guest physical address of a vSMMU, and the SPI of an interrupt */
 hwaddr virt_smmuv3_accel_base(VirtMachineState *vms, SMMUState *smmu);
 int virt_smmuv3_accel_spi(VirtMachineState *vms, SMMUState *smmu, SMMUIrq irq);
 
-/* Hotplug handler, before realize: can the board take one (more)? */
+/* Hotplug handler before realize: check whether the board can take one more */
 void virt_smmuv3_accel_pre_plug(VirtMachineState *vms, DeviceState *dev,
                                 Error **errp);
 
 /**
- * virt_smmuv3_accel_build_iort - the whole IORT of a machine with vSMMUs
+ * virt_smmuv3_accel_build_iort - build the IORT of a machine with vSMMUs
  *
- * Called instead of what builds the IORT of other machines, when the guest's
- * firmware asks, that is with bus numbers assigned.
+ * Called instead of the function for other machines, when the guest's firmware
+ * reads the tables and has assigned bus numbers.
  */
 void virt_smmuv3_accel_build_iort(GArray *table_data, BIOSLinker *linker,
                                   VirtMachineState *vms);
@@ -61,7 +61,7 @@ void virt_smmuv3_accel_build_iort(GArray *table_data, BIOSLinker *linker,
 /* The identifier of a vSMMU's node in that IORT */
 uint32_t virt_smmuv3_accel_iort_id(VirtMachineState *vms, SMMUState *smmu);
 
-/* Describe the CMDQVs that SMMUs may have, to ACPI and in the device tree */
+/* Describe the CMDQVs that SMMUs may have in the DSDT and the device tree */
 void virt_smmuv3_cmdqv_add_dsdt(Aml *scope, VirtMachineState *vms);
 void virt_smmuv3_cmdqv_add_fdt(VirtMachineState *vms, SMMUState *smmu,
                                const char *smmu_node);
@@ -70,7 +70,7 @@ void virt_smmuv3_cmdqv_add_fdt(VirtMachineState *vms, SMMUState *smmu,
  * virt_smmuv3_accel_add_fdt - describe the vSMMUs in the device tree
  *
  * Called when the machine is done. Returns: false with @errp set if there is
- * neither firmware nor ACPI and the device tree cannot say what is needed.
+ * neither firmware nor ACPI and the device tree cannot describe a vSMMU.
  */
 bool virt_smmuv3_accel_add_fdt(VirtMachineState *vms, Error **errp);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The language of tests/unit/smmuv3-accel-flows.txt; flows of the device on L1's kernel."""
+"""Parse tests/unit/smmuv3-accel-flows.txt, and run the flows of the device on L1's kernel."""
 
 import re
 import struct
@@ -39,11 +39,11 @@ VFIO_ONLY = re.compile(r"IOMMU_IOAS_(UN)?MAP ")
 
 
 def without_vfio(lines):
-    """What the vSMMU has asked for.  VFIO's own calls are
+    """The calls of the vSMMU.  VFIO's own calls, which are omitted, are
 
     - all from the bind of a device to its second IOMMU_GET_HW_INFO, which is the first call of the vSMMU;
     - maps and unmaps;
-    - the end of what it has made;
+    - those that destroy its own objects;
     - the last detach of a device before its file is closed.
     """
     kept, vfios, asked, device = [], set(), 0, None
@@ -73,7 +73,7 @@ def without_vfio(lines):
 
 
 def name_of(place):
-    """The id in QEMU of a device."""
+    """The id of a device in QEMU."""
     return f"dev{place.replace('.', '-')}"
 
 
@@ -103,7 +103,7 @@ class Machine:
         return self.lab.l1.get(f"{self.guest.dir}/words").decode().splitlines()
 
     def wait_closed(self, count):
-        """QEMU closes the files of devices some time after they have gone."""
+        """Wait until QEMU has closed the files of unplugged devices."""
         self.closed += count
         deadline = time.monotonic() + 10
         while sum(line.startswith("close ") for line in self.words()) < self.closed:
@@ -128,7 +128,7 @@ class Machine:
             self.there.add(place)
 
     def unplug(self, number):
-        """A slot: all its functions leave."""
+        """Unplug all functions of a slot."""
         leaving = sorted(place for place in self.there if place.split(".")[0] == number)
         self.guest.qmp.cmd("device_del", id=name_of(leaving[0]))
         self.ports[int(number)].eject()
@@ -167,7 +167,7 @@ class Machine:
     # ----------------------------------------------------------------- flows
 
     def clear(self):
-        """Nothing plugged, as after a reset, no STE."""
+        """Unplug everything, reset, and clear all STEs."""
         for number in {place.split(".")[0] for place in self.there}:
             self.ports[int(number)].set_bus(int(number))
             self.unplug(number)
@@ -180,7 +180,7 @@ class Machine:
         self.written.clear()
 
     def run(self, flow):
-        """The calls of the vSMMU in a flow."""
+        """Run a flow; returns the calls of the vSMMU."""
         self.clear()
         before = len(self.words())
         queue = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Raw flows on L1's kernel: raw.c, with what the unit test is made of, too."""
+"""Raw flows on L1's kernel: raw.c with sources of the unit test."""
 
 from .. import kernel, roots, util
 from ..util import CROSS, HERE
@@ -10,7 +10,7 @@ HEADERS = (UNIT / "iommufd-script.h", UNIT / "iommufd-words.h")
 
 
 def program():
-    """Path of the program for L1, built when the cache does not have it."""
+    """The path of the program for L1, built if it is not in the cache."""
     sysroot = roots.sysroot()
     key = util.key_of(*(path.read_bytes() for path in SOURCES + HEADERS), kernel.compiler(), sysroot.name)
     with util.cached("raw", key) as (final, work):
@@ -21,7 +21,7 @@ def program():
 
 
 def run(lab, flows, cdevs):
-    """The logs of the raw flows in a text; cdevs: {name in the flows: path}."""
+    """The logs of the raw flows of a text; cdevs: {name in the flows: path}."""
     path, text = f"{lab.l1.tmp}/raw", f"{lab.l1.tmp}/flows"
     lab.l1.put(path, program().read_bytes())
     lab.l1.put(text, flows.encode())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of the pure parts of the contract; the scenario lab_itself runs them."""
+"""Tests of the pure functions of the contract; the scenario lab_itself runs them."""
 
 import unittest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which host devices a vSMMU takes: those of one physical SMMU, one iommufd."""
+"""Host devices that a vSMMU accepts: those of one physical SMMU and one iommufd."""
 
 from lab import checks, l0, metal, options
 from lab.checks import expect
@@ -8,14 +8,14 @@ from lab.scenario import scenario
 from lab.scenarios import basics
 
 SMMU1 = "/machine/peripheral/smmu1"
-OAS = 7         # its bits in IDR5
+OAS = 7         # the bits of OAS in IDR5
 
-# A QEMU that does not see sysfs, as in a container
+# A QEMU without access to sysfs, as in a container
 NO_SYS = "unshare -m sh -c 'umount -l /sys && exec \"$@\"' sh"
 
 
 def refused(guest, device, *words, iommufd="iommufd0", **place):
-    """device_add of a PCI or sysfs address fails, with these words in its message and no trace left."""
+    """device_add of a PCI or sysfs address fails, with these words in its message, and leaves nothing behind."""
     live = guest.trace().live()
     source = "sysfsdev" if device.startswith("/") else "host"
     text = checks.refusal(guest, iommufd=iommufd, **{source: device}, **(place or {"bus": "rp2"}))
@@ -27,7 +27,7 @@ def refused(guest, device, *words, iommufd="iommufd0", **place):
 
 
 def two_smmus(lab):
-    """The devices behind either physical SMMU, and the names of these."""
+    """The devices behind each of two physical SMMUs, and the names of the SMMUs."""
     one, _ = lab.vfio("nvme0")
     two, _ = lab.vfio("nvme1")
     names = lab.l1.smmu_of(one), lab.l1.smmu_of(two)
@@ -37,7 +37,7 @@ def two_smmus(lab):
 
 @scenario(platform=l0.TWO_SMMUS)
 def two_physical_smmus(lab):
-    """Two vSMMUs, each on a physical SMMU of its own: both do DMA, one IOAS for the VM."""
+    """Two vSMMUs on two physical SMMUs: devices of both do DMA, with one IOAS for the VM."""
     one, two, smmu1, smmu2 = two_smmus(lab)
     guest = lab.start(options.iommufd()
                       + options.root_complex(lab.qemu, 1, ports=(1,))
@@ -57,14 +57,14 @@ def two_physical_smmus(lab):
 
 @scenario(platform=l0.TWO_SMMUS)
 def wrong_smmu_refused(lab):
-    """A device of another physical SMMU: refused at device_add with both names, also later."""
+    """device_add refuses a device of another physical SMMU with both names, also after the last device is unplugged."""
     one, two, smmu1, smmu2 = two_smmus(lab)
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2))
                       + options.vfio(one))
     checks.proven(guest, "nvme0", one, viommus=1)
     refused(guest, two, two, smmu1, smmu2)
     checks.proven(guest, "nvme0", one, viommus=1)
-    # The guest may have state that only that SMMU can serve: it is kept.
+    # The association remains, because the guest may have state for that SMMU.
     guest.device_del("dev1")
     checks.gone(guest, "nvme0")
     refused(guest, two, two, smmu1, smmu2)
@@ -74,7 +74,7 @@ def wrong_smmu_refused(lab):
 
 @scenario(platform=l0.TWO_SMMUS)
 def host_smmu_option(lab):
-    """host-smmu=: a device of that SMMU is taken, one of another is refused, cold and hot."""
+    """host-smmu= accepts a device of that SMMU, and refuses one of another, cold-plugged and hot-plugged."""
     one, two, smmu1, smmu2 = two_smmus(lab)
     vsmmu = options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2), host_smmu=smmu2)
     said = lab.guest().start_fails(vsmmu + options.vfio(one), boot="none")
@@ -88,7 +88,7 @@ def host_smmu_option(lab):
 
 @scenario(platform=l0.TWO_SMMUS)
 def oas_of_each_smmu(lab):
-    """The second physical SMMU has fewer bits of address: its vSMMU inherits these, and is refused with more."""
+    """The second physical SMMU has fewer address bits: its vSMMU inherits them, and is refused with more."""
     small, large, *_ = two_smmus(lab)
     registers = basics.host_registers(lab, "nvme0")
     first = options.iommufd() + options.root_complex(lab.qemu, 1, ports=(1,)) + options.vfio(large)
@@ -110,7 +110,7 @@ def oas_of_each_smmu(lab):
 
 
 def by_files(lab, *paths, wrap=""):
-    """A stopped guest with /dev/iommu as file 5, the first of these devices as 6 on rp1, and what is on pcie.0."""
+    """A stopped guest with /dev/iommu as file 5, the first device as file 6 on rp1, and these options on pcie.0."""
     guest = lab.guest()
     guest.start(options.iommufd(fd=5) + lab.qemu.vsmmu(bus="pcie.0")
                 + ["-device", "pcie-root-port,id=rp1,bus=pcie.0,addr=2,chassis=1",
@@ -122,7 +122,7 @@ def by_files(lab, *paths, wrap=""):
 
 @scenario(platform=l0.TWO_SMMUS)
 def other_smmu_without_sysfs(lab):
-    """No /sys, devices by fd, the first one gone: one of another physical SMMU is refused, or QEMU warns."""
+    """Without /sys, after the first device: a device of another physical SMMU, by fd, is refused, or QEMU warns."""
     _, one = lab.vfio("nvme0")
     _, two = lab.vfio("nvme1")
     guest = by_files(lab, one, two, wrap=NO_SYS)
@@ -144,7 +144,7 @@ def other_smmu_without_sysfs(lab):
 
 @scenario
 def other_iommufd_refused(lab):
-    """A second device with another iommufd object, or behind a PCI bridge: refused, with the reason."""
+    """A second device with another iommufd object, or behind a PCI bridge, is refused with the reason."""
     one, _ = lab.vfio("nvme0")
     two, _ = lab.vfio("nvme1")
     guest = lab.guest()
@@ -159,7 +159,7 @@ MTTY = "/sys/class/mdev_bus/mtty/mdev_supported_types/mtty-1"
 
 
 def mediated(lab, number):
-    """sysfs path in L1 of a device of the kernel's sample driver for mediated devices."""
+    """The sysfs path in L1 of a device of the kernel's sample driver for mediated devices."""
     uuid = f"83b8f4f2-509f-382f-3c1e-e6bfe0fa100{number}"
     path = f"/sys/bus/mdev/devices/{uuid}"
     lab.l1.sh(f"[ -e {path} ] || echo {uuid} > {MTTY}/create")
@@ -168,7 +168,7 @@ def mediated(lab, number):
 
 @scenario
 def mediated_refused(lab):
-    """A mediated device: taken where no vSMMU is, refused behind one, with the reason."""
+    """A mediated device works without a vSMMU, and is refused behind one with the reason."""
     one, _ = lab.vfio("nvme0")
     guest = lab.guest()
     guest.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2)) + options.vfio(one)
@@ -179,7 +179,7 @@ def mediated_refused(lab):
 
 @scenario
 def mediated_by_fd_refused(lab):
-    """A mediated device as an open file is refused behind a vSMMU, also without /sys."""
+    """A mediated device, passed as an open file, is refused behind a vSMMU, also without /sys."""
     _, one = lab.vfio("nvme0")
     path = mediated(lab, 3)
     cdev = "/dev/vfio/devices/" + lab.l1.sh(f"ls {path}/vfio-dev").out
@@ -187,7 +187,7 @@ def mediated_by_fd_refused(lab):
         guest = by_files(lab, one, cdev, wrap=wrap)
         live = guest.trace().live()
         said = checks.refusal(guest, bus="rp2", fd="7", iommufd="iommufd0")
-        # Without /sys its kind is not known, but it has no hardware to be asked for.
+        # Without /sys its kind is unknown, but there is no hardware to query.
         expect(wrap or "mediated" in said, f"the reason is: {said}")
         expect(guest.trace().live() == live, f"kernel objects: {live}, then {guest.trace().live()}")
         guest.stop()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One vSMMU and its devices, cold and hot."""
+"""One vSMMU and its devices, cold-plugged and hot-plugged."""
 
 from lab import checks, options, trace
 from lab.checks import expect
@@ -10,7 +10,7 @@ SMMU1 = "/machine/peripheral/smmu1"
 
 
 def host_registers(lab, device="nvme0", **given):
-    """A full option set that fits L1's SMMU: what a vSMMU there inherits from a device."""
+    """A specification that fits L1's SMMU: the registers that a vSMMU inherits there."""
     bdf, _ = lab.vfio(device)
     guest = lab.guest()
     guest.start(options.iommufd() + options.root_complex(lab.qemu, **given) + options.vfio(bdf),
@@ -26,7 +26,7 @@ def hexed(values):
 
 @scenario
 def cold_inherit(lab):
-    """A cold-plugged NVMe gives the vSMMU its registers; DMA goes through stage 1."""
+    """The vSMMU inherits its registers from a cold-plugged NVMe; DMA goes through stage 1."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     checks.proven(guest, "nvme0", bdf, viommus=1)
@@ -38,7 +38,7 @@ def cold_inherit(lab):
 
 @scenario
 def specified_hotplug(lab):
-    """All registers given: boots with no device and no /dev/iommu in use; device_add works."""
+    """With all registers given, the guest boots with no device and no /dev/iommu; device_add works."""
     registers = host_registers(lab)
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd()
@@ -53,7 +53,7 @@ def specified_hotplug(lab):
 
 @scenario
 def unplug_replug(lab):
-    """Unplugged and plugged again: kernel objects go with the device and come again."""
+    """Unplug destroys the kernel objects of a device, and plug creates them again."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     checks.proven(guest, "nvme0", bdf)
@@ -85,7 +85,7 @@ def two_devices_one_vsmmu(lab):
 
 @scenario
 def second_hotplugged_while_on(lab):
-    """A second device plugged while the guest's SMMU is on gets its own stage 1."""
+    """A second device that is plugged while the guest's SMMU is on gets its own stage 1."""
     one, _ = lab.vfio("nvme0")
     two, _ = lab.vfio("nvme1")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2))
@@ -98,7 +98,7 @@ def second_hotplugged_while_on(lab):
 
 @scenario
 def two_pxb_two_vsmmu(lab):
-    """Two root complexes, a vSMMU each: two vIOMMUs, one IOAS for the VM."""
+    """Two root complexes with a vSMMU each have two vIOMMUs, and one IOAS for the VM."""
     one, _ = lab.vfio("nvme0")
     two, _ = lab.vfio("nvme1")
     guest = lab.start(options.iommufd()
@@ -112,14 +112,14 @@ def two_pxb_two_vsmmu(lab):
            "the guest sees one SMMU for both")
     trace = guest.trace()
     expect(len(trace.ioass()) == 1, "there is more than one IOAS")
-    # A stage 2 has one VMID: shared, the ASIDs of the two would collide.
+    # A stage 2 has one VMID: if it were shared, the ASIDs would collide.
     parents = trace.stage2_parents()
     expect(len(set(parents)) == 2, f"stage 2 parents are {parents}: one for each vSMMU expected")
 
 
 @scenario
 def emulated_beside_assigned(lab):
-    """An emulated NVMe and an assigned one below the same vSMMU; both translate."""
+    """An emulated NVMe and an assigned one are below the same vSMMU; both are translated."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(
         options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2)) + options.vfio(bdf)
@@ -137,7 +137,7 @@ def emulated_beside_assigned(lab):
 
 @scenario
 def fds_passed(lab):
-    """/dev/iommu and the VFIO device come as open files; nothing else is opened."""
+    """/dev/iommu and the VFIO device are passed as open files; QEMU opens no others."""
     bdf, cdev = lab.vfio("nvme0")
     guest = lab.guest()
     guest.start(options.iommufd(fd=5) + options.root_complex(lab.qemu) + options.vfio(fd=6),
@@ -150,7 +150,7 @@ def fds_passed(lab):
 
 @scenario
 def mismatch_refused(lab):
-    """A device whose SMMU cannot do what was specified: one message with every field."""
+    """A device whose SMMU cannot back the specification is refused with every field in one message."""
     registers = host_registers(lab)
     bdf, _ = lab.vfio("nvme0")
     # L1's emulated SMMU has none of these: two-level CD tables, SubstreamIDs,
@@ -173,7 +173,7 @@ def mismatch_refused(lab):
 
 @scenario
 def dt_cold(lab):
-    """No firmware, no ACPI: -kernel with a device tree, the device cold-plugged on pcie.0."""
+    """Without firmware and ACPI, with -kernel and a device tree: a device cold-plugged on pcie.0 works."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
                       + options.vfio(bdf, bus="pcie.0"), boot="dt")

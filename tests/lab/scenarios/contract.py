@@ -37,7 +37,7 @@ def on_this_kernel(lab, path, places, **options):
 
 
 def compare(lab, path, scenario_name, places, **options):
-    """The log that stands beside these flows is that of this kernel."""
+    """The flows have the calls and results on this kernel that the log beside them has."""
     logs = on_this_kernel(lab, path, places, **options)
     log = path.with_suffix(".log")
     header = HEADER.format(flows=path.name, scenario=scenario_name)

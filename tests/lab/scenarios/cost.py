@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What invalidation costs, in counts: those of `bench` that must not grow."""
+"""The cost of invalidation in counts: those of `bench` that must not grow."""
 
 from lab import checks, options
 from lab.bench import commands, counters, workloads
@@ -9,7 +9,7 @@ from lab.scenario import scenario
 
 @scenario
 def cost_of_an_unmap(lab):
-    """One exit and one ioctl for an unmap, one ioctl for a batch, one for CFGI_ALL without a change."""
+    """An unmap takes one exit and one ioctl, a batch one ioctl, CFGI_ALL without a change one ioctl."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     seen, _ = checks.proven(guest, "nvme0", bdf, viommus=1)
@@ -25,5 +25,5 @@ def cost_of_an_unmap(lab):
 
     smmu = checks.guest_translates(guest, seen)
     for name, count in commands.measure(lab.l1, guest, smmu).items():
-        # CFGI_ALL has the host forget its CDs, which it may have read for an STE that is as it was.
+        # CFGI_ALL also invalidates the CDs that the host has cached for an unchanged STE.
         expect(count["ioctls"] == 1, f"{name}: {count['ioctls']} ioctls, not one: {count}")

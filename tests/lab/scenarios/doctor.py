@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What smmuv3-spec says for those who do not type -device, tried on a host."""
+"""Commands of smmuv3-spec for libvirt and KubeVirt, and `doctor', on a host."""
 
 from xml.etree import ElementTree
 
@@ -24,7 +24,7 @@ def cures(text):
 
 @scenario
 def doctor(lab):
-    """`doctor' on a host: ready; not with the device's own driver; ready by what it says to type."""
+    """`doctor' on a host: ready; not ready with the device's own driver; ready after the commands that it prints."""
     bdf, _ = lab.vfio("nvme0")
     for args in (("doctor",), ("doctor", bdf)):
         said = tool(lab, *args)
@@ -35,7 +35,7 @@ def doctor(lab):
     said = tool(lab, "doctor", bdf, status=1)
     typed = cures(said)
     expect(list(typed) == ["device"] and "bound to nvme" in said, said)
-    # vfio-pci is no module in L1
+    # vfio-pci is built into L1's kernel
     lab.l1.sh(typed["device"].split("type modprobe vfio-pci; ")[1])
     said = tool(lab, "doctor", bdf)
     expect(not cures(said), said)
@@ -50,7 +50,7 @@ def doctor(lab):
 
 @scenario(platform=l0.NO_CANWBS)
 def doctor_cannot_nest(lab):
-    """`doctor' where neither CANWBS nor S2FWB is: the table says so, and the kernel."""
+    """`doctor' on a host without CANWBS and S2FWB: it reads both the table and the kernel's answer."""
     bdf, _ = lab.vfio("nvme0")
     said = tool(lab, "doctor", bdf, status=1)
     expect("canwbs: the firmware says CANWBS of 0 of 1 root complexes" in said, said)
@@ -58,7 +58,7 @@ def doctor_cannot_nest(lab):
 
 
 def as_options(xml):
-    """What libvirt makes of the printed domain: options of the SMMU."""
+    """The options of the SMMU that libvirt makes from the printed domain."""
     root = ElementTree.fromstring(xml)
     driver = dict(root.find("devices/iommu/driver").attrib)
     expect((driver.pop("pciBus"), driver.pop("accel")) == ("1", "on"), xml)
@@ -67,7 +67,7 @@ def as_options(xml):
 
 @scenario
 def doctor_libvirt_values(lab):
-    """`host --format=libvirt': QEMU starts with what it prints, and the device fits, hot-plugged."""
+    """`host --format=libvirt': QEMU starts with its output, and the device fits when it is hot-plugged."""
     bdf, _ = lab.vfio("nvme0")
     spec = tool(lab, "host", bdf)
     xml = tool(lab, "host", "--format=libvirt", bdf)
@@ -79,7 +79,7 @@ def doctor_libvirt_values(lab):
     checks.proven(guest, "nvme0", bdf, viommus=1)
     guest.stop()
 
-    # <iommu> alone, hot-plug only: QEMU's opinion is that of the comment
+    # <iommu> alone, hot-plug only: QEMU agrees with the comment
     guest = lab.guest()
     guest.start(options.iommufd() + options.root_complex(DROPIN, **attributes), boot="none",
                 stopped=True)
@@ -92,7 +92,7 @@ def doctor_libvirt_values(lab):
 
 @scenario
 def doctor_checks_dropin(lab):
-    """`check' of what KubeVirt writes: by the same words as device_add, at start and later."""
+    """`check' of KubeVirt's options prints the same message as device_add, at start and later."""
     bdf, _ = lab.vfio("nvme0")
     wrong = {"ats": "on", "ril": "off", "ssidsize": 20, "oas": 48}
     text = ",".join(f"{k}={v}" for k, v in wrong.items())
@@ -104,7 +104,7 @@ def doctor_checks_dropin(lab):
         expect(line.strip() in said, f"{line} is not in {said}")
     said = tool(lab, "check", "arm-smmuv3,accel=on,ats=on,ril=off,ssidsize=0,oas=44", bdf)
     expect("fits" in said, said)
-    # the same, out of the XML of a domain that has the device
+    # the same for the XML of a domain that has the device
     domain, bus, slot = bdf.split(".")[0].split(":")
     xml = DOMAIN.read_text().replace("<address domain='0x0000' bus='0x03' slot='0x00'",
                                      f"<address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}'")

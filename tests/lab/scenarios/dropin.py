@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What newer QEMU and libvirt write: -device arm-smmuv3, with and without accel=on."""
+"""Options of newer QEMU and libvirt: -device arm-smmuv3, with and without accel=on."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ SMMU1 = "/machine/peripheral/smmu1"
 
 @scenario
 def dropin_hotplug_only(lab):
-    """arm-smmuv3,accel=on with no device at start: boots with QEMU 11's registers, hot-plug works."""
+    """arm-smmuv3,accel=on without a device at start boots with QEMU 11's registers; hot-plug works."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(DROPIN))
     kind, mode = guest.qom(SMMU1, "type"), guest.qom(SMMU1, "mode")
@@ -32,7 +32,7 @@ def dropin_hotplug_only(lab):
 
 @scenario
 def dropin_cold(lab):
-    """arm-smmuv3,accel=on with a device at start: registers from its SMMU."""
+    """arm-smmuv3,accel=on with a device at start inherits the registers of its SMMU."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(DROPIN) + options.vfio(bdf))
     checks.proven(guest, "nvme0", bdf, viommus=1)
@@ -42,7 +42,7 @@ def dropin_cold(lab):
 
 @scenario
 def dropin_refused(lab):
-    """What KubeVirt writes on a host that has less: every difference, hot and cold; then it fits."""
+    """KubeVirt's options on a host with fewer features: the message has every difference; with its values the device fits."""
     bdf, _ = lab.vfio("nvme0")
     wrong = {"ats": "on", "ril": "off", "ssidsize": 20, "oas": 48}
     guest = lab.guest()
@@ -60,7 +60,7 @@ def dropin_refused(lab):
 
 @scenario
 def dropin_emulated(lab):
-    """arm-smmuv3 without accel=on, one for each root complex, beside an accelerated one."""
+    """arm-smmuv3 without accel=on works for each root complex, beside an accelerated one."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(
         options.iommufd() + options.root_complex(EMULATED, 1, ports=(1,))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Faults of host devices, as the guest hears of them."""
+"""Faults of host devices that are reported to the guest."""
 
 import re
 
@@ -12,7 +12,7 @@ F_TRANSLATION = 0x10
 
 
 def told(guest, bdf, sid, address):
-    """The guest's log has a fault of this device, StreamID and address."""
+    """Whether the guest's log has a fault of this device, StreamID and address."""
     def logged():
         lines = guest.guest("dmesg | grep F_TRANSLATION", check=False).out.splitlines()
         return any(f"client: {bdf}" in line and f"sid: {sid:#x} " in line
@@ -21,14 +21,14 @@ def told(guest, bdf, sid, address):
 
 
 def events(guest):
-    """[(type, StreamID, address)] that QEMU took from the kernel."""
+    """The events that QEMU read from the kernel: [(type, StreamID, address)]"""
     found = re.findall(r"smmuv3_accel_event type (\S+) sid (\S+) addr (\S+)", guest.trace().raw)
     return [tuple(int(word, 16) for word in event) for event in found]
 
 
 @scenario
 def fault_in_guest_log(lab):
-    """Two devices fault in stage 1: each in the guest's log with its StreamID and address."""
+    """Two devices fault in stage 1: the guest's log has both, with StreamID and address."""
     one, _ = lab.vfio("nvme0")
     two, _ = lab.vfio("nvme1")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2))
@@ -42,7 +42,7 @@ def fault_in_guest_log(lab):
         expect((F_TRANSLATION, bare.rid(bdf), address) in events(guest), f"{serial}: {events(guest)}")
         disk.rebind()
         checks.proven(guest, serial, host, viommus=1)
-        # Linux logs ten events in five seconds; one read of a command has more.
+        # Linux logs ten events in five seconds; one read causes more.
         guest.guest("sleep 5")
 
 
@@ -53,7 +53,7 @@ TABLE, NOWHERE = bare.SCRATCH + 0x10000, 0xff0000000000
 
 @scenario
 def wrong_configuration_in_guest_log(lab):
-    """An illegal STE, a table out of memory, a table too small: abort, and in the guest's log once."""
+    """An illegal STE, a table outside of memory, a table that is too small: abort, and one line in the guest's log."""
     host, guest, smmu, disk = bare.machine(lab)
     base, config = smmu.read(smmu.STRTAB_BASE, 64), smmu.read(smmu.STRTAB_BASE_CFG)
     sid = bare.rid(disk.bdf)
@@ -91,7 +91,7 @@ def wrong_configuration_in_guest_log(lab):
 
 @scenario
 def event_queue_off_full_on(lab):
-    """Event queue off: faults are dropped; full: overflow, no GERROR; on: delivered again."""
+    """Event queue off: faults are dropped; full: overflow without GERROR; on again: they are delivered."""
     host, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(host))
     bdf, _ = checks.proven(guest, "nvme0", host, viommus=1)
@@ -102,12 +102,12 @@ def event_queue_off_full_on(lab):
     smmu.cr0(clear=smmu.EVENTQEN)
     prod = smmu.read(smmu.EVENTQ_PROD)
     disk.ring(0x10000000)
-    # Without a vEVENTQ the host's kernel logs the fault: that is no complaint.
+    # Without a vEVENTQ the host's kernel logs the fault, which is not an error here.
     lab.l1.sh("dmesg -c")
     expect(smmu.read(smmu.EVENTQ_PROD) == prod, "an event came into a queue that is off")
     expect(not smmu.global_errors(), f"queue off: GERROR {smmu.global_errors():#x}")
 
-    # As if nobody had read one whole queue of events.
+    # As if the guest had not read one whole queue of events.
     entries = 1 << (smmu.read(smmu.EVENTQ_BASE) & 31)
     cons = smmu.read(smmu.EVENTQ_CONS)
     smmu.write(smmu.EVENTQ_PROD, prod ^ entries)
@@ -119,7 +119,7 @@ def event_queue_off_full_on(lab):
         smmu.read(smmu.EVENTQ_PROD) == prod ^ entries ^ smmu.OVERFLOW))
     expect(not smmu.global_errors(), f"queue full: GERROR {smmu.global_errors():#x}")
 
-    # Room again; the driver believes that PROD has not moved.
+    # There is room again; for the driver PROD has not changed.
     smmu.cr0(clear=smmu.EVENTQEN)
     smmu.write(smmu.EVENTQ_PROD, prod ^ smmu.OVERFLOW)
     smmu.cr0(set=smmu.EVENTQEN)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each host call of each flow fails in turn: no crash, no leak, somebody is told."""
+"""Each host call of each flow fails in turn: no crash, no leak, and a report."""
 
 import shlex
 
@@ -14,7 +14,7 @@ OFF = Smmu.CMDQEN
 
 
 def stage1(bench):
-    """One device on context 0, all of the SMMU on."""
+    """One device on context 0, with the SMMU fully enabled."""
     bench.unplug(2)
     bench.smmu.gbpa(False)
     bench.smmu.ste(bench.ports[1].sid, 0)
@@ -111,29 +111,29 @@ def swept(lab, flows):
 
 
 def end(lab, bench):
-    """QEMU ends as it should, and the host's kernel complains of nothing but faults."""
+    """QEMU exits normally, and the host's kernel logs nothing but faults."""
     status = bench.quit()
     expect(status == "0", f"QEMU's exit status after quit: {status}")
     calm(lab)
 
 
 def calm(lab):
-    """The host's kernel complains of nothing but faults."""
+    """Check that the host's kernel logs nothing but faults."""
     bad = [line for line in lab.l1.oopses() if "event 0x10 received" not in line]
     expect(not bad, f"L1's kernel complains: {bad[:3]}")
-    # While the guest's event queue is off, faults go to the host's log.
+    # While the guest's event queue is off, the host logs the faults.
     lab.l1.sh("dmesg -c")
 
 
 @scenario
 def failures_in_plug(lab):
-    """Hot-plug and unplug with each host call failing: device_add says why, nothing is left, a retry works."""
+    """Hot-plug and unplug with a failure of each host call: device_add has the reason, nothing is left, a retry works."""
     swept(lab, PLUGS)
 
 
 @scenario
 def failures_at_run_time(lab):
-    """STEs, SMMUEN, GBPA, event queue, bus numbers, reset with each host call failing: blocked, told, retried."""
+    """STEs, SMMUEN, GBPA, event queue, bus numbers, reset with a failure of each host call: blocked, reported, retried."""
     swept(lab, REGISTERS)
 
 
@@ -145,13 +145,13 @@ SILENT_CMDQV = {"IOMMU_GET_HW_INFO", "IOMMU_VIOMMU_ALLOC", "mmap"}
 
 @scenario
 def failures_at_start(lab):
-    """QEMU with a cold device, each host call failing: an error that names the device, or a warning and it works."""
+    """A start with a cold-plugged device and a failure of each host call: an error with the device's name, or a warning."""
     all_starts(lab, shim.variants(), SILENT)
 
 
 @scenario(platform=l0.CMDQV)
 def failures_at_start_cmdqv(lab):
-    """The same with command queues in hardware, for the calls that make these."""
+    """The same with command queues in hardware, for the calls that create the queues."""
     names = SILENT_CMDQV | {"IOMMU_VEVENTQ_ALLOC"}
     all_starts(lab, shim.variants(sorted(names)), SILENT | SILENT_CMDQV, cmdqv="on")
 
@@ -172,6 +172,7 @@ def all_starts(lab, variants, silent_calls, **more):
             util.detail(f"start {what}: status {status}: {said}")
             expect(status in (0, 1), f"{what}: QEMU's exit status is {status}: {said}")
             expect(not status or bdf in said, f"{what}: no device in: {said}")
+            # Objects that could not be destroyed are kept, and destroyed later without a message.
             silent = failed and failed[0].name in silent_calls
             expect(status or not failed or silent or said, f"{what}: nobody was told")
         expect(status == 0 and not failed, f"{what}: status {status}: {said}")
@@ -179,7 +180,7 @@ def all_starts(lab, variants, silent_calls, **more):
 
 
 def start_again_and_again(lab, guest, command, errnos):
-    """[(status, what it said, calls)], the last one with no call failing any more."""
+    """[(status, messages, calls)] of all starts; in the last one no call fails."""
     out = lab.l1.sh(f"""
         mkdir -p {guest.dir} && cd {guest.dir} || exit
         for n in $(seq 60); do
@@ -198,7 +199,7 @@ def start_again_and_again(lab, guest, command, errnos):
 
 @scenario
 def failures_at_end(lab):
-    """QEMU told to quit with the host refusing everything: it ends, with nothing left."""
+    """QEMU quits while the host refuses everything: it exits, and nothing is left."""
     bench = Bench(lab)
     stage1(bench)
     expect(bench.dma(1) == {0}, "no DMA before the end")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Firmware that is no UEFI with ACPI: it hands QEMU's device tree on to the guest."""
+"""Firmware other than UEFI, which passes QEMU's device tree to the guest although ACPI is on."""
 
 from lab import checks, options
 from lab.checks import expect
@@ -10,7 +10,7 @@ U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 
 @scenario
 def u_boot(lab):
-    """U-Boot, with ACPI left on: the guest that it boots finds its SMMU in the device tree."""
+    """A guest that U-Boot boots, with ACPI on, finds its SMMU in the device tree."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0") + options.vfio(bdf, bus="pcie.0")
                       + ["-bios", U_BOOT], boot="dt")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two host devices of one IOMMU group: the host can only move both, so the guest has to see one slot."""
+"""Two host devices of one IOMMU group, which the host attaches together: they have to be in one slot of the guest."""
 
 from lab import checks, l0, metal, options
 from lab.checks import expect
@@ -12,7 +12,7 @@ SERIALS = ("pair0", "pair1")
 
 
 def pair(lab):
-    """PCI addresses in L1 of the two functions, and the number of their group."""
+    """The PCI addresses in L1 of the two functions, and the number of their group."""
     bdfs = [lab.vfio(name)[0] for name in SERIALS]
     groups = [lab.l1.group_of(bdf) for bdf in bdfs]
     expect(groups[0] == groups[1], f"L1 has them in groups {groups}: this platform shows nothing")
@@ -20,7 +20,7 @@ def pair(lab):
 
 
 def both_right(guest, bdfs):
-    """Data, stage 1, and that the guest, too, knows that the two cannot be told apart."""
+    """Check the data, stage 1, and that both are in one IOMMU group of the guest, too."""
     seen = [checks.proven(guest, serial, host)[0] for serial, host in zip(SERIALS, bdfs)]
     groups = guest.guest("\n".join(f"basename $(readlink -f /sys/bus/pci/devices/{bdf}/iommu_group)"
                                    for bdf in seen)).out.split()
@@ -29,7 +29,7 @@ def both_right(guest, bdfs):
 
 @scenario(platform=l0.PAIR)
 def group_in_one_slot(lab):
-    """Both functions of one group in one guest slot, with a disk of another group: data right, also after a reset."""
+    """Both functions of one group are in one guest slot, beside a disk of another group: data is right, also after a reset."""
     bdfs, _ = pair(lab)
     other, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2))
@@ -44,7 +44,7 @@ def group_in_one_slot(lab):
 
 @scenario(platform=l0.PAIR)
 def group_in_two_slots_refused(lab):
-    """The second function in another slot: refused by device_add and at start, with group, device, and way out."""
+    """The second function in another slot is refused by device_add and at start, with the group, the device and the remedy."""
     bdfs, group = pair(lab)
     other, _ = lab.vfio("nvme0")
     args = options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2, 3))
@@ -67,7 +67,7 @@ def group_in_two_slots_refused(lab):
 
 @scenario(platform=l0.PAIR)
 def group_hotplug(lab):
-    """Function 1, then function 0 plugged into one slot of a running guest: both work; unplugged, plugged again."""
+    """Function 1 and then function 0 are plugged into one slot of a running guest: both work; so do unplug and replug."""
     bdfs, _ = pair(lab)
     registers = basics.host_registers(lab, "pair0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, **basics.hexed(registers)))
@@ -76,8 +76,8 @@ def group_hotplug(lab):
             guest.device_add("vfio-pci", id=f"dev{number}", bus="rp1", addr=f"0.{number}",
                              multifunction=True, host=bdfs[number], iommufd="iommufd0")
         both_right(guest, bdfs)
-        # Linux takes the STE of function 1 away before the driver of function 0 has shut its disk down.
-        # Both functions are blocked from then on, and that driver would wait for its disk for a minute.
+        # Linux removes the STE of function 1 before the driver of function 0 has shut its disk down.
+        # From then on both functions are blocked, and that driver would wait for its disk for a minute.
         guest.guest("cd /sys/bus/pci/drivers/nvme && for bdf in 0000:*; do echo $bdf > unbind; done")
         guest.qmp.cmd("device_del", id="dev0")
         for number in (0, 1):
@@ -104,7 +104,7 @@ class Pair:
             disk.enable()
 
     def stes(self, wanted, order):
-        """Set the STEs of both functions, in this order; what each of them reaches then."""
+        """Set the STEs of both functions in this order; returns what each of them reaches then."""
         for number in order:
             sid = self.disks[number].sid
             self.smmu.ste(sid, **wanted[number])
@@ -113,21 +113,21 @@ class Pair:
         return [{name for name, base in places.items() if disk.identify(base)} for disk in self.disks]
 
 
-# What the STEs say, and what both functions may reach: no more than either may.
+# The STEs, and what both functions may reach: no more than each of them may.
 STATES = {"nested": {"context": 0}, "bypass": {"config": BYPASS}, "abort": {"valid": False}}
 ALLOWED = {("nested", "nested"): {"nested"}, ("bypass", "bypass"): {"bypass"}}
 
 
 @scenario(platform=l0.PAIR)
 def group_follows_both_stes(lab):
-    """STEs of two functions of one group in every combination and order: the more restrictive one decides for both."""
+    """STEs of two functions of one group in every combination and order: the more restrictive one applies to both."""
     machine = Pair(lab)
     machine.smmu.cr0(ON)
     for first in STATES:
         for second in STATES:
             want = ALLOWED.get((first, second), set())
             for order in ((0, 1), (1, 0)):
-                # from stage 1 for both, so that only the new STEs can take it away
+                # start with stage 1 for both, so that only the new STEs can end it
                 machine.stes([STATES["nested"]] * 2, (0, 1))
                 have = machine.stes([STATES[first], STATES[second]], order)
                 expect(have == [want, want], f"STEs say {first} and {second}, function {order[1]} was set last: "

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest that gives its SMMU addresses of devices in place of memory.
+"""A guest that gives its SMMU addresses of devices instead of memory.
 
-The SMMU's own writes must not run another device, a hot-plug controller
-above all: QEMU would be inside the register write of a vSMMU while it takes a
-device away from that vSMMU.
+The SMMU's own writes must not run another device's code, especially not that of
+a hot-plug controller: QEMU would unplug a device from a vSMMU while it is in a
+register write of that vSMMU.
 """
 
 from lab import bare, checks, metal, options, shim
@@ -19,7 +19,7 @@ from lab.sweep import Bench
 EJECT = 0x7c0
 F_STE_FETCH = 0x03
 CERROR_ABT = 2
-SECONDS = 10        # QEMU answers within milliseconds, or never
+SECONDS = 10        # QEMU answers within milliseconds or never
 
 
 def slot_control(port):
@@ -35,7 +35,7 @@ def machine(lab):
 
 
 def rung(bench, *commands):
-    """(CMDQ_CONS, pending bits of GERROR) after these commands."""
+    """Send these commands; (CMDQ_CONS, pending bits of GERROR)"""
     try:
         return bench.smmu.ring(*commands, timeout=SECONDS)
     except Dead as error:
@@ -43,7 +43,7 @@ def rung(bench, *commands):
 
 
 def stays(bench):
-    """The device was not touched, and QEMU lives."""
+    """Check that the device is still plugged, and QEMU answers."""
     expect("dev1" in bench.guest.qom_list("/machine/peripheral"), "the device was ejected by the SMMU's own write")
     control = bench.guest.qtest.send(get(slot_control(bench.ports[1]), 16))[0]
     expect(control & 0x7c0 != EJECT, f"the MSI came to Slot Control, which is {control:#x}")
@@ -51,7 +51,7 @@ def stays(bench):
 
 @scenario
 def sync_msi_ejects(lab):
-    """CMD_SYNC whose MSI would eject a device: it stays, MSI_CMDQ_ABT_ERR; an MSI to memory arrives."""
+    """A CMD_SYNC whose MSI would eject a device: the device stays, MSI_CMDQ_ABT_ERR; an MSI to memory arrives."""
     bench = machine(lab)
     smmu = bench.smmu
     word = metal.DATA + 0x1000
@@ -71,7 +71,7 @@ def sync_msi_ejects(lab):
 
 @scenario
 def event_msi_ejects(lab):
-    """The event queue's MSI would eject the device whose STE is wrong: it stays, MSI_EVENTQ_ABT_ERR."""
+    """The event queue's MSI would eject the device whose STE is wrong: the device stays, MSI_EVENTQ_ABT_ERR."""
     bench = machine(lab)
     smmu = bench.smmu
     smmu.msi(smmu.EVENTQ_IRQ, smmu.EVENTQ_IRQEN, slot_control(bench.ports[1]), EJECT)
@@ -88,14 +88,14 @@ def event_msi_ejects(lab):
 
 @scenario
 def event_msi_ejects_at_cont(lab):
-    """The same when QEMU itself finds the STE wrong, as the machine goes on: the device stays."""
+    """The same when QEMU evaluates the wrong STE as the machine continues: the device stays."""
     bench = machine(lab)
     smmu = bench.smmu
     smmu.msi(smmu.EVENTQ_IRQ, smmu.EVENTQ_IRQEN, slot_control(bench.ports[1]), EJECT)
-    # no command tells the SMMU
+    # without a command
     smmu.ste(bench.ports[1].sid, config=metal.ILLEGAL)
     bench.guest.qmp.cmd("cont", timeout=SECONDS)
-    # before the firmware, which runs now, has found the root port
+    # before the running firmware has found the root port
     bench.guest.qmp.cmd("stop", timeout=SECONDS)
     stays(bench)
     expect(bench.quit() == "0", "QEMU's exit status")
@@ -103,7 +103,7 @@ def event_msi_ejects_at_cont(lab):
 
 @scenario
 def error_msi_ejects(lab):
-    """GERROR's MSI would eject a device: it stays, and the error is in GERROR."""
+    """GERROR's MSI would eject a device: the device stays, and the error is in GERROR."""
     bench = machine(lab)
     smmu = bench.smmu
     smmu.msi(smmu.GERROR_IRQ, smmu.GERROR_IRQEN, slot_control(bench.ports[1]), EJECT)
@@ -120,14 +120,14 @@ def error_msi_ejects(lab):
 
 @scenario
 def queues_in_registers(lab):
-    """Command queue, event queue, stream table at a root port's registers: aborts; the port is not written."""
+    """Command queue, event queue and stream table at a root port's registers cause aborts, and the port is not written."""
     bench = machine(lab)
     smmu, port, qtest = bench.smmu, bench.ports[2], bench.guest.qtest
     header = [get(port.config + n) for n in range(0, 0x40, 4)]
     before = qtest.send(*header)
 
     def queues(cmdq=metal.CMDQ, eventq=metal.EVENTQ):
-        # off first: with its error acknowledged, the SMMU goes on with the queue that it has
+        # disable it first: after the acknowledgement the SMMU would continue with its queue
         smmu.cr0(0)
         smmu.acknowledge()
         smmu.set_up()
@@ -165,7 +165,7 @@ def queues_in_registers(lab):
 
 @scenario
 def two_vsmmus_signal_each_other(lab):
-    """CMD_SYNC of two vSMMUs, each with an MSI to the other's registers, on a slow host: neither waits for the other."""
+    """CMD_SYNCs of two vSMMUs with MSIs to each other's registers, on a slow host: neither waits for the other."""
     guest = shim.guest(lab)
     hosts = [lab.vfio(name)[0] for name in ("nvme0", "nvme1")]
     guest.start(options.iommufd() + options.root_complex(lab.qemu, 1, ports=(1,))
@@ -176,7 +176,7 @@ def two_vsmmus_signal_each_other(lab):
     for serial, host in zip(("nvme0", "nvme1"), hosts):
         bdf, _ = checks.proven(guest, serial, host)
         smmus.append(bare.Smmu(guest, checks.guest_translates(guest, bdf)))
-    # GBPA without its Update bit: nothing would come of it
+    # GBPA without its Update bit: the write would have no effect
     rings = [commands.Queue(smmu).put([commands.TLBI_NH_ASID, metal.sync(other.base + other.GBPA, 0)])
              for smmu, other in zip(smmus, reversed(smmus))]
     guest.shim.arm(1, {"IOMMU_HWPT_INVALIDATE": shim.late(400)}, times=4)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What QEMU says of itself, against what it did to the kernel."""
+"""Compare the monitor's information with the calls to the kernel."""
 
 from lab import checks, options
 from lab.checks import expect
 from lab.scenario import scenario
 
-# Which trace event stands for which counter; VFIO makes none of these calls itself.
+# The trace event of each counter; VFIO itself makes none of these calls.
 IOCTLS = {
     "iova-ranges": "iommufd_backend_iova_ranges",
     "viommu-alloc": "iommufd_backend_alloc_viommu",
@@ -14,7 +14,7 @@ IOCTLS = {
     "invalidate": "iommufd_backend_invalidate",
     "hw-queue-alloc": "iommufd_backend_alloc_hw_queue",
 }
-# Those of which VFIO makes one, by the first of the events, for each device as well.
+# VFIO also makes one of these calls for each device, with the first of the events.
 SHARED = {
     "hw-info": ("iommufd_backend_get_device_info", "iommufd_backend_get_typed_info"),
     "ioas-alloc": ("iommufd_backend_alloc_ioas",),
@@ -46,7 +46,7 @@ def counters_agree(info, trace):
     total = sum(entry["count"] for entry in calls.values())
     same("ioctls-total", counters["ioctls-total"], total)
     same("batches", counters["batches"], seen["smmuv3_accel_invalidated"])
-    # What was refused would have been sent twice.
+    # A refused command would have been sent twice.
     same("refused", counters["refused"], 0)
     same("forwarded", counters["forwarded"], trace.invalidations()[1])
     attached = {entry["target"]: entry["count"] for entry in counters["attached"]}
@@ -64,7 +64,7 @@ def query_agrees(lab):
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     guest_bdf, hwpt = checks.proven(guest, "nvme0", bdf, viommus=1)
 
-    # Nothing may be counted between the two looks.
+    # Nothing may be counted between the two queries.
     guest.qmp.cmd("stop")
     info, = guest.qmp.cmd("query-smmuv3-accel")
     text = guest.qmp.hmp("info smmuv3-accel")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A device reaches what the guest allows now, also when the host fails or the guest's tables change below it."""
+"""A device reaches only what the guest allows now, also if the host fails or the guest's tables change."""
 
 import errno
 import time
@@ -25,31 +25,31 @@ def two_devices(lab):
 
 
 def reach(bench, want, when):
-    """Where the DMA of each device finds RAM: contexts, or nothing."""
+    """Where the DMA of each device finds RAM: contexts, or none."""
     have = {n: bench.dma(n) for n in want}
     expect(have == want, f"{when}: devices reach memory by {have}, not {want}")
 
 
 def lose(bench, how, *commands):
-    """Commands that the host never carries out; what QEMU says to that."""
+    """Send commands that the host never carries out; returns QEMU's messages."""
     bench.look(1, how, ALWAYS)
     bench.smmu.commands(*commands)
     return bench.look(1, how, ALWAYS).said
 
 
 def leave_alone():
-    """QEMU does not bother a host that is stuck for 5 s."""
+    """Wait for the 5 s in which QEMU does not call a stuck host."""
     time.sleep(5.2)
 
 
 @scenario
 def lost_tlb_invalidation(lab):
-    """TLBI that the host never carries out: no DMA of the vSMMU when CMD_SYNC completes, until one is made up for."""
+    """A lost TLBI: the vSMMU's devices do no DMA when CMD_SYNC completes, until the host carries out a replacement."""
     bench = two_devices(lab)
     smmu = bench.smmu
     nothing = {1: set(), 2: set()}
 
-    # The guest takes a page back, and is told that no device has it any more.
+    # The guest takes a page back, and its CMD_SYNC completes.
     smmu.map(0, False)
     said = lose(bench, STUCK, (TLBI_NH_ASID | 1 << 48, 0))
     reach(bench, nothing, "a TLBI was lost, and CMD_SYNC completed")
@@ -68,7 +68,7 @@ def lost_tlb_invalidation(lab):
     lose(bench, STUCK, (TLBI_NH_ASID | 1 << 48, 0))
     reach(bench, nothing, "a TLBI was lost again")
     bench.look()
-    # It was lost for the guest's page, too: QEMU has to make up for it.
+    # It was lost for the guest's page, too: QEMU has to replace it.
     smmu.again()
     reach(bench, {1: set(), 2: {1}}, "the host is well again, with the next write of CR0")
     end(lab, bench)
@@ -76,7 +76,7 @@ def lost_tlb_invalidation(lab):
 
 @scenario
 def lost_cd_invalidation(lab):
-    """CFGI_CD of one device that the host never carries out: that one is blocked, another goes on."""
+    """A lost CFGI_CD of one device: that device is blocked, another one goes on."""
     bench = two_devices(lab)
     smmu = bench.smmu
     sid = bench.ports[1].sid << 32
@@ -102,7 +102,7 @@ def lost_cd_invalidation(lab):
 
 @scenario
 def cd_changed_below_its_ste(lab):
-    """CD changed, then CFGI_STE or CFGI_ALL with the STE as it was: DMA follows the new CD."""
+    """A changed CD, then CFGI_STE or CFGI_ALL with an unchanged STE: DMA follows the new CD."""
     bench = Bench(lab)
     stage1(bench)
     smmu = bench.smmu
@@ -122,7 +122,7 @@ def cd_changed_below_its_ste(lab):
 
 @scenario
 def error_before_the_event_queue(lab):
-    """An STE made wrong while EVENTQEN=0: one event when the queue is there, none if it is right again by then."""
+    """An STE that becomes wrong while EVENTQEN=0: one event when the queue is enabled, none if the STE is right by then."""
     bench = Bench(lab)
     stage1(bench)
     smmu = bench.smmu
@@ -151,11 +151,11 @@ def error_before_the_event_queue(lab):
 
 @scenario
 def streamid_of_one_that_leaves(lab):
-    """Two devices with one StreamID: the second is blocked, and has it as soon as the first is unplugged."""
+    """Two devices with one StreamID: the second is blocked, and gets the StreamID when the first is unplugged."""
     bench = two_devices(lab)
 
     def found(n):
-        # without configuration space, which only one of them has on that bus number
+        # without configuration space, which only one of them has with that bus number
         return {c for c in (0, 1) if bench.disks[n].identify(bench.smmu.va(c), enable=False)}
 
     bench.ports[2].set_bus(bench.ports[1].bus)

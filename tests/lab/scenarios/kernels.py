@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hosts with an older kernel, as the ioctl shim plays them on L1's."""
+"""Hosts with an older kernel, which the ioctl shim imitates on L1's."""
 
 import errno
 
@@ -15,7 +15,7 @@ ATTACH, DETACH = "VFIO_DEVICE_ATTACH_IOMMUFD_PT", "VFIO_DEVICE_DETACH_IOMMUFD_PT
 
 
 def heard_of_fault(guest, serial, host, address):
-    """A fault of the device; was it told to the guest?"""
+    """Cause a fault of the device; returns whether the guest was told."""
     bdf, _ = checks.proven(guest, serial, host)
     disk = bare.Nvme(guest, bdf)
     expect(disk.ring(address) == "fatal", "DMA to an address without a mapping goes through")
@@ -29,7 +29,7 @@ def warned(guest):
 
 
 def linux_guest(lab, version):
-    """Cold device, fault, reset, unplug and replug with a Linux guest; returns it."""
+    """A cold-plugged device, a fault, reset, unplug and replug with a Linux guest; returns the guest."""
     host, _ = lab.vfio("nvme0")
     guest = shim.guest(lab, version)
     guest.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(host))
@@ -51,13 +51,13 @@ def linux_guest(lab, version):
         expect(not lines, f"QEMU complains: {lines}")
     else:
         expect(len(lines) == 1 and NO_EVENTS in lines[0], f"one warning expected, there are {lines}")
-        # they are in the host's log instead
+        # the host logs them instead
         lab.l1.sh("dmesg -c")
     return guest
 
 
 def abort_without_streamid(bench, refused):
-    """Abort is asked for while the device has no StreamID, then stage 1 with one."""
+    """The guest requests abort while the device has no StreamID, then stage 1 with a StreamID."""
     expect(bench.dma(1) == {"bypass"}, "no DMA at the beginning")
     bench.ports[1].set_bus(0)
     bench.look()
@@ -77,14 +77,14 @@ def abort_without_streamid(bench, refused):
 
 
 def vdevice_that_stays(bench, fate):
-    """A vDEVICE that the kernel does not let go before its device goes: "orphan" or "tombstone"."""
+    """A vDEVICE that the kernel keeps until its device is closed: "orphan" or "tombstone"."""
     bench.smmu.ste(bench.ports[2].sid, 1)
     bench.plug(2)
     expect(bench.dma(2) == {1}, "no stage 1 for the second device")
     live = bench.look().live
-    # off its stage 1: only the vDEVICE is left to destroy
+    # detach it from stage 1: only the vDEVICE remains to be destroyed
     bench.configure(2, valid=False)
-    # not for the first time, nor when QEMU tries again, at the end of the unplug
+    # neither the first time, nor when QEMU tries again at the end of the unplug
     bench.look(1, {"IOMMU_DESTROY": errno.EBUSY}, 2)
     bench.unplug(2)
     checks.eventually("the second device is closed",
@@ -119,7 +119,7 @@ def old_kernel(lab, version, refused, fate):
 
 @scenario
 def kernel_6_12(lab):
-    """A host without vIOMMUs: QEMU says which kernel it takes."""
+    """On a host without vIOMMUs, QEMU's message names the kernel that it needs."""
     host, _ = lab.vfio("nvme0")
     guest = shim.guest(lab, "6.12")
     said = guest.start_fails(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
@@ -130,17 +130,17 @@ def kernel_6_12(lab):
 
 @scenario
 def kernel_6_13(lab):
-    """No vEVENTQ: one warning, no faults for the guest, all else works; a vDEVICE outlives its device."""
+    """Without vEVENTQ: one warning, no faults for the guest, all else works; a vDEVICE outlives its device."""
     old_kernel(lab, "6.13", refused=False, fate="orphan")
 
 
 @scenario
 def kernel_6_15(lab):
-    """Abort refused without a vDEVICE: detached instead, without a word; faults reach the guest."""
+    """Abort without a vDEVICE is refused: QEMU detaches instead, without a message; faults reach the guest."""
     old_kernel(lab, "6.15", refused=True, fate="orphan")
 
 
 @scenario
 def kernel_6_17(lab):
-    """The same, and a vDEVICE dies with its device: its id is a tombstone."""
+    """The same, but a vDEVICE is destroyed with its device, and its id remains as a tombstone."""
     old_kernel(lab, "6.17", refused=True, fate="tombstone")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's libvirts, with AppArmor, control groups and namespaces as Debian has them, and
-the XML of the manual's page as it stands there.
+"""Debian's libvirts, with AppArmor, control groups and namespaces as in Debian, and the
+unchanged XML of the manual's page.
 """
 
 from lab import checks, l0
@@ -10,7 +10,7 @@ from lab.scenario import scenario
 
 
 def proven(domain, serial, count=1):
-    """Right data through the guest's stage 1, and QEMU says the same of the device."""
+    """Check the data through the guest's stage 1, and QEMU's information about the device."""
     bdf = checks.data_is_right(domain, serial)
     checks.guest_translates(domain, bdf)
     devices = [device for vsmmu in domain.vsmmus() for device in vsmmu["host-devices"]]
@@ -21,7 +21,7 @@ def proven(domain, serial, count=1):
 
 @scenario(platform=l0.LIBVIRT)
 def libvirt_standard_xml(lab):
-    """libvirt's own XML: <iommu> with accel='on', <hostdev> with iommufd, /dev/iommu by descriptor."""
+    """libvirt's own XML works: <iommu> with accel='on', <hostdev> with iommufd, /dev/iommu by descriptor."""
     with Libvirt(lab, "forky") as libvirt:
         domain = libvirt.define("guest.xml").start(fds={"iommu": "/dev/iommu"})
         proven(domain, "nvme0")
@@ -31,7 +31,7 @@ def libvirt_standard_xml(lab):
 
 @scenario(platform=l0.LIBVIRT)
 def libvirt_hotplug_only(lab):
-    """No <hostdev> at start; attach-device, detach-device, three times."""
+    """Without <hostdev> at start, attach-device and detach-device work three times."""
     with Libvirt(lab, "forky") as libvirt:
         domain = libvirt.define("guest-hotplug.xml").start(fds={"iommu": "/dev/iommu"})
         expect(domain.vsmmus()[0]["host-devices"] == [], "there is a host device at start")
@@ -47,7 +47,7 @@ def libvirt_hotplug_only(lab):
 
 @scenario(platform=l0.LIBVIRT)
 def libvirt_two_vsmmus(lab):
-    """Two accelerated SMMUs, each with a host device; libvirt opens /dev/iommu."""
+    """Two accelerated SMMUs with a host device each work; libvirt opens /dev/iommu."""
     with Libvirt(lab, "forky") as libvirt:
         domain = libvirt.define("guest-two.xml").start()
         for serial in ("nvme0", "nvme1"):
@@ -56,7 +56,7 @@ def libvirt_two_vsmmus(lab):
 
 @scenario(platform=l0.LIBVIRT)
 def libvirt_override(lab):
-    """The libvirt of Debian 13 with <qemu:commandline>; the device comes by QMP, by descriptors."""
+    """The libvirt of Debian 13 works with <qemu:commandline>; QMP plugs the device, with descriptors."""
     _, cdev = lab.vfio("nvme0")
     with Libvirt(lab, "trixie") as libvirt:
         domain = libvirt.define("guest-libvirt-11.xml").start()
@@ -70,7 +70,7 @@ def libvirt_override(lab):
 
 @scenario(platform=l0.LIBVIRT)
 def libvirt_drops_in_silence(lab):
-    """accel='on' without pciBus: libvirt takes it, and makes an emulated SMMU; two checks find that."""
+    """accel='on' without pciBus: libvirt accepts it and makes an emulated SMMU; two checks find this."""
     with Libvirt(lab, "forky") as libvirt:
         text = (EXAMPLES / "guest-hotplug.xml").read_text()
         wrong = text.replace("pciBus='1' ", "").replace(" fdgroup='iommu'", "")

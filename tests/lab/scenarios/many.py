@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""As many as there can be: the soak has them for longer."""
+"""The maximum number of vSMMUs; the soak runs them for longer."""
 
 from lab import checks, l0, soak_flows
 from lab.checks import expect
@@ -8,7 +8,7 @@ from lab.scenario import scenario
 
 @scenario(platform=l0.MANY)
 def sixteen_vsmmus(lab):
-    """16 vSMMUs with a device each: 16 vIOMMUs on one IOAS, all on stage 1, all data right."""
+    """16 vSMMUs with a device each have 16 vIOMMUs on one IOAS; all are on stage 1, all data is right."""
     guest, hosts = soak_flows.sixteen(lab)
     soak_flows.every_disk(guest, [name for name, _ in hosts])
     trace = guest.trace()

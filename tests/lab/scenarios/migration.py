@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A vSMMU moves: to another QEMU in L1, to a file and back."""
+"""Migration of a vSMMU: to another QEMU in L1, to a file and back."""
 
 import time
 
@@ -29,12 +29,12 @@ def specified(lab):
 
 
 def pasted(guest):
-    """Property "spec", as somebody would paste it."""
+    """The property "spec" as an option string."""
     return dict(part.split("=") for part in guest.qom(SMMU1, "spec").split(","))
 
 
 def finished(qmp, timeout=180):
-    """Wait until a migration is over; its status and, if it failed, why."""
+    """Wait until a migration is over; its status and, if it failed, the reason."""
     deadline = time.monotonic() + timeout
     while True:
         info = qmp.cmd("query-migrate")
@@ -45,7 +45,7 @@ def finished(qmp, timeout=180):
 
 
 def move(source, uri):
-    # A guest that changes memory faster than TCG can copy it has to wait.
+    # Stop a guest that changes memory faster than TCG can copy it.
     source.qmp.cmd("migrate-set-parameters", **{"downtime-limit": 60000, "max-bandwidth": 1 << 40})
     source.qmp.cmd("migrate", uri=uri)
     status, why = finished(source.qmp)
@@ -53,7 +53,7 @@ def move(source, uri):
 
 
 def arrived(guest):
-    """The guest runs here now."""
+    """Wait until the guest runs here."""
     status, why = finished(guest.qmp)
     expect(status == "completed", f"incoming migration {status}: {why}; {guest.stderr()}")
     checks.eventually("the guest runs again",
@@ -68,7 +68,7 @@ def destination(lab, source, args, slot="b"):
 
 
 def listen(target, source):
-    """The target waits, and the source will hear if it refuses; the URI."""
+    """The target waits, and the source learns if it refuses; returns the URI."""
     uri = f"unix:{target.dir}/migrate"
     source.qmp.cmd("migrate-set-capabilities",
                    capabilities=[{"capability": "return-path", "state": True}])
@@ -77,7 +77,7 @@ def listen(target, source):
 
 
 def live_migrate(lab, source, args):
-    """The guest goes on in another QEMU; the source's has ended."""
+    """Migrate the guest to another QEMU; the source exits."""
     target = destination(lab, source, args)
     move(source, listen(target, source))
     arrived(target)
@@ -87,7 +87,7 @@ def live_migrate(lab, source, args):
 
 
 def cannot_move_with(guest):
-    """With a host device attached VFIO says no; the guest runs on."""
+    """With a host device VFIO refuses the migration, and the guest continues."""
     try:
         guest.qmp.cmd("migrate", uri="unix:/tmp/nobody")
     except QmpError as error:
@@ -100,7 +100,7 @@ def cannot_move_with(guest):
 
 @scenario
 def migrate_inherited_to_specified(lab):
-    """Host device attached: refused by VFIO; unplugged: a guest that inherited migrates to its spec, plug, DMA."""
+    """VFIO refuses a migration with a host device; without it, a guest that inherited migrates to its spec; plug, DMA."""
     bdf, _ = lab.vfio("nvme0")
     source = lab.start(vsmmu(lab, {}) + options.vfio(bdf), **MEMORY)
     checks.proven(source, "nvme0", bdf, viommus=1)
@@ -121,7 +121,7 @@ def migrate_inherited_to_specified(lab):
 
 @scenario(platform=l0.TWO_SMMUS)
 def migrate_to_file(lab):
-    """Saved to a file, QEMU ended; another loads it, plugs a device of another SMMU, DMA goes on."""
+    """A guest is saved to a file; another QEMU loads it and plugs a device of another SMMU; DMA goes on."""
     bdf, other, smmu1, smmu2 = association.two_smmus(lab)
     spec = specified(lab)
     source = lab.start(vsmmu(lab, spec) + options.vfio(bdf), **MEMORY)
@@ -145,7 +145,7 @@ def migrate_to_file(lab):
 # -------------------------------------------------------------- emulated I/O
 
 def reads_go_on(guest):
-    """Start to read and hash without end; the disk's address in the guest."""
+    """Start to read and hash in a loop; the disk's address in the guest."""
     disk, bdf = guest.guest("""
         for d in /sys/block/vd*; do
             [ "$(cat $d/serial)" = soft ] || continue
@@ -162,7 +162,7 @@ def sums(guest):
 
 
 def still_right(lab, guest, before):
-    """Two more rounds, the last of which began here, and every sum is right."""
+    """Wait for two more rounds, the last of which began here, and check every sum."""
     checks.eventually("reads after the migration", lambda: len(sums(guest)) >= before + 2, 60)
     want = lab.l1.sh(f"dd if=/lab/guest/Image bs=1M count={SOFT_MB} 2>/dev/null | sha256sum"
                      ).out.split()[0]
@@ -170,7 +170,7 @@ def still_right(lab, guest, before):
 
 
 def refused(lab, source, spec, *words):
-    """The source's guest does not come to a QEMU of this spec, and runs on."""
+    """A QEMU with this spec refuses the source's guest, which continues."""
     target = destination(lab, source, vsmmu(lab, spec) + SOFT_DISK)
     source.qmp.cmd("migrate", uri=listen(target, source))
     checks.eventually("the destination ends", lambda: not target.running(), 120)
@@ -186,7 +186,7 @@ def refused(lab, source, spec, *words):
 
 @scenario
 def migrate_emulated_io(lab):
-    """An emulated disk behind the vSMMU reads on across a migration; other registers are refused."""
+    """An emulated disk behind the vSMMU continues to read across a migration; other registers are refused."""
     spec = specified(lab)
     source = lab.start(vsmmu(lab, spec) + SOFT_DISK, **MEMORY)
     bdf = reads_go_on(source)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What `make deb` builds, as a host has it."""
+"""The packages of `make deb` on a host."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ UEFI = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"    # of the package that ours d
 
 @scenario(platform=l0.DEB_INSTALLED, named=True)
 def deb_installed(lab):
-    """Our Debian packages, with nothing but what they depend on: hosts are asked, guests run, hot and cold."""
+    """Our Debian packages work with only their dependencies: smmuv3-spec asks a host, guests run, cold-plug and hot-plug."""
     lab.qemu = INSTALLED
     bdf, _ = lab.vfio("nvme0")
     version = lab.l1.sh(f"{INSTALLED.path} --version").out
@@ -26,7 +26,7 @@ def deb_installed(lab):
     checks.proven(guest, "nvme0", bdf, viommus=1)
     guest.stop()
 
-    # The registers that smmuv3-spec gave, no device at start; a NIC needs a ROM of Debian's ipxe-qemu.
+    # The registers that smmuv3-spec printed, no device at start; a NIC needs a ROM of Debian's ipxe-qemu.
     guest = lab.start(pasted(lab, spec) + ["-bios", UEFI, "-device", "virtio-net-pci,bus=pcie.0,romfile=efi-virtio.rom"])
     guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
     checks.proven(guest, "nvme0", bdf, viommus=1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Messages on pages of the manual that only a host can bring about."""
+"""Messages on pages of the manual that require a host."""
 
 import errno
 import re
@@ -17,20 +17,20 @@ KUBEVIRT = "arm-smmuv3,accel=on,id=smmu1,bus=pcie.1,ats=on,ril=off,ssidsize=20,o
 
 
 def words(text):
-    """A message without line breaks, and with one name for all devices and SMMUs of the host."""
+    """A message without line breaks, and with one name for all host devices and SMMUs."""
     text = re.sub(r"\b[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b", "BDF", text)
     text = re.sub(r"\bsmmu3\.0x[0-9a-f]+", "SMMU", text)
     return re.sub(r"IOMMU group \d+", "IOMMU group N", " ".join(text.split()))
 
 
 def quoted():
-    """The messages that the pages say are shown here."""
+    """The messages for which the pages refer to this test."""
     return [words(" ".join(line.removeprefix("Error: ") for line in block.lines if not line.startswith("(qemu)")))
             for page in PAGES for block in blocks.read(page.read_text()) if "lab:refusals_quoted" in block.shown]
 
 
 def hot_plug_only(lab, bdf, failing):
-    """What is said to KubeVirt's values; and on a host whose SMMU has no stage 2 for a guest's tables."""
+    """The messages about KubeVirt's values, and on a host whose SMMU has no stage 2 for a guest's tables."""
     guest = shim.guest(lab)
     guest.start(options.iommufd() + options.pxb() + ["-device", KUBEVIRT] + options.port(), boot="none", stopped=True)
     if failing:
@@ -42,7 +42,7 @@ def hot_plug_only(lab, bdf, failing):
 
 @scenario(platform=l0.PAIR)
 def refusals_quoted(lab):
-    """What the manual quotes from a host is what QEMU says on one, word by word."""
+    """The messages that the manual quotes from a host are those of QEMU, word by word."""
     (one, same_group), _ = pair(lab)
     other, _ = lab.vfio("nvme0")
     iommufd, ports = options.iommufd(), options.root_complex(lab.qemu, ports=(1, 2, 3))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`run --device` of an Arm host, tried where there is none: inside L1."""
+"""`run --device` of an Arm host, tested in L1."""
 
 import io
 import tarfile
@@ -8,7 +8,7 @@ from lab import util
 from lab.checks import expect
 from lab.scenario import scenario
 
-# L1 has what the command would build, under other names.
+# L1 has the files that the command would build, under other names.
 DRIVER = """
 import sys
 from pathlib import Path
@@ -29,7 +29,7 @@ except util.LabError as error:
 
 
 def install(l1):
-    """The lab itself and its QEMU, where `run` looks for them."""
+    """Install the lab itself and its QEMU where `run` looks for them."""
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w:gz") as tar:
         for path in sorted(util.HERE.rglob("*.py")):
@@ -43,7 +43,7 @@ def install(l1):
 
 @scenario
 def run_on_a_real_device(lab):
-    """`run --device BDF`, inside L1 as the Arm host: refusals, report, device given back."""
+    """`run --device BDF` in L1 as the Arm host: refusals, the report, and the device is returned to its driver."""
     l1 = lab.l1
     install(l1)
     bdf = l1.bdf("nvme1")

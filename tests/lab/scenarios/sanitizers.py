@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""With sanitizers only: that they would be heard."""
+"""Only with sanitizers: their reports are found."""
 
 import tempfile
 from pathlib import Path
@@ -23,7 +23,7 @@ int main(void)
 
 @scenario(sanitized=True)
 def sanitizers_report(lab):
-    """A program that leaks, run as QEMU is: its exit status is not 0, and the lab finds a report."""
+    """A program that leaks, run like QEMU, has an exit status other than 0, and the lab finds its report."""
     with tempfile.TemporaryDirectory() as name:
         source, program = Path(name, "leaks.c"), Path(name, "leaks")
         source.write_text(LEAKS)

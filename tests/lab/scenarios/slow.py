@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A host that takes its time, as the ioctl shim plays it."""
+"""A slow host, which the ioctl shim imitates."""
 
 import errno
 import time
@@ -19,7 +19,7 @@ EXPRESS, EJECT = 0x54, 0x7c0
 
 @scenario
 def host_is_slow(lab):
-    """Each invalidation takes 0.4 s: monitor and hot-unplug go on, and the data is right."""
+    """Each invalidation takes 0.4 s: the monitor answers, hot-unplug works, and the data is right."""
     host, _ = lab.vfio("nvme0")
     other, _ = lab.vfio("nvme1")
     guest = shim.guest(lab)
@@ -39,7 +39,7 @@ def host_is_slow(lab):
         guest.qmp.cmd("query-status")
         times.append(time.monotonic() - begin)
         time.sleep(0.05)
-    # takes the guest some invalidations, which are late as well
+    # the guest needs some invalidations for it, which are late as well
     guest.device_del("dev2")
     guest.shim.arm(0, {})
     checks.eventually("the slow reads end", lambda: guest.guest("cat /run/slow", check=False).out.strip() == "0", 30)
@@ -51,7 +51,7 @@ def host_is_slow(lab):
 
 @scenario
 def eject_on_a_slow_host(lab):
-    """A slow host: one vCPU unmaps, one ejects another device, one reads configuration space: never a wrong value."""
+    """On a slow host one vCPU unmaps, one ejects another device, and one reads configuration space without wrong values."""
     host, _ = lab.vfio("nvme0")
     other, _ = lab.vfio("nvme1")
     guest = shim.guest(lab)
@@ -61,8 +61,8 @@ def eject_on_a_slow_host(lab):
     stays, _ = checks.proven(guest, "nvme0", host)
     goes, _ = checks.proven(guest, "nvme1", other)
     device, _ = checks.nvme(guest, "nvme0")
-    # What pciehp does at last: without the invalidations before it, so that it meets those of another vCPU, and
-    # without Linux's lock for configuration space, which other guests have not.
+    # The last step of pciehp: without the invalidations before it, so that it meets those of another vCPU, and
+    # without Linux's lock for configuration space, which other guests do not have.
     port = guest.guest(f"basename $(readlink -f /sys/bus/pci/devices/{goes}/..)\n"
                        f"echo {goes} > /sys/bus/pci/drivers/nvme/unbind").out
     express = bare.ecam(guest) + (bare.rid(port) << 12) + EXPRESS
@@ -104,7 +104,7 @@ TLBI_NH_ASID, SYNC = 0x11 | 1 << 48, 0x46
 
 
 def fill(guest):
-    """TLBI and CMD_SYNC by turns, as many as the queue has room for."""
+    """Fill the queue with alternating TLBI and CMD_SYNC commands."""
     guest.guest(f"""
         at={bare.SCRATCH}
         while [ $at -lt {bare.SCRATCH + (16 << LOG2_COMMANDS)} ]; do
@@ -114,7 +114,7 @@ def fill(guest):
 
 
 def ring(guest, smmu, fate):
-    """One vCPU has all of them carried out, by a host as it is from now on."""
+    """One vCPU rings the doorbell; from now on the host is slow or stuck."""
     smmu.cr0(clear=smmu.CMDQEN)
     smmu.write(smmu.CMDQ_BASE, bare.SCRATCH | LOG2_COMMANDS, 64)
     smmu.write(smmu.CMDQ_PROD, 0)
@@ -122,13 +122,13 @@ def ring(guest, smmu, fate):
     smmu.cr0(set=smmu.CMDQEN)
     guest.shim.arm(1, {INVALIDATE: fate}, times=ALWAYS)
     before = len(guest.shim.calls())
-    # on the other vCPU, and for minutes perhaps: the guest is not asked again
+    # on the other vCPU, perhaps for minutes: the guest is not used again
     guest.guest(f"(sleep 0.3; devmem {smmu.base + smmu.CMDQ_PROD:#x} 32 {1 << LOG2_COMMANDS:#x}) >/dev/null 2>&1 &")
     checks.eventually("the vCPU is at it", lambda: len(guest.shim.calls()) > before)
 
 
 def within(what, call):
-    """QEMU's monitor answers, with a refusal perhaps, and what was asked for is done."""
+    """QEMU's monitor answers, perhaps with a refusal, and the request is carried out."""
     begin = time.monotonic()
     try:
         call()
@@ -147,9 +147,9 @@ def quits(guest):
 
 
 def all_requests_end(lab, fate):
-    """stop, migrate, cont, system_reset, quit of a QEMU with so much work for such a host."""
-    # A guest that the same L1 started afterwards stood still while it booted, twice, on two CPUs: no vCPU in QEMU, no
-    # call under way, no message of its kernel. Why is not known; it was not seen in an L1 of its own.
+    """stop, migrate, cont, system_reset, quit of a QEMU with so many commands for such a host."""
+    # Twice, on two CPUs, a later guest in the same L1 hung during its boot: no vCPU was in QEMU, no call was under
+    # way, and its kernel printed nothing. The cause is unknown; it did not happen in a separate L1.
     lab.used_up = True
     guest = shim.guest(lab)
     host, _, smmu, _ = bare.machine(lab, guest, cpus=2)
@@ -173,11 +173,11 @@ def all_requests_end(lab, fate):
 
 @scenario
 def requests_and_a_slow_host(lab):
-    """128 CMD_SYNC for a host that takes 0.4 s for each: stop, cont, migrate, system_reset, quit end within 10 s."""
+    """128 CMD_SYNCs on a host that needs 0.4 s for each: stop, cont, migrate, system_reset, quit end within 10 s."""
     all_requests_end(lab, shim.late(LATE_MS))
 
 
 @scenario
 def requests_and_a_stuck_host(lab):
-    """The same with a host whose queue is stuck: each invalidation fails after a second."""
+    """The same on a host whose queue is stuck: each invalidation fails after a second."""
     all_requests_end(lab, shim.late(1000, errno.ETIMEDOUT))

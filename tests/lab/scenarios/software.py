@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What needs neither KVM nor /dev/iommu nor L1: a guest right on this machine."""
+"""A guest on this machine, without KVM, /dev/iommu and L1."""
 
 from lab import checks, host, images, kernel, l0, options, selftest
 from lab.checks import expect
 from lab.l2 import L2
 from lab.scenario import scenario
 
-# A full set that QEMU itself can honour, too.
+# A full specification that QEMU's own walk can honour, too.
 SPECIFIED = {"idr0": "0xd40101a", "idr1": "0x2730010", "idr3": "0x1400", "idr5": "0x74",
              "iidr": "0x0", "aidr": "0x1"}
 
 
 @scenario
 def specified_without_kvm(lab):
-    """Fully specified, TCG, no /dev/iommu: an emulated NVMe translates in software."""
+    """Fully specified, with TCG, without /dev/iommu: an emulated NVMe is translated in software."""
     here = host.Local(kernel.image(), kvm=False)
     qemu = options.Qemu("native", str(l0.binary()))
     guest = L2(here, qemu, lab.dir)
@@ -33,6 +33,6 @@ def specified_without_kvm(lab):
 
 @scenario
 def lab_itself(_lab):
-    """The lab's own parts: trace parser, agent protocol, IORT patch, initrd, QMP."""
+    """Tests of the lab itself: trace parser, agent protocol, IORT patch, initrd, QMP."""
     text = selftest.failures()
     expect(not text, text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Specifications made and checked by smmuv3-spec, and QEMU's opinion of them."""
+"""Specifications of smmuv3-spec, compared with QEMU."""
 
 import json
 import shlex
@@ -17,7 +17,7 @@ OFFSETS = {"idr0": 0x0, "idr1": 0x4, "idr2": 0x8, "idr3": 0xc, "idr4": 0x10, "id
 
 
 def tool(lab, *args, status=0, wrap=""):
-    """Run smmuv3-spec in L1; what it prints, on either channel."""
+    """Run smmuv3-spec in L1; returns its output and its messages."""
     if not lab.l1.sh(f"[ -x {TOOL} ]", check=False):
         raise Skip(f"{TOOL} is not there: it was not built beside the QEMU under test")
     result = lab.l1.sh(f"{wrap} {TOOL} {shlex.join(args)} 2>&1", check=False)
@@ -37,7 +37,7 @@ def values(spec):
 
 
 def pasted(lab, spec, *ports):
-    """A root complex whose vSMMU has a specification as it was printed."""
+    """A root complex whose vSMMU has a printed specification."""
     args = options.pxb() + ["-device", f"{lab.qemu.smmu},id=smmu1,bus=pcie.1,{spec}"]
     for number in ports or (1,):
         args += options.port(number)
@@ -49,13 +49,13 @@ def refusal(guest, bdf):
 
 
 def differences(text):
-    """The lines of fields in a message, of QEMU or of the tool."""
+    """The lines of fields in a message of QEMU or of the tool."""
     return [line.strip() for line in text.splitlines() if line.startswith("  ")]
 
 
 @scenario
 def spec_pasted(lab):
-    """`smmuv3-spec host' pasted: boots with no device, registers bit for bit, hot-plug, DMA."""
+    """The output of `smmuv3-spec host' boots with no device, with the same registers; hot-plug and DMA work."""
     bdf, _ = lab.vfio("nvme0")
     spec = tool(lab, "host", bdf)
     one_line(spec, "idr0=0x", "aidr=0x")
@@ -73,7 +73,7 @@ def spec_pasted(lab):
 
 @scenario
 def spec_is_what_qemu_inherits(lab):
-    """`smmuv3-spec host' and a vSMMU that inherits say the same of one device."""
+    """`smmuv3-spec host' and a vSMMU that inherits have the same registers for one device."""
     bdf, _ = lab.vfio("nvme0")
     spec = tool(lab, "host", bdf)
     guest = lab.guest()
@@ -84,7 +84,7 @@ def spec_is_what_qemu_inherits(lab):
 
 @scenario
 def spec_too_high(lab):
-    """A field above the host: device_add names that field alone, and `check' says the same."""
+    """A field above the host's: device_add names only that field, and `check' prints the same."""
     bdf, _ = lab.vfio("nvme0")
     spec = values(tool(lab, "host", bdf))
     oas = spec["idr5"] & 7
@@ -108,7 +108,7 @@ def spec_too_high(lab):
 
 @scenario(platform=l0.NO_CANWBS)
 def spec_host_cannot_nest(lab):
-    """Neither CANWBS nor S2FWB: `host' and `check' say so in one line, as QEMU does."""
+    """Without CANWBS and S2FWB, `host' and `check' say so in one line, like QEMU."""
     bdf, _ = lab.vfio("nvme0")
     one_line(tool(lab, "host", bdf, status=1), bdf, lab.l1.smmu_of(bdf), "CANWBS", "S2FWB")
     one_line(tool(lab, "check", "ril=off", bdf, status=1), "CANWBS")
@@ -119,13 +119,13 @@ def spec_host_cannot_nest(lab):
 
 @scenario
 def spec_host_not_ready(lab):
-    """A device not bound to vfio-pci, or in use: one line, whose commands work when typed."""
+    """For a device that is not bound to vfio-pci, or in use, one line has commands that work."""
     bdf, cdev = lab.vfio("nvme0")
     spec = tool(lab, "host", bdf)
     lab.l1.unbind_vfio(bdf)
     said = tool(lab, "host", bdf, status=3)
     one_line(said, f"{bdf} is bound to nvme, not to vfio-pci")
-    # vfio-pci is no module in L1
+    # vfio-pci is built into L1's kernel
     lab.l1.sh(said.split("type modprobe vfio-pci; ")[1])
     expect(tool(lab, "host", bdf) == spec, "the host says something else now")
     one_line(tool(lab, "host", "0000:7f:1f.7", status=2), "no PCI device")
@@ -150,7 +150,7 @@ def spec_host_not_ready(lab):
 
 @scenario
 def spec_old_kernels(lab):
-    """Each ioctl of `host' refused as an older kernel would: one line, and nothing stays behind."""
+    """Each ioctl of `host' is refused as by an older kernel: one line is printed, and nothing is left behind."""
     bdf, _ = lab.vfio("nvme0")
     spec = tool(lab, "host", bdf)
     calls = (("EPERM", 3, "IOMMU group"), ("ENOTTY", 1, "older than 6.6"),
@@ -166,7 +166,7 @@ def spec_old_kernels(lab):
     checks.proven(guest, "nvme0", bdf, viommus=1)
 
 
-# A full set, and an emulated endpoint can have it, too.
+# A full specification, which an emulated endpoint supports, too.
 SPEC = "idr0=0xd40101a,idr1=0x2730010,idr3=0x1400,idr5=0x74,iidr=0x0,aidr=0x1"
 
 
@@ -177,7 +177,7 @@ def section(name, **values):
 
 @scenario
 def spec_forms(lab):
-    """One specification as an option, in JSON and for -readconfig: the same vSMMU."""
+    """One specification as an option, in JSON and for -readconfig gives the same vSMMU."""
     here = host.Local(kernel.image(), kvm=False)
     qemu = options.Qemu("native", str(l0.binary()))
     numbers = values(SPEC)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tables of Context Descriptors that the host's SMMU walks.  No device here has PASIDs."""
+"""The host's SMMU walks tables of Context Descriptors.  No device here has PASIDs."""
 
 import re
 
@@ -15,13 +15,13 @@ TERMINATE, BYPASS, SSID0 = 0, 1, 2
 
 
 class Tables:
-    """A stream table and CD tables of ours, above the buffers of bare.Nvme."""
+    """Our own stream table and CD tables, above the buffers of bare.Nvme."""
 
     STRTAB, L1CD, CDS, PAGES = (SCRATCH + n for n in (0x100000, 0x110000, 0x120000, 0x130000))
 
     def __init__(self, guest, smmu, sid):
         self.guest, self.smmu, self.sid = guest, smmu, sid
-        # 1 GiB of memory to itself, as a block
+        # 1 GiB of memory, mapped one to one as a block
         self.write(self.PAGES, 0, 0x40000741)
         self.cfg, self.base = smmu.read(smmu.STRTAB_BASE_CFG), smmu.read(smmu.STRTAB_BASE, 64)
 
@@ -30,7 +30,7 @@ class Tables:
             bare.write(self.guest, address + 8 * n, word, 64)
 
     def switch(self, base, cfg):
-        """The SMMU goes off and on again, which leaves nothing of before."""
+        """Turn the SMMU off and on again, which clears the earlier state."""
         smmu = self.smmu
         smmu.cr0(clear=smmu.SMMUEN)
         bare.write(self.guest, smmu.base + smmu.STRTAB_BASE, base, 64)
@@ -49,13 +49,13 @@ class Tables:
 
 
 def events(guest):
-    """Types of the events that QEMU took from the kernel."""
+    """The types of the events that QEMU read from the kernel."""
     return {int(t, 16) for t in re.findall(r"smmuv3_accel_event type (\S+)", guest.trace().raw)}
 
 
 @scenario(platform=l0.TWO_SMMUS)
 def context_descriptor_tables(lab):
-    """The host walks the guest's two-level CD tables; S1DSS decides for a device without PASIDs."""
+    """The host walks the guest's two-level CD tables; S1DSS applies to a device without PASIDs."""
     host, guest, smmu, disk = bare.machine(lab)
     expect(guest.qom(SMMU1, "ssidsize") == "10", "SSIDSIZE of the host is not inherited")
     expect(guest.qom(SMMU1, "idr0") & 1 << 19, "CD2L of the host is not inherited")

@@ -17,7 +17,7 @@ def moves(guest, bdf):
 
 @scenario
 def gbpa_while_on(lab):
-    """GBPA written while SMMUEN=1 has no effect: no attach, DMA goes on."""
+    """A write of GBPA while SMMUEN=1 has no effect: no attach, DMA goes on."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     seen, _ = checks.proven(guest, "nvme0", bdf, viommus=1)
@@ -33,7 +33,7 @@ def gbpa_while_on(lab):
 
 @scenario
 def smmuen_off_on(lab):
-    """SMMUEN cleared: GBPA decides, bypass or abort; set again: stage 1 again."""
+    """With SMMUEN=0 GBPA decides, bypass or abort; with SMMUEN=1 again stage 1."""
     host, guest, smmu, disk = bare.machine(lab)
     expect(disk.identify() is None, "stage 1 lets DMA through to an address without a mapping")
 
@@ -53,7 +53,7 @@ def smmuen_off_on(lab):
     disk.rebind()
     checks.proven(guest, "nvme0", host, viommus=1)
 
-    # straight from stage 1 to what GBPA says now
+    # directly from stage 1 to the current GBPA
     disk = bare.Nvme(guest, disk.bdf)
     smmu.cr0(clear=smmu.SMMUEN)
     expect_state(guest, host, "abort", "SMMUEN=0, GBPA.ABORT=1")
@@ -64,7 +64,7 @@ def smmuen_off_on(lab):
 
 @scenario
 def stream_table_too_small(lab):
-    """A stream table without the device's StreamID: abort; with it again: stage 1."""
+    """A stream table without the device's StreamID leads to abort, with it to stage 1 again."""
     host, guest, smmu, disk = bare.machine(lab)
     config = smmu.read(smmu.STRTAB_BASE_CFG)
 
@@ -82,7 +82,7 @@ def stream_table_too_small(lab):
 
 
 def three_resets(guest, bdf, reset):
-    """Reset so often; the registers and the number of kernel objects stay."""
+    """Reset three times; the registers and the number of kernel objects do not change."""
     registers = {name: guest.qom(SMMU1, name) for name in REGISTERS}
     live = guest.trace().live()
     for _ in range(3):
@@ -96,7 +96,7 @@ def three_resets(guest, bdf, reset):
 
 @scenario
 def system_reset(lab):
-    """QMP system_reset, three times: registers stay, nested again, no kernel object left over."""
+    """After three times system_reset by QMP, registers are unchanged, the device is nested, no kernel object is left over."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     checks.proven(guest, "nvme0", bdf, viommus=1)
@@ -105,7 +105,7 @@ def system_reset(lab):
 
 @scenario
 def guest_reboot(lab):
-    """The guest reboots by itself, three times: as after system_reset."""
+    """After three reboots by the guest itself, the state is as after system_reset."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     checks.proven(guest, "nvme0", bdf, viommus=1)
@@ -113,7 +113,7 @@ def guest_reboot(lab):
     three_resets(guest, bdf, lambda: guest.guest("(sleep 0.2; reboot -f) >/dev/null 2>&1 &"))
 
 
-# kexec-tools of L1, with its libraries, and what it shall boot
+# kexec-tools of L1 with its libraries, and the kernel to boot
 CARRY = """
     rm -rf /tmp/kexec && mkdir -p /tmp/kexec/kexec && cd /tmp/kexec/kexec || exit
     loader=/lib/ld-linux-aarch64.so.1
@@ -129,7 +129,7 @@ NEXT = """
 
 @scenario
 def kexec(lab):
-    """The guest's kernel boots another by kexec: SMMU off on the way, then nested again."""
+    """The guest's kernel boots another one with kexec: the SMMU is off in between, then the device is nested again."""
     bdf, _ = lab.vfio("nvme0")
     lab.l1.sh(CARRY)
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf)
@@ -148,7 +148,7 @@ def kexec(lab):
 
 
 def follows(trace, hosts):
-    """The StreamIDs that the kernel was told last for these devices."""
+    """The last StreamIDs that the kernel was told for these devices."""
     devices = {name: number for number, name in trace.devices().items()}
     return [[e for e in trace.made(ALLOC_VDEVICE) if e.num("dev_id") == devices[host]][-1].num("virt_id")
             for host in hosts]
@@ -168,13 +168,13 @@ def bus_numbers_swapped(lab):
     ports = guest.guest("cd /sys/bus/pci/devices && for d in %s %s; do "
                         "basename $(dirname $(readlink -f $d)); done" % tuple(old)).out.split()
     ecam = bare.ecam(guest)
-    # PRIMARY, SECONDARY and SUBORDINATE BUS of both, while nobody looks
+    # PRIMARY, SECONDARY and SUBORDINATE BUS of both, while nothing else uses them
     registers = [ecam + (bare.rid(port) << 12) + 0x18 for port in ports]
     values = [bare.read(guest, register) for register in registers]
     guest.guest("\n".join(f"echo 1 > /sys/bus/pci/devices/{port}/remove" for port in ports))
     for register, value in zip(registers, reversed(values)):
         bare.write(guest, register, value)
-    # as soon as the bridges have their numbers, before any command for them
+    # when the bridges have their numbers, before any command for them
     swapped = [bare.rid(bdf) for bdf in reversed(old)]
     expect(follows(guest.trace(), (one, two)) == swapped, "the vDEVICEs did not follow at once")
     guest.guest("echo 1 > /sys/bus/pci/rescan")

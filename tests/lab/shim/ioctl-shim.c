@@ -1,23 +1,23 @@
 /*
- * LD_PRELOAD for a QEMU in the lab: an older host kernel, or one that fails
+ * LD_PRELOAD library for a QEMU in the lab: imitates an older or failing host
  *
- * Stands between QEMU and the ioctls of iommufd, and those of VFIO that bind
- * and attach a device, and mmap of iommufd. Environment:
+ * Intercepts the ioctls of iommufd, those of VFIO that bind and attach a device,
+ * and mmap of iommufd. Environment:
  *
  *   IOCTL_SHIM_KERNEL   6.12, 6.13, 6.15, 6.17 or 6.19: behave as that release,
- *                       as far as a device model can tell. The names, and what
- *                       they mean, are those of tests/unit/fake-iommufd.h
+ *                       as far as a device model can tell. The names and their
+ *                       meaning are those of tests/unit/fake-iommufd.h
  *   IOCTL_SHIM_CONTROL  a file "SERIAL NTH TIMES REQUEST=ERRNO ...": the NTH
  *                       call, from when the file changed, of those requests,
- *                       and TIMES - 1 after it, fail so. REQUEST=ERRNO@MS: they
- *                       are late by so many milliseconds, and then fail or, if
- *                       ERRNO is 0, are carried out. Replaced by rename(2)
- *                       while QEMU runs; read at each call
+ *                       and TIMES - 1 after it, fail. REQUEST=ERRNO@MS: they
+ *                       are delayed by MS milliseconds, and then fail or, if
+ *                       ERRNO is 0, are carried out. The file is read at each
+ *                       call, and replaced by rename(2) while QEMU runs
  *   IOCTL_SHIM_LOG      a line for each call, and for each close of their fds
  *   IOCTL_SHIM_WORDS    the same in the words of tests/unit/iommufd-words.h
  *
- * What a newer kernel refuses cannot be allowed here. There is one such thing,
- * stage 1 attached without a vDEVICE, before 6.15, which QEMU does not do.
+ * The shim cannot allow a call that the newer kernel refuses. There is one such
+ * call: to attach stage 1 without a vDEVICE, before 6.15. QEMU does not do this.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -69,17 +69,17 @@ static const char *const kinds[] = {
     [IOMMUFD] = "iommufd", [DEVICE] = "device", [QUEUE] = "queue",
 };
 
-/* The kernel's ids, as far as old kernels judge by them */
+/* The kernel's ids, for the checks of old kernels */
 static struct object {
     int kind;
-    uint32_t viommu;    /* that a NESTED, VDEVICE or ORPHAN stands on */
+    uint32_t viommu;    /* of a NESTED, VDEVICE or ORPHAN */
     uint32_t dev;       /* of a VDEVICE */
     bool translates;    /* a NESTED */
     uint64_t offset;    /* in the file, of the registers of an INTERFACE */
 } objects[4096];
 #define N_OBJECTS (sizeof(objects) / sizeof(objects[0]))
 
-/* Files of QEMU that such calls are made on, or that they returned */
+/* Files of QEMU that such calls use or return */
 static struct file {
     int kind;
     uint32_t id;
@@ -87,7 +87,7 @@ static struct file {
 } files[4096];
 #define N_FILES (int)(sizeof(files) / sizeof(files[0]))
 
-/* Registers of vIOMMUs, as QEMU has mapped them */
+/* Registers of vIOMMUs that QEMU has mapped */
 static struct mapping {
     void *at;           /* NULL: free */
     int fd;
@@ -95,13 +95,13 @@ static struct mapping {
 } mappings[64];
 #define N_MAPPINGS (sizeof(mappings) / sizeof(mappings[0]))
 
-/* Recursive: a sanitizer that finds something wrong here closes files */
+/* Recursive, because a sanitizer closes files when it reports an error here */
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static int kernel = 9999, log_fd = -1, words_fd = -1;
 static IommufdNames names;
 static const char *control;
 static unsigned nth, times, count;
-/* What becomes of a call; without errno and delay it does not count */
+/* The rule for a call; without errno and delay it is not counted */
 static struct fate {
     int err;
     unsigned late_ms;
@@ -142,7 +142,7 @@ static struct file *file(int fd)
     return fd >= 0 && fd < N_FILES ? &files[fd] : &none;
 }
 
-/* Another version of the control file starts a new count */
+/* A new version of the control file starts a new count */
 static void read_control(void)
 {
     static char seen[1024];
@@ -184,7 +184,7 @@ static void read_control(void)
     dprintf(log_fd, "armed serial=%u\n", serial);
 }
 
-/* The errno that this call shall fail with, or 0; waits if it shall be late */
+/* The errno with which this call shall fail, or 0; waits for a delayed call */
 static int injected(const struct request *r)
 {
     struct fate fate = fates[r - requests];
@@ -197,7 +197,7 @@ static int injected(const struct request *r)
         return 0;
     }
     if (fate.late_ms) {
-        /* One call that is late does not hold up others, nor does a kernel's */
+        /* A delayed call does not delay others, as in the kernel */
         pthread_mutex_unlock(&lock);
         usleep(fate.late_ms * 1000);
         pthread_mutex_lock(&lock);
@@ -226,7 +226,7 @@ static bool has_orphan(uint32_t viommu)
     return false;
 }
 
-/* What an older kernel says before it does anything, or 0 */
+/* The error that an older kernel returns at once, or 0 */
 static int refused(const struct request *r, int fd, const uint32_t *w)
 {
     const struct object *hwpt;
@@ -264,7 +264,7 @@ static void *pointer(const uint32_t *w)
 }
 
 /*
- * After success: answer as an older kernel, and remember what it would.
+ * After success: answer like an older kernel, and remember its state.
  * @room: for the data of GET_HW_INFO; the kernel wrote its own length there
  */
 static void done(const struct request *r, int fd, uint32_t *w, uint32_t room)
@@ -365,10 +365,10 @@ static int watched(int fd, const struct request *r, uint32_t *w)
     }
     err = injected(r);
     if (err == ENOENT && (r->nr == NR_DESTROY || r->nr == NR_IOAS_UNMAP)) {
-        real(fd, r, w);     /* it is said to be gone, so it shall be */
+        real(fd, r, w);     /* destroy it, because the caller is told so */
         object(w[1])->kind = NOTHING;
     } else if (err && r->nr == NR_HWPT_INVALIDATE) {
-        /* A command refused is the first; one not issued was converted */
+        /* A refused command is the first one; others were converted */
         w[6] = err == ETIMEDOUT && w[6] ? (w[6] < 63 ? w[6] : 63) - 1 : 0;
     } else if (!err) {
         err = refused(r, fd, w);

@@ -334,7 +334,7 @@ def old_libvirt():
     have = findings(read("hostdev"), "--libvirt=11.10.1", status=1)
     assert (26, "pciBus") not in [f[:2] for f in have], have
     assert not findings(read("hostdev"), "--libvirt=12.7.0")
-    assert "no version of libvirt" in run("check", "-", "--libvirt=new",
+    assert "not a version of libvirt" in run("check", "-", "--libvirt=new",
                                           text=read("hostdev"), status=2)[1]
 
 

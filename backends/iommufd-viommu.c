@@ -83,7 +83,7 @@ void *iommufd_backend_viommu_mmap(IOMMUFDBackend *be, uint64_t offset,
         return NULL;
     }
 
-    /* The kernel counts the mappings, and one of a child would be another */
+    /* The kernel counts mappings, and a child process would add one */
     qemu_madvise(page, size, QEMU_MADV_DONTFORK);
     return page;
 }

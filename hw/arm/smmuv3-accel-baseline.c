@@ -68,7 +68,7 @@ static uint32_t common_reg(SMMUv3AccelReg reg, uint32_t a, uint32_t b)
     }
 }
 
-/* A CMDQV is there if all have one, with as much as each of them has */
+/* The result has a CMDQV if all have one, with the least of their sizes */
 static uint32_t common_param(uint32_t a, uint32_t b)
 {
     uint32_t param = MIN(a, b);

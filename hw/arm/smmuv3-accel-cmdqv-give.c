@@ -1,10 +1,11 @@
 /*
  * Accelerated SMMUv3: a guest's command queues, executed by hardware
  *
- * All that a queue is are its memory and six registers, and a command may be
- * executed twice. So the queues can be given to the host's CMDQV and taken back
- * between any two commands, if the guest cannot write to them meanwhile: it has
- * the page with their registers, or traps to QEMU, which has the BQL.
+ * The state of a queue is its memory and six registers, and a command may be
+ * executed twice. So QEMU can give the queues to the host's CMDQV and take them
+ * back between any two commands, if the guest cannot write to them meanwhile:
+ * the guest either has the page with their registers, or traps to QEMU, which
+ * holds the BQL.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,11 +24,11 @@
 #include "smmuv3-accel-report.h"
 #include "smmuv3-accel-state.h"
 
-/* A queue that is idle stops within microseconds; the guest waits for a second */
+/* An idle queue stops within microseconds; the guest waits for a second */
 #define PATIENCE_US 100000
 #define POLL_US 10
 
-/* To give and to take back are a CMD_SYNC of the host's each */
+/* Giving and taking back each cost the host a CMD_SYNC */
 #define GIVE_EVERY_MS 100
 
 /* The host's kernel logs each error */
@@ -89,7 +90,7 @@ void smmuv3_accel_cmdqv_pass_on(SMMUv3AccelState *s, hwaddr offset,
     }
 }
 
-/* Returns: whether STATUS.EN_OK has become @on */
+/* Returns: true if STATUS.EN_OK has become @on */
 static bool enable_slot(SMMUv3AccelState *s, unsigned l, bool on)
 {
     write_slot(s, l, A_VCMDQ_CONFIG, on);
@@ -188,7 +189,7 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
         smmuv3_accel_cmdqv_kept_by(s, &nb)) {
         return false;
     }
-    /* What was put off for the host has been before what is in the queues */
+    /* Commands that wait for a flush precede those in the queues */
     ARM_SMMUV3_GET_CLASS(s)->cmdq_drained(ARM_SMMUV3(s));
     if (!s->host || smmuv3_accel_cmdqv_kept_by(s, &nb)) {
         return false;           /* the BQL was dropped */
@@ -197,7 +198,7 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
         refused(s, err);
         return false;
     }
-    /* QEMU does not see what is invalidated from now on */
+    /* QEMU does not see invalidations from now on */
     ARM_SMMU(s)->no_iotlb = true;
     c->hardware = true;
     s->counters.cmdqv_given++;
@@ -208,7 +209,7 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
 
 /* Back from hardware */
 
-/* Commands that the guest knows to be under way need not be executed twice */
+/* Let the hardware finish the commands, so they are not executed twice */
 static void wait_empty(SMMUv3AccelState *s, unsigned l)
 {
     for (int us = 0; us < PATIENCE_US; us += POLL_US) {
@@ -220,7 +221,7 @@ static void wait_empty(SMMUv3AccelState *s, unsigned l)
     }
 }
 
-/* The guest has to hear of an error, unless it does not want to */
+/* Report an error to the guest, unless the guest has masked the interrupt */
 static void interrupt(SMMUv3AccelState *s)
 {
     if (!(regs(s)->vintf_int_mask & 1)) {
@@ -228,7 +229,7 @@ static void interrupt(SMMUv3AccelState *s)
     }
 }
 
-/* Returns: whether the queue has an error that the guest has to hear of */
+/* Returns: true if the queue has an error to report to the guest */
 static bool stop_queue(SMMUv3AccelState *s, unsigned l)
 {
     SMMUv3Vcmdq *q = vcmdq(s, l);
@@ -252,7 +253,7 @@ void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
     if (!c || !c->hardware) {
         return;
     }
-    /* When this returns the guest's accesses trap */
+    /* The guest's accesses trap when this returns */
     memory_region_set_enabled(smmuv3_accel_host_queue_page(s->host), false);
     for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
         error |= stop_queue(s, l);
@@ -264,11 +265,11 @@ void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
     c->next_give_ms = qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GIVE_EVERY_MS;
     s->counters.cmdqv_taken_back++;
     if (error) {
-        /* Its event may not arrive any more */
+        /* Its event may no longer arrive */
         interrupt(s);
     }
     if (s->mmio.busy) {
-        s->mmio.rung = true;    /* who is, looks at all queues at the end */
+        s->mmio.rung = true;    /* its owner checks all queues at the end */
     } else {
         smmuv3_accel_mmio_resume(s);
     }
@@ -280,8 +281,8 @@ static void take_back_bh(void *opaque)
 }
 
 /*
- * The memory map is in the middle of a change, so that the guest keeps the page
- * for a moment. Until then its commands wait.
+ * The memory map is in the middle of a change, so the page cannot be disabled
+ * yet, and the guest keeps it for a moment.
  */
 void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
 {
@@ -310,7 +311,7 @@ static void count_error(SMMUv3AccelState *s)
     }
 }
 
-/* Which queue it is, the guest reads from registers: records say no more */
+/* The registers tell the guest which queue it is; the records say no more */
 static void read_errors(void *opaque)
 {
     SMMUv3AccelState *s = opaque;
@@ -326,7 +327,7 @@ static void read_errors(void *opaque)
     count_error(s);
 }
 
-/* A host that has no CMDQV is no reason to say anything */
+/* A host without a CMDQV is not an error, and not reported */
 static void tell_of_no_queues(SMMUv3AccelState *s)
 {
     Error *err;

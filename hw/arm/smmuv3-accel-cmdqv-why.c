@@ -23,7 +23,7 @@ static bool fits(SMMUv3AccelState *s)
            info->log2_vcmdqs >= FIELD_EX32(param, CMDQV_PARAM, LOG2_VCMDQS);
 }
 
-/* Below no other root complex, which may be a child of pcie.0 */
+/* Other root complexes may be children of pcie.0: skip them */
 static bool has_ats(PCIBus *bus)
 {
     PCIBus *child;
@@ -44,7 +44,7 @@ static bool has_ats(PCIBus *bus)
     return false;
 }
 
-/* An ATC_INV for a device that the host does not have is an error there */
+/* In hardware, an ATC_INV for a device that the host does not have fails */
 static bool has_emulated_ats(SMMUv3AccelState *s)
 {
     return FIELD_EX32(ARM_SMMUV3(s)->idr[0], IDR0, ATS) &&

@@ -1,8 +1,8 @@
 /*
  * Accelerated SMMUv3: a guest's command queues, as registers
  *
- * What the guest's accesses lead to, and the queues while QEMU executes their
- * commands. What has them executed by hardware is in smmuv3-accel-cmdqv-give.c.
+ * Handles the guest's accesses, and the queues while QEMU executes their
+ * commands. smmuv3-accel-cmdqv-give.c has hardware execute them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -33,8 +33,8 @@ bool smmuv3_accel_cmdqv_is_pending(const SMMUv3AccelState *s)
 }
 
 /*
- * A vCPU that is alone breathes between commands. Who is not has the BQL all
- * the time and must not keep it for as many commands as a queue can hold.
+ * If may_unlock is set, the BQL is dropped between commands. Otherwise it is
+ * held all the time, and must not be held for a whole queue of commands.
  */
 void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s)
 {
@@ -81,8 +81,8 @@ static void configured_anew(SMMUv3AccelState *s)
 }
 
 /*
- * Only a doorbell in the VINTF's page makes hardware worth the while: that page
- * is what the guest has directly then.
+ * Only a doorbell in the VINTF's page gives the queues to hardware, because
+ * this is the page that the guest accesses directly then.
  */
 static void doorbell(SMMUv3AccelState *s, bool by_vintf)
 {
@@ -101,7 +101,7 @@ static void write_register(SMMUv3AccelState *s, hwaddr offset, uint64_t value,
     SMMUv3CmdqvOutcome out;
 
     if (s->cmdqv->hardware && reg.page == CMDQV_PAGE_VCMDQ0 && reg.by_vintf) {
-        /* It was on its way here when the guest got the page */
+        /* The access trapped before the guest got the page */
         smmuv3_accel_cmdqv_pass_on(s, offset, value, size);
         return;
     }
@@ -138,7 +138,7 @@ static MemTxResult cmdqv_write(void *opaque, hwaddr offset, uint64_t value,
         return MEMTX_ACCESS_ERROR;
     }
     if (s->cmdqv->hardware && !smmuv3_accel_mmio_may_work(s)) {
-        /* A device must not wait for the host to give queues back */
+        /* A device must not wait until the host returns the queues */
         ret = MEMTX_ACCESS_ERROR;
     } else {
         write_register(s, offset, value, size);

@@ -1,9 +1,9 @@
 /*
  * Accelerated SMMUv3: a guest's command queues in hardware
  *
- * The guest has a Tegra241 CMDQV with one virtual interface. QEMU executes what
- * is in its queues, or it gives them to the host's CMDQV, and takes them back,
- * at any time and without the guest's notice.
+ * The guest has a Tegra241 CMDQV with one virtual interface. QEMU executes the
+ * commands in its queues, or gives the queues to the host's CMDQV and takes
+ * them back, at any time, and the guest does not notice it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,16 +19,16 @@
 typedef struct SMMUv3AccelCmdqv {
     SMMUv3CmdqvDevice dev;
 
-    bool hardware;              /* the host's CMDQV executes, not QEMU */
-    char *failure;              /* of the host, with queues as they are now */
-    int64_t next_give_ms;       /* of QEMU_CLOCK_REALTIME, as the next one */
+    bool hardware;              /* the host's CMDQV executes the commands */
+    char *failure;              /* why the host refused the current queues */
+    int64_t next_give_ms;       /* both times are of QEMU_CLOCK_REALTIME */
     int64_t errors_since_ms;
-    unsigned recent_errors;     /* of queues in hardware, since then */
-    bool barred;                /* too many of them; until a reset */
+    unsigned recent_errors;     /* of queues in hardware since that time */
+    bool barred;                /* until a reset, after too many errors */
 } SMMUv3AccelCmdqv;
 
 /**
- * smmuv3_accel_cmdqv_realize - make room for a CMDQV, unless cmdqv=off
+ * smmuv3_accel_cmdqv_realize - create a CMDQV, unless cmdqv=off
  *
  * Called by realize, when the SMMU has its own memory region and interrupts.
  * Returns: false with @errp set if cmdqv-param= is wrong.
@@ -36,68 +36,69 @@ typedef struct SMMUv3AccelCmdqv {
 bool smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s, Error **errp);
 
 /**
- * smmuv3_accel_cmdqv_decide - whether the guest has a CMDQV, and of which kind
+ * smmuv3_accel_cmdqv_decide - decide on the guest's CMDQV and its PARAM
  *
  * Called when the machine is done, before the guest's tables are built.
  */
 void smmuv3_accel_cmdqv_decide(SMMUv3AccelState *s);
 
-/* Whether it has one, or may have when the machine is done */
+/* Returns: true if the guest has a CMDQV, or may get one at machine done */
 bool smmuv3_accel_cmdqv_is_wanted(const SMMUv3AccelState *s);
 
-/* Who executes what is in its queues right now; for the monitor */
+/* Returns: who executes the queues now, for the monitor */
 SMMUv3AccelCmdqvMode smmuv3_accel_cmdqv_mode(const SMMUv3AccelState *s);
 
 /*
- * Why QEMU does, or NULL: it does not, or only until the guest's next command.
- * Valid until the BQL is dropped.
+ * Returns: why QEMU executes the queues, or NULL if it does not, or only until
+ * the guest's next command. Valid until the BQL is dropped.
  */
 const char *smmuv3_accel_cmdqv_why(SMMUv3AccelState *s);
 
 /**
- * smmuv3_accel_cmdqv_kept_by - why hardware cannot have the queues as they are
- * @nb: (out) how many there are, if it can
+ * smmuv3_accel_cmdqv_kept_by - check if hardware can have the current queues
+ * @nb: (out) the number of queues, if it can
  *
- * Returns: NULL if it can, else as smmuv3_accel_cmdqv_why().
+ * Returns: NULL if it can, else a reason as from smmuv3_accel_cmdqv_why().
  */
 const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb);
 
-/* The vSMMU has a host now, or will have none any more */
+/* Called after the vSMMU gets a host, and before it loses the host */
 void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s);
 void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s);
 
-/* A reset: who was barred may try again. The registers are reset later */
+/* At a reset; also lifts the bar. The registers are reset later */
 void smmuv3_accel_cmdqv_reset(SMMUv3AccelState *s);
 
 /*
- * Execute what is in the queues, as far as one may here; whether there is
- * anything. For smmuv3-accel-mmio.c.
+ * For smmuv3-accel-mmio.c: execute the commands in the queues, as far as the
+ * caller may; and check if there are any.
  */
 void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s);
 bool smmuv3_accel_cmdqv_is_pending(const SMMUv3AccelState *s);
 
 /**
- * smmuv3_accel_cmdqv_give - let the host's CMDQV execute what is in the queues
+ * smmuv3_accel_cmdqv_give - give the queues to the host's CMDQV
  *
- * Called with each command of the guest that QEMU gets to see; if the host
- * refuses, not again before the guest has set up its queues anew. Returns:
- * whether the host does it now.
+ * Called for each doorbell that QEMU sees. If the host refuses, there is no
+ * other attempt until the guest has configured its queues again.
+ *
+ * Returns: true if the host has the queues now.
  */
 bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s);
 
 /**
- * smmuv3_accel_cmdqv_take_back - have QEMU execute what is in the queues
+ * smmuv3_accel_cmdqv_take_back - return the queues from the host to QEMU
  * @why: for the trace
  *
- * Called with the BQL held by whatever hardware queues cannot go on with: a
- * reset, a stopped machine, the last device that leaves. Idempotent.
+ * Called with the BQL held before anything that queues in hardware do not
+ * allow: reset, stop of the machine, unplug of the last device. Idempotent.
  */
 void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why);
 
-/* An IOMMU notifier has come: called within a change of the memory map */
+/* Called after an IOMMU notifier is added, within a change of the memory map */
 void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s);
 
-/* Make the registers what hardware says, if it has the queues */
+/* Update the registers from hardware, if it has the queues */
 void smmuv3_accel_cmdqv_sync(SMMUv3AccelState *s);
 
 /* Pass an access to page 0 of the VINTF on to hardware that has the queues */

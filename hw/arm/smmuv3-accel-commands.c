@@ -94,7 +94,7 @@ void smmuv3_accel_recover(SMMUv3AccelState *s)
     }
 }
 
-/* Each CMD_SYNC: also those that hardware would execute without QEMU */
+/* Hardware would complete a CMD_SYNC in the queues of a CMDQV without QEMU */
 static void take_queues_back(SMMUv3AccelState *s)
 {
     if (s->host && smmuv3_accel_host_has_lost(s->host)) {

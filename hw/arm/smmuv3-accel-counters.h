@@ -31,8 +31,8 @@ typedef struct SMMUv3AccelCounters {
     uint64_t events_dropped;    /* queue full, off, or not writable */
     uint64_t events_lost;       /* in the kernel, before QEMU saw them */
 
-    uint64_t cmdqv_doorbells;   /* writes that QEMU saw, of PROD */
-    uint64_t cmdqv_commands;    /* executed by QEMU, from queues of the CMDQV */
+    uint64_t cmdqv_doorbells;   /* writes of PROD that QEMU saw */
+    uint64_t cmdqv_commands;    /* of the CMDQV's queues, executed by QEMU */
     uint64_t cmdqv_errors;      /* queues that stopped, in either mode */
     uint64_t cmdqv_given;       /* to the hardware */
     uint64_t cmdqv_taken_back;

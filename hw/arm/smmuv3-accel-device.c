@@ -232,7 +232,7 @@ static SMMUv3AccelDevice *device_new(SMMUv3AccelState *s, PCIBus *bus,
 static void device_remove(SMMUv3AccelState *s, SMMUv3AccelDevice *dev)
 {
     if (QLIST_FIRST(&s->devices) == dev && !QLIST_NEXT(dev, next)) {
-        /* While hardware still knows its StreamID */
+        /* As long as the hardware knows its StreamID */
         smmuv3_accel_cmdqv_take_back(s, "the last host device leaves");
     }
     device_free(s, dev);

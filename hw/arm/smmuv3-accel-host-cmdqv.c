@@ -1,9 +1,9 @@
 /*
- * Accelerated SMMUv3: the host's Tegra241 CMDQV, of which a guest gets a part
+ * Accelerated SMMUv3: a guest's part of the host's Tegra241 CMDQV
  *
- * A vIOMMU of this kind has a virtual interface of the CMDQV. The registers of
- * its queues are a page in iommufd's file. The hardware finds the queues by the
- * host's physical addresses, which the kernel tells it.
+ * A vIOMMU of this type has a virtual interface of the CMDQV. The registers of
+ * its queues are a page in iommufd's file. The hardware reads the queues at
+ * host physical addresses, which the kernel gives it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,13 +22,13 @@
 #include "smmuv3-accel-host.h"
 #include "smmuv3-accel-host-cmdqv.h"
 
-/* Registers of a queue, one after the other in the page */
+/* Distance between the registers of two queues in the page */
 #define QUEUE_STRIDE 0x80
 
 /*
- * The page, and the vIOMMU that it holds. A FlatView may have it until an RCU
- * grace period after it has left the guest's memory, and so after the host is
- * gone: it owns all that it needs.
+ * The page, and the vIOMMU that it depends on. A FlatView may use the page
+ * until an RCU grace period after its removal from the guest's memory, when
+ * the host may no longer exist. So this object owns everything that it needs.
  */
 struct SMMUv3AccelHostCmdqv {
     Object parent_obj;
@@ -36,11 +36,11 @@ struct SMMUv3AccelHostCmdqv {
     IOMMUFDBackend *iommufd;    /* connected */
     SMMUv3AccelCounters *counters;
     uint32_t viommu_id;
-    uint8_t *page;              /* NULL: could not be mapped */
+    uint8_t *page;              /* NULL if it could not be mapped */
     uint64_t size;
     MemoryRegion mr;            /* of @page */
 
-    GArray *queues;             /* ids, by number of the queue */
+    GArray *queues;             /* ids, indexed by queue number */
 };
 
 #define TYPE_SMMUV3_ACCEL_HOST_CMDQV "smmuv3-accel-host-cmdqv"
@@ -52,7 +52,7 @@ static void put_id(SMMUv3AccelHostCmdqv *cmdqv, uint32_t id)
                        iommufd_backend_free_id(cmdqv->iommufd, id));
 }
 
-/* The region, a child of the object, is gone already */
+/* The region is a child of the object, and already finalized */
 static void host_cmdqv_finalize(Object *obj)
 {
     SMMUv3AccelHostCmdqv *cmdqv = SMMUV3_ACCEL_HOST_CMDQV(obj);
@@ -93,7 +93,7 @@ static void host_cmdqv_register_types(void)
 
 type_init(host_cmdqv_register_types)
 
-/* What the host has */
+/* Capabilities of the host */
 
 void smmuv3_accel_host_ask_cmdqv(SMMUv3AccelHostDevice *dev,
                                  SMMUv3AccelCounters *counters)
@@ -130,7 +130,7 @@ static bool map_page(SMMUv3AccelHostCmdqv *cmdqv, uint64_t offset,
                                       "smmuv3-accel-queues", size,
                                       cmdqv->page);
     /*
-     * VFIO maps all RAM for devices to use. The page is none of theirs, and the
+     * VFIO maps all RAM for devices. Devices do not use this page, and the
      * kernel would refuse it with a message for each device.
      */
     cmdqv->mr.ram_block->flags |= RAM_PROTECTED;
@@ -143,7 +143,7 @@ static bool alloc_viommu(SMMUv3AccelHostCmdqv *cmdqv, uint32_t devid,
     struct iommu_viommu_tegra241_cmdqv data = { 0 };
     bool ok;
 
-    /* One that was to be destroyed may have the last virtual interface */
+    /* A kept vIOMMU may have the last virtual interface: destroy it first */
     iommufd_backend_reap(cmdqv->iommufd);
     ok = iommufd_backend_alloc_viommu(cmdqv->iommufd, devid,
                                       IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV, stage2,

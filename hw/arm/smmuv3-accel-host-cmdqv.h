@@ -1,7 +1,7 @@
 /*
  * Accelerated SMMUv3: the host's Tegra241 CMDQV, for -host and -host-device
  *
- * What others use is in smmuv3-accel-host.h.
+ * The interface for other modules is in smmuv3-accel-host.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,18 +11,18 @@
 
 #include "smmuv3-accel-host.h"
 
-/* Fill in the device's cmdqv: there is none if the kernel does not say so */
+/* Set the device's cmdqv; it is not present unless the kernel reports one */
 void smmuv3_accel_host_ask_cmdqv(SMMUv3AccelHostDevice *dev,
                                  SMMUv3AccelCounters *counters);
 
 /**
- * smmuv3_accel_host_cmdqv_new - make a vIOMMU that has queues in hardware
+ * smmuv3_accel_host_cmdqv_new - allocate a vIOMMU with queues in hardware
  * @stage2: nesting parent HWPT
  * @viommu_id: (out) the vIOMMU, owned by the result
  *
  * Returns: an object with one reference, or NULL with @errp set and nothing
- * left in the kernel. The vIOMMU goes with its last reference, but not before
- * the last FlatView has forgotten the page.
+ * left in the kernel. The vIOMMU is destroyed with the last reference, which a
+ * FlatView that has the page may hold.
  */
 SMMUv3AccelHostCmdqv *
 smmuv3_accel_host_cmdqv_new(const SMMUv3AccelHostDevice *dev, uint32_t stage2,

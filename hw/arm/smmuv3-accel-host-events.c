@@ -13,7 +13,7 @@
 #define CLOSE_TRIES 10
 #define CLOSE_WAIT_US 100
 
-/* A queue of a CMDQV has one event for all that went wrong since the last */
+/* One event reports all errors of a CMDQV since the last event */
 #define QUEUE_ERRORS 16
 
 static int open_veventq(SMMUv3AccelHost *host, uint32_t type, uint32_t depth,
@@ -29,9 +29,9 @@ static int open_veventq(SMMUv3AccelHost *host, uint32_t type, uint32_t depth,
 }
 
 /*
- * The file holds the queue. From a vCPU's thread it is closed while the main
- * loop may be polling it still, and holds it until it has woken up. The vIOMMU
- * has one queue of each type at most, so that the next one has to wait for it.
+ * The file pins the queue. If a vCPU thread closes the file while the main loop
+ * polls it, the main loop pins it until it wakes up. The vIOMMU has at most one
+ * queue of each type, so the next one has to wait for that.
  */
 static void close_veventq(SMMUv3AccelHost *host, uint32_t *id, int fd)
 {

@@ -53,7 +53,7 @@ static void host_free(SMMUv3AccelHost *host)
     smmuv3_accel_host_queues_free(host);
     smmuv3_accel_host_put_id(host, host->abort_hwpt_id);
     if (host->cmdqv) {
-        object_unref(host->cmdqv);      /* the vIOMMU is its own */
+        object_unref(host->cmdqv);      /* owns the vIOMMU */
     } else {
         smmuv3_accel_host_put_id(host, host->viommu_id);
     }
@@ -63,7 +63,7 @@ static void host_free(SMMUv3AccelHost *host)
     g_free(host);
 }
 
-/* One with queues in hardware if possible, and if not, with the reason */
+/* With queues in hardware if possible; otherwise sets cmdqv_error */
 static bool alloc_viommu(SMMUv3AccelHost *host,
                          const SMMUv3AccelHostDevice *dev, bool queues,
                          Error **errp)

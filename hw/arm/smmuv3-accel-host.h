@@ -41,12 +41,12 @@ typedef struct SMMUv3AccelGroup {
     QTAILQ_ENTRY(SMMUv3AccelGroup) next;
 } SMMUv3AccelGroup;
 
-/* The part of a physical SMMU's Tegra241 CMDQV that one guest can get */
+/* The part of a physical SMMU's Tegra241 CMDQV that a guest can get */
 typedef struct SMMUv3AccelHostCmdqvInfo {
-    bool present;               /* false: none, or the kernel has none of it */
+    bool present;               /* in hardware, and supported by the kernel */
     uint8_t version;
     uint8_t log2_vcmdqs;        /* of a virtual interface */
-    uint8_t log2_sids;          /* StreamIDs that it knows, the same */
+    uint8_t log2_sids;          /* StreamIDs of a virtual interface */
 } SMMUv3AccelHostCmdqvInfo;
 
 typedef struct SMMUv3AccelHostCmdqv SMMUv3AccelHostCmdqv;
@@ -56,7 +56,7 @@ struct SMMUv3AccelHostDevice {
     HostIOMMUDeviceIOMMUFD *hiodi;  /* a reference of ours */
     char *name;                 /* host's name, for messages */
     SMMUv3AccelHostInfo smmu;   /* its physical SMMU */
-    SMMUv3AccelHostCmdqvInfo cmdqv; /* of that, if it was asked for */
+    SMMUv3AccelHostCmdqvInfo cmdqv; /* not present unless asked for */
     uint64_t caps;              /* IOMMU_HW_CAP_* of the device */
     uint8_t max_pasid_log2;     /* the same; 0: no PASIDs */
 
@@ -86,7 +86,7 @@ typedef struct SMMUv3AccelHost {
     uint8_t veventq_log2size;
 
     SMMUv3AccelHostCmdqv *cmdqv;    /* NULL: the vIOMMU has no queues */
-    Error *cmdqv_error;         /* why not, if the host has a CMDQV; or NULL */
+    Error *cmdqv_error;         /* why it has no queues despite a CMDQV */
     uint32_t queue_errors_id;   /* 0: none */
     int queue_errors_fd;
 
@@ -108,7 +108,7 @@ void smmuv3_accel_host_device_free(SMMUv3AccelHostDevice *dev);
 /**
  * smmuv3_accel_host_ask - read what the physical SMMU of a device is
  *
- * @queues: ask for cmdqv as well; that there is none is no error
+ * @queues: ask for cmdqv as well; a host without a CMDQV is not an error
  *
  * Fills in all that depends on the kernel: smmu, caps, max_pasid_log2.
  * Returns: false with @errp set if it is no SMMUv3 that nests.
@@ -126,9 +126,9 @@ uint32_t smmuv3_accel_host_stage2(const SMMUv3AccelHostDevice *dev);
 /**
  * smmuv3_accel_host_new - make a vIOMMU on the physical SMMU of @dev
  * @dev: attached by VFIO to its nesting parent HWPT
- * @queues: with command queues in hardware, if @dev->cmdqv says that the host
- *          has them. If it does not give any, the vIOMMU has none, and
- *          cmdqv_error says why
+ * @queues: allocate a vIOMMU with command queues in hardware if @dev->cmdqv is
+ *          present. If the host refuses, the vIOMMU has no queues, and
+ *          cmdqv_error has the reason
  * @counters: of the vSMMU
  *
  * Returns: the host with one reference, or NULL with @errp set and nothing left
@@ -140,8 +140,8 @@ SMMUv3AccelHost *smmuv3_accel_host_new(const SMMUv3AccelHostDevice *dev,
                                        Error **errp);
 void smmuv3_accel_host_ref(SMMUv3AccelHost *host);
 /*
- * The last one destroys it, with its command queues; no device may be in it
- * then, nor an event queue, nor may the queue page be in the guest's memory.
+ * The last one destroys it and its command queues. Then it must not have
+ * devices or event queues, and the queue page must not be in guest memory.
  */
 void smmuv3_accel_host_unref(SMMUv3AccelHost *host);
 
@@ -264,25 +264,25 @@ void smmuv3_accel_host_recovered(SMMUv3AccelHost *host,
  */
 int smmuv3_accel_host_open_events(SMMUv3AccelHost *host, uint8_t log2size,
                                   Error **errp);
-/* Nothing may poll its file any more; there being none has no effect */
+/* Nothing may poll the file any more; no effect if it is not open */
 void smmuv3_accel_host_close_events(SMMUv3AccelHost *host);
 
 /*
- * Command queues in hardware. Only where host->cmdqv is set, but for
+ * Command queues in hardware. host->cmdqv must be set, except for
  * smmuv3_accel_host_queues_free(), _nb_queues() and _close_queue_errors().
  */
 
 /**
  * smmuv3_accel_host_queue_page - page 0 of the virtual interface, as RAM
  *
- * 64 KiB for the guest's memory. The region lives longer than the host if
- * someone still holds it, and its vIOMMU with it. VFIO does not map it.
+ * 64 KiB for the guest's memory. A reference to the region keeps it and its
+ * vIOMMU alive longer than the host. VFIO does not map it.
  */
 MemoryRegion *smmuv3_accel_host_queue_page(SMMUv3AccelHost *host);
 
 /*
- * Registers in that page: of the queue @lvcmdq, at @reg below 0x80. Queues that
- * are not allocated read as 0, and ignore writes.
+ * The register @reg (below 0x80) of queue @lvcmdq in that page. Queues that are
+ * not allocated read as 0 and ignore writes.
  */
 uint32_t smmuv3_accel_host_queue_read(SMMUv3AccelHost *host, unsigned lvcmdq,
                                       uint32_t reg);
@@ -290,12 +290,12 @@ void smmuv3_accel_host_queue_write(SMMUv3AccelHost *host, unsigned lvcmdq,
                                    uint32_t reg, uint32_t value);
 
 /**
- * smmuv3_accel_host_queue_alloc - have the hardware consume a queue
- * @lvcmdq: its number: the number of those that are allocated
- * @gpa: where it is in the guest's memory, which is pinned
- * @length: of it in bytes
+ * smmuv3_accel_host_queue_alloc - allocate a queue in hardware
+ * @lvcmdq: its number, which is the number of queues allocated before
+ * @gpa: its address in the guest's memory, which is pinned
+ * @length: its size in bytes
  *
- * Its registers are 0 then, and it is not enabled.
+ * The registers of the new queue are 0, and it is not enabled.
  *
  * Returns: false with @errp set.
  */
@@ -303,21 +303,21 @@ bool smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
                                    uint64_t gpa, uint64_t length,
                                    Error **errp);
 
-/* Take all queues back, the last one first; may take a second for each */
+/* Free all queues, the last one first; may take a second for each */
 void smmuv3_accel_host_queues_free(SMMUv3AccelHost *host);
 
-/* How many are allocated now */
+/* Returns: the number of allocated queues */
 unsigned smmuv3_accel_host_nb_queues(const SMMUv3AccelHost *host);
 
 /**
- * smmuv3_accel_host_open_queue_errors - make the kernel's queue of their errors
+ * smmuv3_accel_host_open_queue_errors - open the kernel's queue of their errors
  *
- * queue_errors_fd has a struct iommu_vevent_tegra241_cmdqv for each then.
+ * Each record of queue_errors_fd has a struct iommu_vevent_tegra241_cmdqv.
  *
  * Returns: 0, or -errno with @errp set.
  */
 int smmuv3_accel_host_open_queue_errors(SMMUv3AccelHost *host, Error **errp);
-/* Nothing may poll its file any more; there being none has no effect */
+/* Nothing may poll the file any more; no effect if it is not open */
 void smmuv3_accel_host_close_queue_errors(SMMUv3AccelHost *host);
 
 #endif /* HW_ARM_SMMUV3_ACCEL_HOST_H */

@@ -30,7 +30,7 @@ void smmuv3_accel_spec_init(SMMUv3AccelSpec *spec)
     spec->ssidsize = SMMU_ACCEL_AUTO;
     spec->oas = SMMU_ACCEL_AUTO;
     spec->cmdqv = ON_OFF_AUTO_OFF;
-    spec->page_size = 4 * KiB;      /* there is no smaller one */
+    spec->page_size = 4 * KiB;      /* the smallest one */
 }
 
 /* A decimal number, all of @str */
@@ -250,7 +250,7 @@ static uint32_t composed_param(const SMMUv3AccelSpec *spec,
     return spec->cmdqv_param ?: host_param ?: SMMU_ACCEL_CMDQV_PARAM;
 }
 
-/* So that the queues of a CMDQV can be given to hardware */
+/* Limit CMDQS so that hardware can have the queues of a CMDQV */
 static uint32_t limit_cmdqs(uint32_t idr1, const SMMUv3AccelSpec *spec,
                             const SMMUv3AccelHostInfo *host)
 {

@@ -20,13 +20,13 @@ typedef struct SMMUv3AccelRegs {
     uint32_t reg[SMMU_ACCEL_NR_REGS];
     SMMUv3AccelOrigin origin[SMMU_ACCEL_NR_REGS];
     bool dropin;                    /* may have SMMUv3AccelRule.dropin */
-    uint32_t cmdqv_param;           /* PARAM of its CMDQV; 0: it has none */
+    uint32_t cmdqv_param;           /* PARAM of its CMDQV; 0: no CMDQV */
 } SMMUv3AccelRegs;
 
-/* PARAM if neither the command line nor a host at start says another one */
+/* PARAM, unless the command line or a host at start has another one */
 #define SMMU_ACCEL_CMDQV_PARAM 0x4011
 
-/* Linux does not drive an SMMU whose command queue holds less, as log2 */
+/* log2 of the smallest command queue with which Linux uses an SMMU */
 #define SMMU_ACCEL_CMDQS_LINUX 7
 
 /* ssidsize= and oas= not given, or given as "auto" */
@@ -43,7 +43,7 @@ typedef struct SMMUv3AccelSpec {
     bool dropin;                    /* accel=on: as newer QEMU without a host */
     OnOffAuto cmdqv;
     uint32_t cmdqv_param;           /* 0: not given */
-    uint64_t page_size;             /* smallest of guest memory on the host */
+    uint64_t page_size;             /* smallest page of guest memory */
 } SMMUv3AccelSpec;
 
 /* What the kernel says of the physical SMMU of one device */
@@ -52,7 +52,7 @@ typedef struct SMMUv3AccelHostInfo {
     uint32_t iidr;
     uint32_t aidr;
     uint8_t oas_bits;               /* from the stage-2 IOVA range, or 0 */
-    uint32_t cmdqv_param;           /* the most of a guest's; 0: it has none */
+    uint32_t cmdqv_param;           /* maximum for a guest; 0: no CMDQV */
 } SMMUv3AccelHostInfo;
 
 /* The field of @rule in the registers of @host */
@@ -64,9 +64,9 @@ uint32_t smmuv3_accel_host_field(const SMMUv3AccelRule *rule,
  * @page_size: the smallest page that guest memory has on the host
  * @host: NULL if there is none yet
  *
- * Returns the largest IDR1.CMDQS with which every queue of a CMDQV can be given
- * to hardware: it reads a queue by physical addresses, so one that is more than
- * a page may lie in pieces, and the kernel refuses more than @host's own.
+ * Returns the largest IDR1.CMDQS with which hardware can have every queue of a
+ * CMDQV. Hardware reads a queue at physical addresses, so a queue larger than a
+ * page may not be contiguous, and the kernel refuses more than @host's CMDQS.
  */
 uint32_t smmuv3_accel_hardware_cmdqs(uint64_t page_size,
                                      const SMMUv3AccelHostInfo *host);
@@ -120,7 +120,7 @@ bool smmuv3_accel_spec_validate(const SMMUv3AccelSpec *spec, Error **errp);
  * A given register is taken as it is, any other from @host, masked to what the
  * device honours, with the shorthands on top. Without a host, a drop-in for
  * newer QEMU takes its values, and nothing is UNKNOWN. With a CMDQV, CMDQS is
- * what hardware can have. That the result fits @host is for
+ * limited to what hardware supports. That the result fits @host is for
  * smmuv3_accel_regs_compare() to say: ril=on may ask for too much.
  */
 bool smmuv3_accel_regs_compose(const SMMUv3AccelSpec *spec,
@@ -143,8 +143,8 @@ bool smmuv3_accel_regs_compare(const SMMUv3AccelRegs *vsmmu,
 /**
  * smmuv3_accel_regs_software_queues:
  *
- * Returns why the queues of @vsmmu's CMDQV stay with QEMU on @host, a literal;
- * NULL if they do not have to, or there is no CMDQV.
+ * Returns a literal that says why hardware cannot have the queues of @vsmmu's
+ * CMDQV on @host; NULL if it can, or if there is no CMDQV.
  */
 const char *smmuv3_accel_regs_software_queues(const SMMUv3AccelRegs *vsmmu,
                                               const SMMUv3AccelHostInfo *host);

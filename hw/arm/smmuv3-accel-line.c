@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: lines of text for people at the monitor
+ * Accelerated SMMUv3: lines of text in the monitor
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: lines of text for people at the monitor
+ * Accelerated SMMUv3: lines of text in the monitor
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,8 +10,8 @@
 #include "monitor/monitor.h"
 
 /*
- * A label and items, of which as many as fit go on a line; the others are
- * below the first. Without items there is no line.
+ * A label and its items. Each line has as many items as fit, and the lines are
+ * aligned at the first item. Without items nothing is printed.
  */
 typedef struct Line {
     Monitor *mon;
@@ -20,11 +20,11 @@ typedef struct Line {
     unsigned column;
 } Line;
 
-/* @separator stands between items, and @fmt makes the label */
+/* @separator is printed between items, and @fmt gives the label */
 Line G_GNUC_PRINTF(3, 4) line_start(Monitor *mon, const char *separator,
                                     const char *fmt, ...);
 void G_GNUC_PRINTF(2, 3) line_add(Line *line, const char *fmt, ...);
-/* "name 5"; nothing if @count is 0 */
+/* Add "name 5", or nothing if @count is 0 */
 void line_count(Line *line, const char *name, uint64_t count);
 void line_end(Line *line);
 

@@ -107,7 +107,7 @@ static void enter(SMMUv3AccelState *s, bool may_unlock)
     s->mmio.locked_ns = get_clock();
 }
 
-/* All command queues: the architecture's, and those of a CMDQV */
+/* Consume all command queues: the architecture's and those of a CMDQV */
 static void consume(SMMUv3AccelState *s)
 {
     smmuv3_cmdq_consume(ARM_SMMUV3(s));
@@ -159,7 +159,7 @@ void smmuv3_accel_mmio_resume(SMMUv3AccelState *s)
     }
 }
 
-/* A device model does not wait for whoever is busy */
+/* A device model does not wait for the thread that is busy */
 static bool is_refused(SMMUv3AccelState *s, hwaddr offset)
 {
     if (s->mmio.busy) {

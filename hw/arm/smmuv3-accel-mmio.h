@@ -38,32 +38,34 @@ void smmuv3_accel_mmio_lock(SMMUv3AccelState *s, bool unlocked);
 void smmuv3_accel_mmio_breathe(SMMUv3AccelState *s);
 
 /**
- * smmuv3_accel_mmio_enter - begin a write to another region of the SMMU's
+ * smmuv3_accel_mmio_enter - begin a write to another region of the SMMU
  * @mr, @offset, @size: the access
  *
- * Waits for whoever is at the registers. Returns: false if the access is to be
- * refused, else smmuv3_accel_mmio_leave() has to follow.
+ * Waits until no other thread writes registers.
+ *
+ * Returns: false if the access must be refused, else
+ * smmuv3_accel_mmio_leave() has to follow.
  */
 bool smmuv3_accel_mmio_enter(SMMUv3AccelState *s, MemoryRegion *mr,
                              hwaddr offset, unsigned size);
 void smmuv3_accel_mmio_leave(SMMUv3AccelState *s);
 
 /*
- * Whether who has entered may execute commands; if not, they are left for
- * smmuv3_accel_mmio_resume()
+ * Returns: true if the thread that has entered may execute commands. If not,
+ * they remain for smmuv3_accel_mmio_resume().
  */
 bool smmuv3_accel_mmio_may_work(const SMMUv3AccelState *s);
 
 /**
- * smmuv3_accel_mmio_wait - let whoever is at the registers finish first
+ * smmuv3_accel_mmio_wait - wait until no other thread writes registers
  *
- * For a read by a vCPU, which would only read again: it polls for the end of
- * what another vCPU has QEMU do.
+ * For a read by a vCPU that polls for the completion of another vCPU's write,
+ * and would only read again.
  */
 void smmuv3_accel_mmio_wait(SMMUv3AccelState *s, MemoryRegion *mr,
                             hwaddr offset, unsigned size);
 
-/* Go on with commands that were left in a queue, as when the machine stopped */
+/* Execute commands that were left in a queue, as when the machine stopped */
 void smmuv3_accel_mmio_resume(SMMUv3AccelState *s);
 
 #endif /* HW_ARM_SMMUV3_ACCEL_MMIO_H */

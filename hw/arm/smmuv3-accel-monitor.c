@@ -147,7 +147,7 @@ static void print_cmdqv(Monitor *mon, const SMMUv3AccelInfoCmdqv *cmdqv)
     Line line = line_start(mon, ",", "  CMDQV       ");
 
     if (cmdqv->wanted == ON_OFF_AUTO_OFF) {
-        return;                 /* nothing is to be said of what is as ever */
+        return;                 /* the default is not printed */
     }
     line_add(&line, "cmdqv=%s", OnOffAuto_str(cmdqv->wanted));
     if (cmdqv->has_param) {

@@ -31,8 +31,8 @@ static void show_shorthands(SMMUv3State *s3, const SMMUv3AccelRegs *regs)
 }
 
 /*
- * A CMDQV is of no use to a guest that does not take its SMMU. What is not
- * given is never so little.
+ * Linux does not use an SMMU with a smaller command queue, so a CMDQV would be
+ * useless. A CMDQS that is not given is never that small.
  */
 static void warn_of_cmdqs(const SMMUv3AccelSpec *spec)
 {
@@ -70,7 +70,7 @@ char *smmuv3_accel_regs_to_paste(const SMMUv3AccelState *s)
     const SMMUv3State *s3 = ARM_SMMUV3(s);
     SMMUv3AccelRegs regs = s->regs;
 
-    /* Whether there is one is known when the machine is done */
+    /* Known only when the machine is complete */
     regs.cmdqv_param = s3->cmdqv ? s3->cmdqv->regs.param : 0;
     return smmuv3_accel_regs_spec(&regs);
 }
@@ -127,7 +127,7 @@ bool smmuv3_accel_regs_from_defaults(SMMUv3AccelState *s)
     return true;
 }
 
-/* 0: it was not asked for, or there is none for guests */
+/* Returns: 0 if it was not asked for, or guests cannot have one */
 static uint32_t host_cmdqv_param(const SMMUv3AccelHostDevice *dev)
 {
     return !dev->cmdqv.present ? 0 :

@@ -29,10 +29,10 @@ bool smmuv3_accel_regs_from_defaults(SMMUv3AccelState *s);
 /* Where the registers come from; for the monitor */
 SMMUv3AccelInfoMode smmuv3_accel_regs_mode(const SMMUv3AccelState *s);
 
-/* What to type for the same guest hardware elsewhere; g_free() */
+/* The options for the same guest hardware elsewhere; g_free() */
 char *smmuv3_accel_regs_to_paste(const SMMUv3AccelState *s);
 
-/* log2 of the size up to which queues of a CMDQV can be given to hardware */
+/* log2 of the largest queue of a CMDQV that hardware can have */
 uint32_t smmuv3_accel_regs_hardware_cmdqs(const SMMUv3AccelState *s);
 
 /**

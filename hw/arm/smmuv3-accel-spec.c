@@ -350,7 +350,7 @@ static bool parse_any(const char *text, Parser *p, Error **errp)
     }
 }
 
-/* Whether a CMDQV that is given can be, as the device itself decides */
+/* Checks a given CMDQV as the device itself does */
 static bool check_cmdqv(const SMMUv3AccelSpec *spec, Error **errp)
 {
     uint32_t param = spec->cmdqv_param;

@@ -77,7 +77,7 @@ struct SMMUv3AccelState {
     SMMUv3AccelBatch batch;
     SMMUv3AccelMMIO mmio;
     SMMUv3AccelEventq eventq;
-    struct SMMUv3AccelCmdqv *cmdqv; /* NULL: the guest cannot have one */
+    struct SMMUv3AccelCmdqv *cmdqv; /* NULL if the guest cannot have one */
     SMMUv3AccelLimit complaints, exposures;
     QEMUTimer *exposed_timer;       /* runs while a device is exposed */
     SMMUv3AccelCounters counters;

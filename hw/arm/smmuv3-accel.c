@@ -193,7 +193,7 @@ static const VMStateDescription vmstate_smmuv3_accel = {
     },
 };
 
-/* Before the registers are reset, which the hardware may be using */
+/* Runs before the registers are reset, which the hardware may use */
 static void smmuv3_accel_reset_hold(Object *obj, ResetType type)
 {
     ResettableClass *parent =

@@ -1,9 +1,9 @@
 /*
- * Tegra241 CMDQV beside an SMMUv3: who reads its queues if that is QEMU
+ * Tegra241 CMDQV beside an SMMUv3: execution of its queues by QEMU
  *
- * Fetches commands and has the SMMU execute them. Whose CMDQV it is, and what
- * an access to a register leads to, is in smmuv3-cmdqv.c for a server and in
- * smmuv3-accel-cmdqv.c for a guest of the host.
+ * Fetches commands and has the SMMU execute them. Register accesses are in
+ * smmuv3-cmdqv.c for an emulated server, and in smmuv3-accel-cmdqv.c for a
+ * guest with host devices.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -30,7 +30,7 @@ static MemTxResult fetch(hwaddr addr, Cmd *cmd)
     return r;
 }
 
-/* Returns: 0, or what goes into CONS.ERR */
+/* Returns: 0, or the value of CONS.ERR */
 static int execute(SMMUv3State *s, Cmd *cmd)
 {
     SMMUv3Class *c = ARM_SMMUV3_GET_CLASS(s);
@@ -114,9 +114,9 @@ bool smmuv3_cmdqv_consume_all(SMMUv3CmdqvDevice *d, unsigned limit)
 }
 
 /*
- * In the guest's time: nothing is consumed while the machine is stopped. Not
- * at once: with -icount the clock stands still while timers run, and one that
- * has expired again is run before anything else.
+ * Uses the virtual clock, so nothing is consumed while the machine is stopped.
+ * Does not expire at once: with -icount the clock does not advance while timers
+ * run, and a timer that has expired again would run before anything else.
  */
 void smmuv3_cmdqv_soon(SMMUv3CmdqvDevice *d)
 {
@@ -215,7 +215,7 @@ static bool is_needed(void *opaque)
     return s->cmdqv;
 }
 
-/* A subsection that is in the stream is loaded, needed or not */
+/* A subsection in the stream is loaded even if it is not needed */
 static int pre_load(void *opaque)
 {
     if (!is_needed(opaque)) {

@@ -1,5 +1,5 @@
 /*
- * Tegra241 CMDQV beside an SMMUv3: registers, and who reads its queues
+ * Tegra241 CMDQV beside an SMMUv3: registers, and execution of its queues
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,10 +23,10 @@ typedef struct SMMUv3CmdqvDevice {
     MemoryRegion iomem;
     qemu_irq irq;
     QEMUTimer *more;            /* queues that are not empty wait for it */
-    uint64_t commands, errors;  /* that QEMU has executed, and met */
+    uint64_t commands, errors;  /* executed by QEMU; met in either mode */
 } SMMUv3CmdqvDevice;
 
-/* A queue has 2^19 commands: let others get their turn, and the main loop */
+/* A queue has up to 2^19 commands: let other queues and the main loop run */
 #define CMDQV_COMMANDS_AT_ONCE 1024
 
 /* A subsection of the SMMU's */
@@ -43,10 +43,10 @@ bool smmuv3_cmdqv_realize(SMMUv3State *s, Error **errp);
 void smmuv3_cmdqv_device_reset(SMMUv3State *s);
 
 /**
- * smmuv3_cmdqv_device_init - give an SMMU the memory region and interrupt of one
+ * smmuv3_cmdqv_device_init - add the memory region and interrupt of a CMDQV
  * @d: regs.param, .hyp and .max_log2size are set
  * @ops: of the region, with @opaque
- * @more: called in the guest's time after smmuv3_cmdqv_soon(), with @opaque
+ * @more: timer callback on the virtual clock for smmuv3_cmdqv_soon()
  *
  * For both roles, at realize.
  */
@@ -57,10 +57,10 @@ void smmuv3_cmdqv_soon(SMMUv3CmdqvDevice *d);
 
 /**
  * smmuv3_cmdqv_consume, smmuv3_cmdqv_consume_all - execute commands
- * @limit: how many at most
+ * @limit: maximum number of commands
  *
- * Runs the hooks of the SMMU's class as its own queue does: the BQL may be
- * dropped meanwhile. Returns: whether there are more.
+ * Calls the hooks of the SMMU's class like its own queue does, which may drop
+ * the BQL. Returns: true if there are more commands.
  */
 bool smmuv3_cmdqv_consume(SMMUv3CmdqvDevice *d, unsigned q, unsigned limit);
 bool smmuv3_cmdqv_consume_all(SMMUv3CmdqvDevice *d, unsigned limit);

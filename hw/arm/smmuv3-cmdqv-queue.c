@@ -265,7 +265,7 @@ const char *smmuv3_cmdqv_givable(const SMMUv3Cmdqv *s, unsigned *nb)
         }
         nb_on += s->vcmdq[q].status != 0;
     }
-    /* LVCMDQs are mapped from 0 on, without gaps */
+    /* LVCMDQs are mapped in order from 0, without gaps */
     *nb = nb_on;
     return nb_on ? NULL : "the guest has not enabled a queue";
 }

@@ -1,7 +1,7 @@
 /*
- * Tegra241 CMDQV of an emulated server
+ * Tegra241 CMDQV of an emulated server's SMMU
  *
- * It has VINTFs to give to guests. For testing what runs on such servers.
+ * It has VINTFs for guests, and serves to test software for such servers.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -187,11 +187,10 @@ static inline uint64_t smmuv3_cmdqv_size(const SMMUv3Cmdqv *s)
 }
 
 /**
- * smmuv3_cmdqv_guest_param - PARAM of a guest's CMDQV with the most that it can
- * be given of a host's
- * @version, @log2_vcmdqs, @log2_sids: what the host's kernel says of that
+ * smmuv3_cmdqv_guest_param - the largest PARAM that a guest can have on a host
+ * @version, @log2_vcmdqs, @log2_sids: as reported by the host's kernel
  *
- * Returns: 0 if there is no such thing, as far as is known here.
+ * Returns: 0 if no PARAM is valid for these values.
  */
 static inline uint32_t smmuv3_cmdqv_guest_param(unsigned version,
                                                 unsigned log2_vcmdqs,
@@ -276,7 +275,7 @@ int smmuv3_cmdqv_find(const SMMUv3Cmdqv *s, unsigned v, unsigned l);
 /* Whether VCMDQ @q has a command that can be executed */
 bool smmuv3_cmdqv_pending(const SMMUv3Cmdqv *s, unsigned q);
 
-/* How many queues have one */
+/* Returns: the number of queues that have one */
 unsigned smmuv3_cmdqv_nb_pending(const SMMUv3Cmdqv *s);
 
 /* Where the next command of VCMDQ @q is, and that it has been executed */
@@ -292,19 +291,19 @@ void smmuv3_cmdqv_advance(SMMUv3Cmdqv *s, unsigned q);
  */
 bool smmuv3_cmdqv_stop(SMMUv3Cmdqv *s, unsigned q, int error);
 
-/* Where the commands of VCMDQ @q are, and how many bytes there is room for */
+/* Address and size in bytes of the memory of VCMDQ @q */
 uint64_t smmuv3_cmdqv_queue_addr(const SMMUv3Cmdqv *s, unsigned q);
 uint64_t smmuv3_cmdqv_queue_size(const SMMUv3Cmdqv *s, unsigned q);
 
 /**
- * smmuv3_cmdqv_givable - whether queues can be given to the hardware as they are
- * @nb: (out) how many, which are LVCMDQ 0 and following of VINTF 0
+ * smmuv3_cmdqv_givable - check if hardware can have the queues as they are
+ * @nb: (out) their number; they are LVCMDQ 0 and following of VINTF 0
  *
- * For a guest's CMDQV. Returns: NULL, or a literal that says why not.
+ * For a guest's CMDQV. Returns: NULL, or a literal that says why it cannot.
  */
 const char *smmuv3_cmdqv_givable(const SMMUv3Cmdqv *s, unsigned *nb);
 
-/* What hardware says of a queue in page 0, as it is now, and nothing else */
+/* Set only the registers in page 0 of a queue, to the values in hardware */
 void smmuv3_vcmdq_adopt(SMMUv3Vcmdq *vcmdq, const uint32_t *slot);
 
 /**

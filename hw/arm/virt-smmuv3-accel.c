@@ -99,7 +99,7 @@ static hwaddr msi_doorbell(VirtMachineState *vms)
     }
 }
 
-/* It has those of a CMDQV also if there turns out to be none (cmdqv=auto) */
+/* Includes those of a CMDQV even if cmdqv=auto does not create one later */
 static bool has_cmdqv_irq(const SMMUv3State *s)
 {
     return s->cmdqv_vintfs || s->cmdqv_wanted != ON_OFF_AUTO_OFF;

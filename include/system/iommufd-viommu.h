@@ -25,19 +25,19 @@
  */
 
 /**
- * iommufd_backend_get_typed_info: ask what a device's physical IOMMU has beside
- * what iommufd_backend_get_device_info() tells
+ * iommufd_backend_get_typed_info: ask for more about a device's physical IOMMU
+ * than iommufd_backend_get_device_info() returns
  *
  * @be: connected iommufd backend
  * @dev_id: iommufd id of a device behind the physical IOMMU
  * @type: enum iommu_hw_info_type
- * @data: (out) the struct that goes with @type, as far as the kernel has it;
- *        the rest of it is zeroed
+ * @data: (out) the struct for @type; fields that the kernel does not know are
+ *        zeroed
  * @len: size of @data
  * @errp: (out) error
  *
- * Returns: 0, or -errno with @errp set; -EOPNOTSUPP if the IOMMU has no such
- * thing, or the kernel is older than 6.17 and cannot be asked.
+ * Returns: 0, or -errno with @errp set; -EOPNOTSUPP if the IOMMU does not have
+ * this, or the kernel is older than 6.17.
  */
 int iommufd_backend_get_typed_info(IOMMUFDBackend *be, uint32_t dev_id,
                                    uint32_t type, void *data, uint32_t len,
@@ -52,7 +52,7 @@ int iommufd_backend_get_typed_info(IOMMUFDBackend *be, uint32_t dev_id,
  * @type: enum iommu_viommu_type
  * @hwpt_id: nesting parent HWPT of the same physical IOMMU; pinned by the
  *           virtual IOMMU
- * @data: (in, out) the struct that goes with @type, or NULL if none does
+ * @data: (in, out) the struct for @type, or NULL if there is none
  * @data_len: size of @data
  * @viommu_id: (out) id of the new object
  * @errp: (out) error
@@ -69,13 +69,13 @@ bool iommufd_backend_alloc_viommu(IOMMUFDBackend *be, uint32_t dev_id,
  * guest may use directly
  *
  * @be: connected iommufd backend
- * @offset: where they are in the file, as iommufd_backend_alloc_viommu() has
- *          returned it in @data
- * @size: the same; they can only be mapped as a whole
+ * @offset: their offset in the file, which iommufd_backend_alloc_viommu()
+ *          returned in @data
+ * @size: their size, from the same struct; only the whole can be mapped
  * @errp: (out) error
  *
- * Shared, to read and write, and not for a child of fork(). The virtual IOMMU
- * is pinned until the caller has given it back with munmap(2).
+ * The mapping is shared, readable and writable, and not inherited by fork(). It
+ * pins the virtual IOMMU until the caller unmaps it with munmap(2).
  *
  * Returns: the address, or NULL with @errp set.
  */
@@ -87,13 +87,13 @@ void *iommufd_backend_viommu_mmap(IOMMUFDBackend *be, uint64_t offset,
  * guest's memory
  *
  * @be: connected iommufd backend
- * @viommu_id: virtual IOMMU of a type that has such queues; pinned by the queue
+ * @viommu_id: virtual IOMMU of a type with such queues; pinned by the queue
  * @type: enum iommu_hw_queue_type
- * @index: which of the virtual IOMMU's queues. The kernel wants them ascending
- *         from 0, and takes them back descending
+ * @index: index of the virtual IOMMU's queue. The kernel requires ascending
+ *         order from 0 for allocation, and descending order for destruction
  * @iova: guest physical address of the queue. Its memory is pinned, and cannot
- *        be unmapped from stage 2 while there is the queue
- * @length: of the queue in bytes
+ *        be unmapped from stage 2 as long as the queue exists
+ * @length: size of the queue in bytes
  * @hw_queue_id: (out) id of the new object
  * @errp: (out) error
  *

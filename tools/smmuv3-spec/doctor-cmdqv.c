@@ -1,5 +1,5 @@
 /*
- * smmuv3-spec: whether a host has command queues in hardware for guests
+ * smmuv3-spec: check if a host has command queues in hardware for guests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include "doctor.h"
 
-/* "NVDA200C:00, ...": their platform devices, by ACPI or of a device tree */
+/* "NVDA200C:00, ...": their platform devices, from ACPI or a device tree */
 static char *blocks(const Doctor *d)
 {
     g_autoptr(GPtrArray) all = doctor_names(d, "/sys/bus/platform/devices");
@@ -24,7 +24,7 @@ static char *blocks(const Doctor *d)
     return g_string_free(text, text->len == 0);
 }
 
-/* Nothing is said of a host without one: it lacks nothing that is needed */
+/* A host without a CMDQV is not reported, because none is needed */
 void doctor_check_cmdqv(Doctor *d)
 {
     g_autofree char *found = blocks(d);

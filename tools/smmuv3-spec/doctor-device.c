@@ -111,7 +111,7 @@ static void say_nests(Doctor *d, const SpecHost *host)
                                : product == 0x487 ? " (MMU-700)" : ""), NULL);
 }
 
-/* What guests get of it; that there is none is worth a line if it is there */
+/* Report the part for guests, or its absence if the host has a CMDQV */
 static void say_cmdqv(Doctor *d, const SpecHost *host)
 {
     uint32_t param = host->info.cmdqv_param;

@@ -69,7 +69,7 @@ static void check_memlock(Doctor *d)
     }
 }
 
-/* Hardware reads a queue in one piece of the host's memory */
+/* Hardware needs a queue to be contiguous in host memory */
 #define QUEUES "; a guest's command queues can be as large as one of them"
 #define QUEUES_256 "; a guest's command queues can have 256 entries, which " \
                    "are enough; reserved ones allow for more"

@@ -28,10 +28,10 @@ typedef struct Doctor {
     const char *root;       /* "" for this host */
     const char *bdf;        /* or NULL */
     char *release;          /* of the kernel, "7.2.0-arm64" */
-    unsigned version;       /* of it, as KERNEL() has it; 0: not known */
-    char *config;           /* of it, after a line end; NULL: not known */
+    unsigned version;       /* of the kernel, as KERNEL(); 0 if unknown */
+    char *config;           /* of the kernel, after a newline; NULL if unknown */
     char *config_path;
-    bool cmdqv;             /* there is a CMDQV, not necessarily for guests */
+    bool cmdqv;             /* the host has a CMDQV, perhaps not for guests */
     GArray *lines;          /* DoctorLine */
 } Doctor;
 

@@ -179,7 +179,7 @@ static void check_hotplug_only(Domain *d)
     }
 }
 
-/* Command queues that may lie in pieces, which hardware does not take */
+/* Command queues that may not be contiguous, which hardware requires */
 static void check_queues(Domain *d)
 {
     const xmlNode *backing = domain_child(d->root, "memoryBacking");

@@ -127,8 +127,8 @@ void spec_host_clear(SpecHost *host)
 /* Ask the kernel */
 
 /*
- * What a guest's PARAM can be. No error says more than that there is none for
- * guests, with which an SMMU nests as well.
+ * The largest PARAM for a guest. Any error only means that guests cannot have a
+ * CMDQV, without which an SMMU can nest as well.
  */
 static uint32_t read_cmdqv(int iommufd, uint32_t dev_id)
 {

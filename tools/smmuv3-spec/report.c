@@ -296,7 +296,7 @@ static void write_limit(JSONWriter *json, const SMMUv3AccelNamedRegs *named,
     json_writer_end_array(json);
 }
 
-/* The same for a CMDQV */
+/* Options of a CMDQV */
 static void write_cmdqv_limit(JSONWriter *json,
                               const SMMUv3AccelNamedRegs *named, size_t n,
                               uint32_t param)

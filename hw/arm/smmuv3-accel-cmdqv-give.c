@@ -131,8 +131,8 @@ static void explain(SMMUv3AccelState *s, unsigned q, Error **errp)
     uint64_t kib = smmuv3_cmdqv_queue_size(regs(s), q) / KiB;
 
     error_append_hint(errp, "QEMU executes the commands of the guest instead. "
-                      "Hardware needs a queue, here of %" PRIu64 " KiB, in one "
-                      "piece of host memory: use huge pages for the guest "
+                      "Hardware needs each queue, here of %" PRIu64 " KiB, in "
+                      "one piece of host memory: use huge pages for the guest "
                       "(-object memory-backend-memfd,hugetlb=on,...), or an "
                       "idr1= with smaller CMDQS.\n", kib);
 }
@@ -174,7 +174,7 @@ static void refused(SMMUv3AccelState *s, Error *err)
     }
     smmuv3_accel_host_queues_free(s->host);
     s->cmdqv->failure = g_strdup(error_get_pretty(err));
-    error_prepend(&err, "arm-smmuv3-accel: the host does not take the guest's "
+    error_prepend(&err, "arm-smmuv3-accel: the host refuses the guest's "
                   "command queues: ");
     smmuv3_accel_complain(s, err);
 }
@@ -277,7 +277,7 @@ void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
 
 static void take_back_bh(void *opaque)
 {
-    smmuv3_accel_cmdqv_take_back(opaque, "an IOMMU notifier has come");
+    smmuv3_accel_cmdqv_take_back(opaque, "an IOMMU notifier was added");
 }
 
 /*
@@ -335,7 +335,7 @@ static void tell_of_no_queues(SMMUv3AccelState *s)
     if (s->host->cmdqv_error) {
         err = error_copy(s->host->cmdqv_error);
         error_prepend(&err, "arm-smmuv3-accel: QEMU executes the commands of "
-                      "the guest's queues, as the host has none to give: ");
+                      "the guest's queues, because the host provides none: ");
         smmuv3_accel_complain(s, err);
     }
 }
@@ -359,8 +359,8 @@ void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s)
     g_clear_pointer(&s->cmdqv->failure, g_free);
     if (smmuv3_accel_host_open_queue_errors(s->host, &err)) {
         error_prepend(&err, "arm-smmuv3-accel: QEMU executes the commands of "
-                      "the guest's queues, as the host cannot tell of errors "
-                      "in them: ");
+                      "the guest's queues, because the host cannot report "
+                      "their errors: ");
         smmuv3_accel_complain(s, err);
         return;
     }
@@ -372,7 +372,7 @@ void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s)
     if (!s->cmdqv || !s->host->cmdqv) {
         return;
     }
-    smmuv3_accel_cmdqv_take_back(s, "the last host device leaves");
+    smmuv3_accel_cmdqv_take_back(s, "the last host device is unplugged");
     memory_region_del_subregion(&s->cmdqv->dev.iomem,
                                 smmuv3_accel_host_queue_page(s->host));
     if (s->host->queue_errors_id) {

@@ -60,7 +60,7 @@ static const char *host_why(const SMMUv3AccelHost *host)
         return host->cmdqv_error ? error_get_pretty(host->cmdqv_error) :
                "the host has no CMDQV, or its kernel is older than 6.17";
     }
-    return host->queue_errors_id ? NULL : "the host cannot tell of errors";
+    return host->queue_errors_id ? NULL : "the host cannot report errors";
 }
 
 const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb)
@@ -76,18 +76,17 @@ const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb)
                "cmdqv-param= says";
     }
     if (smmuv3_accel_host_has_lost(s->host)) {
-        return "the host did not take invalidations, which are made good at "
-               "the guest's next CMD_SYNC";
+        return "the host did not carry out invalidations; QEMU replaces them "
+               "at the guest's next CMD_SYNC";
     }
     if (!QLIST_EMPTY(&ARM_SMMU(s)->devices_with_notifiers)) {
-        return "an emulated device has QEMU tell it of invalidations, as with "
-               "vhost";
+        return "an emulated device uses IOMMU notifiers, as with vhost";
     }
     if (has_emulated_ats(s)) {
         return "an emulated device has ATS";
     }
     if (s->cmdqv->barred) {
-        return "the guest's queues had too many errors; until it is reset";
+        return "the guest's queues had too many errors; until a reset";
     }
     return s->cmdqv->failure;
 }

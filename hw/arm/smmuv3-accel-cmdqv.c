@@ -163,7 +163,7 @@ static bool check_param(uint32_t param, Error **errp)
         illegal = "a guest has one virtual interface";
     }
     if (illegal) {
-        error_setg(errp, "cmdqv-param=0x%x cannot be: %s. Leave it out, or "
+        error_setg(errp, "cmdqv-param=0x%x is illegal: %s. Omit it, or "
                    "give 0x%x: version 1, two queues, 16 StreamIDs", param,
                    illegal, SMMU_ACCEL_CMDQV_PARAM);
     }

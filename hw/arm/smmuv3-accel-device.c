@@ -233,7 +233,7 @@ static void device_remove(SMMUv3AccelState *s, SMMUv3AccelDevice *dev)
 {
     if (QLIST_FIRST(&s->devices) == dev && !QLIST_NEXT(dev, next)) {
         /* As long as the hardware knows its StreamID */
-        smmuv3_accel_cmdqv_take_back(s, "the last host device leaves");
+        smmuv3_accel_cmdqv_take_back(s, "the last host device is unplugged");
     }
     device_free(s, dev);
     put_host_if_unused(s);

@@ -458,10 +458,10 @@ static void test_mismatch(void)
 static void test_refused(void)
 {
     assert_refused(RIG_ACCEL ",cmdqv=on,cmdqv-param=0x4012",
-                   "cmdqv-param=0x4012 cannot be: VER");
+                   "cmdqv-param=0x4012 is illegal: VER");
     assert_refused(RIG_ACCEL ",cmdqv=auto,cmdqv-param=0x4111",
-                   "cmdqv-param=0x4111 cannot be: a guest has one virtual "
-                   "interface. Leave it out, or give 0x4011");
+                   "cmdqv-param=0x4111 is illegal: a guest has one virtual "
+                   "interface. Omit it, or give 0x4011");
     assert_refused(RIG_ACCEL ",cmdqv=off,cmdqv-param=0x4011",
                    "add cmdqv=on, or remove it");
     assert_refused(RIG_ACCEL ",cmdqv=yes", "'cmdqv'");

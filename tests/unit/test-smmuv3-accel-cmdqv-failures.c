@@ -10,7 +10,7 @@
 #include "smmuv3-accel-rig-cmdqv.h"
 
 #define NTH_MAX 64
-#define REFUSED "the host does not take the guest's command queues: "
+#define REFUSED "the host refuses the guest's command queues: "
 
 static bool is_hardware(Rig *rig)
 {

@@ -218,7 +218,7 @@ static void test_errors(void)
         { "{\"cmdqv\": \"on\", \"cmdqv-param\": \"0x4011\"}",
           "cmdqv-param is a decimal number in JSON: \"cmdqv-param\": 16401" },
         { "cmdqv=yes", "cmdqv 'yes' is none of 'on', 'off' and 'auto'" },
-        { "cmdqv=on,cmdqv-param=x", "cmdqv-param 'x' is no number of 32 bits, "
+        { "cmdqv=on,cmdqv-param=x", "cmdqv-param 'x' is not a number of 32 bits, "
           "such as cmdqv-param=0x1400 or cmdqv-param=5120" },
         { "cmdqv-param=0x4011", NO_CMDQV },
         { "cmdqv=off,cmdqv-param=0x4011", NO_CMDQV },

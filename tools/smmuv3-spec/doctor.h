@@ -29,7 +29,7 @@ typedef struct Doctor {
     const char *bdf;        /* or NULL */
     char *release;          /* of the kernel, "7.2.0-arm64" */
     unsigned version;       /* of the kernel, as KERNEL(); 0 if unknown */
-    char *config;           /* of the kernel, after a newline; NULL if unknown */
+    char *config;           /* its config, after a newline; NULL if unknown */
     char *config_path;
     bool cmdqv;             /* the host has a CMDQV, perhaps not for guests */
     GArray *lines;          /* DoctorLine */

@@ -206,10 +206,10 @@ static void test_unplug(void)
 }
 
 /*
- * To give the queues, QEMU has the host carry out first what was put off for it:
- * the host can be another one then, or none
+ * Before QEMU gives the queues, the host carries out what was put off for it:
+ * it can be another host then, or none
  */
-static void give_meanwhile(bool replug)
+static void give_and_unplug(bool replug)
 {
     FakeSMMU smmu = cmdqv_smmu;
     Vcpu busy;
@@ -233,8 +233,8 @@ static void give_meanwhile(bool replug)
 
 static void test_give(void)
 {
-    give_meanwhile(false);
-    give_meanwhile(true);
+    give_and_unplug(false);
+    give_and_unplug(true);
 }
 
 /*
@@ -242,7 +242,7 @@ static void test_give(void)
  * SMMU's own queue: it executes what the hardware has left, if they are taken
  * back meanwhile, and nobody waits for it
  */
-static void take_back_meanwhile(void (*take)(void))
+static void busy_and_take_back(void (*take)(void))
 {
     Vcpu busy;
 
@@ -289,9 +289,9 @@ static void too_many_errors(void)
 
 static void test_take_back(void)
 {
-    take_back_meanwhile(take);
-    take_back_meanwhile(unplug);
-    take_back_meanwhile(too_many_errors);
+    busy_and_take_back(take);
+    busy_and_take_back(unplug);
+    busy_and_take_back(too_many_errors);
 }
 
 int main(int argc, char **argv)

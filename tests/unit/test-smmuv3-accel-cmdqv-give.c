@@ -284,7 +284,9 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-give/late-store", test_late_store);
     g_test_add_func("/smmuv3-accel/cmdqv-give/crossed", test_crossed);
     g_test_add_func("/smmuv3-accel/cmdqv-give/error", test_error);
-    g_test_add_func("/smmuv3-accel/cmdqv-give/give-after-error", test_give_after_error);
-    g_test_add_func("/smmuv3-accel/cmdqv-give/error-taken-back", test_error_taken_back);
+    g_test_add_func("/smmuv3-accel/cmdqv-give/give-after-error",
+                    test_give_after_error);
+    g_test_add_func("/smmuv3-accel/cmdqv-give/error-taken-back",
+                    test_error_taken_back);
     return g_test_run();
 }

@@ -88,6 +88,7 @@ const GArray *rig_executed(void);
 typedef struct RigHardware {
     bool dead;              /* no register changes by itself */
     bool keeps_cons;        /* what is written to CONS is lost */
+    bool stale;             /* GERROR is as the last user left it */
     unsigned n;             /* commands that it has executed */
     unsigned writes;        /* to its registers, by QEMU */
 } RigHardware;

@@ -207,34 +207,56 @@ static void test_unplug(void)
 
 /*
  * Before QEMU gives the queues, the host carries out what was put off for it:
- * it can be another host then, or none
+ * it can be another host then, or none, or there is a reason not to
  */
-static void give_and_unplug(bool replug)
+static void give_and(void (*meanwhile)(void), bool gives)
 {
-    FakeSMMU smmu = cmdqv_smmu;
     Vcpu busy;
 
-    hold_start(&smmu);
+    hold_start(&cmdqv_smmu);
     rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
     rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
     vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 1);
     wait_entered();
     g_assert(!rig_cmdqv_is_hardware(rig));
-    rig_unplug(rig, 1);
-    if (replug) {
-        g_assert(rig_plug(rig, 1, &error_abort));
-    }
+    meanwhile();
     qemu_sem_post(&leave);
     vcpu_join(&busy);
     g_assert(rig_cmdqv_is_done(rig, 0));
-    g_assert(rig_cmdqv_is_hardware(rig) == replug);
+    g_assert(rig_cmdqv_is_hardware(rig) == gives);
     hold_stop();
+}
+
+static void nothing(void)
+{
+}
+
+static void unplug(void)
+{
+    rig_unplug(rig, 1);
+}
+
+static void replug(void)
+{
+    rig_unplug(rig, 1);
+    g_assert(rig_plug(rig, 1, &error_abort));
+}
+
+static void notify(void)
+{
+    static SMMUDevice notified;
+
+    QLIST_INSERT_HEAD(&ARM_SMMU(rig->s)->devices_with_notifiers, &notified,
+                      next);
+    ARM_SMMUV3_GET_CLASS(rig->s3)->notifiers_changed(rig->s3);
 }
 
 static void test_give(void)
 {
-    give_and_unplug(false);
-    give_and_unplug(true);
+    give_and(nothing, true);
+    give_and(unplug, false);
+    give_and(replug, true);
+    give_and(notify, false);
 }
 
 /*
@@ -271,11 +293,6 @@ static void busy_and_take_back(void (*take)(void))
 static void take(void)
 {
     smmuv3_accel_cmdqv_take_back(rig->s, "test");
-}
-
-static void unplug(void)
-{
-    rig_unplug(rig, 1);
 }
 
 static void too_many_errors(void)

@@ -11,6 +11,7 @@
  */
 
 #include "smmuv3-accel-rig-cmdqv.h"
+#include "qemu/cutils.h"
 #include "iommufd-script.h"
 
 /* Slot 3 has two functions, in one IOMMU group */

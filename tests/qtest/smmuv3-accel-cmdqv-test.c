@@ -1,8 +1,8 @@
 /*
  * QTest: arm-smmuv3-accel, the CMDQV of a guest without any host device
  *
- * QEMU executes what is in its queues then, all of which a migration carries.
- * What the guest's tables say of it is in the tests of those.
+ * QEMU executes the commands in its queues, and a migration carries the whole
+ * state. Other tests check how the guest's firmware tables describe it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -50,7 +50,7 @@ static void start(Rig *r, const char *options, const char *args)
     };
 }
 
-/* Linux's driver: a queue is off, and all of it is 0; mapped or not */
+/* As Linux's driver: the queue is disabled, and all its registers are 0 */
 static void deinit_queue(Rig *r, int l)
 {
     uint32_t gerror;
@@ -111,7 +111,7 @@ static void linux_start(Rig *r)
     }
 }
 
-/* The next command of a queue; it is not waited for */
+/* Write the next command of a queue, without waiting for it */
 static void submit(Rig *r, int l, uint64_t word0)
 {
     uint32_t prod = qtest_readl(r->qts, P0(l) + PROD);
@@ -151,7 +151,7 @@ static bool take_irq(Rig *r)
     return pending;
 }
 
-/* What Linux does, and that a TLBI of its is one */
+/* The sequence of Linux; its TLBI must invalidate */
 static void test_linux(void)
 {
     Rig r;
@@ -184,7 +184,7 @@ static void test_linux(void)
     qtest_quit(r.qts);
 }
 
-/* One stops, interrupts, and goes on */
+/* A queue stops with an interrupt, and continues after the repair */
 static void test_error(void)
 {
     /* None, those of a hypervisor, with an interrupt, ATC_INV without ATS */
@@ -213,7 +213,7 @@ static void test_error(void)
     qtest_quit(r.qts);
 }
 
-/* A doorbell that a device's DMA writes, with what is in edu's buffer */
+/* A device's DMA writes a doorbell, with the value in edu's buffer */
 static void test_dma(void)
 {
     const uint32_t prod = RIG_MARK & 0xfffff, wrap = (2 << LOG2SIZE) - 1;
@@ -226,7 +226,7 @@ static void test_dma(void)
     rig_edu_dma(&r, RIG_EDU_BUFFER, P0(0) + PROD, true);
     g_assert_cmphex(qtest_readl(r.qts, P0(0) + PROD), ==, prod);
     g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, prod & wrap);
-    /* A queue that is its own register's page is not memory */
+    /* A queue in the page of its own registers is not in memory */
     qtest_writel(r.qts, P0(1) + EN, 0);
     qtest_writeq(r.qts, P1(1), (CMDQV + 0x30000) | LOG2SIZE);
     qtest_writel(r.qts, P0(1) + EN, 1);
@@ -236,7 +236,7 @@ static void test_dma(void)
     qtest_quit(r.qts);
 }
 
-/* Long queues: nobody waits for all of it */
+/* Long queues must not block other work */
 
 #define LONG_BASE   0x43000000ULL
 #define LONG_LOG2   19
@@ -274,7 +274,7 @@ static void test_long(void)
             qtest_clock_step(r.qts, 10);
             g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, done);
             qtest_qmp_assert_success(r.qts, "{'execute': 'cont'}");
-            done += CHUNK;          /* who starts the machine goes on */
+            done += CHUNK;          /* executed when the machine starts */
             g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, done);
         }
         qtest_clock_step(r.qts, 1);
@@ -327,7 +327,7 @@ static GArray *read_all(QTestState *qts)
     return words;
 }
 
-/* There and back: an error, and a queue of which the most is still to come */
+/* There and back, with an error and a queue that is mostly not executed */
 static void test_migration(void)
 {
     g_autoptr(GArray) before = NULL;
@@ -362,7 +362,7 @@ static void test_migration(void)
     qtest_quit(r.qts);
 }
 
-/* With cmdqv=auto and no host there is none, and the stream has none */
+/* With cmdqv=auto and no host, there is no CMDQV, not even in the stream */
 static void test_auto(void)
 {
     static const char *const options[] = { ",cmdqv=auto", ",cmdqv=off", "" };
@@ -382,7 +382,7 @@ static void test_auto(void)
     }
 }
 
-/* A guest that has none finds one where it comes to, when it starts anew */
+/* After migration from a QEMU without a CMDQV, a rebooted guest finds one */
 static void test_gained(void)
 {
     g_autofree char *uri = NULL;
@@ -402,7 +402,7 @@ static void test_gained(void)
 
 /* Refusals */
 
-/* A QEMU with these options ends with this message, instead of a guest */
+/* QEMU refuses these options with this message */
 static void assert_refused(const char *args, const char *error)
 {
     g_autofree char *command =

@@ -241,7 +241,7 @@ static void test_refusal(gconstpointer opaque)
     assert_refused(refusal->args, refusal->error);
 }
 
-/* @max of them, with @option each, are all that a machine has room for */
+/* A machine has room for @max of them, each with @option */
 static void assert_too_many(int max, const char *option, const char *error)
 {
     g_autoptr(GString) args = g_string_new(NULL);
@@ -267,7 +267,7 @@ static void test_too_many(void)
                     "each, and for more without");
 }
 
-/* Linux wants a command queue of 128: a warning, other guests may not */
+/* Linux needs a command queue of 128; other guests may not: only a warning */
 static void test_few_commands(void)
 {
     int status;
@@ -337,7 +337,7 @@ static QDict *qom_get(QTestState *qts, const char *path, const char *property)
     return reply;
 }
 
-/* Registers of no host, and not given: as many as are sure to be contiguous */
+/* Not given, and no host: as many entries as are always contiguous */
 static void test_cmdqs(void)
 {
     static const struct {

@@ -67,7 +67,7 @@ static void give(Rig *r, int v, unsigned vmid, bool hyp_own)
     }
 }
 
-/* The next command of a queue; it is not waited for */
+/* Write the next command of a queue, without waiting for it */
 static void submit(Rig *r, int v, int l, uint64_t word0)
 {
     uint32_t prod = qtest_readl(r->qts, P0(v, l) + PROD);
@@ -284,7 +284,7 @@ static void test_memory(void)
     qtest_quit(r.qts);
 }
 
-/* A doorbell that a device's DMA writes, with what is in edu's buffer */
+/* A device's DMA writes a doorbell, with the value in edu's buffer */
 static void test_dma(void)
 {
     const uint32_t prod = RIG_MARK & 0xfffff, wrap = (2 << LOG2SIZE) - 1;

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 
 #define PAGE_SIZE       0x10000
-/* Offsets begin somewhere, as the kernel hands out 0 to nobody */
+/* The first offset; the kernel never hands out 0 */
 #define FIRST_OFFSET    0x1000000
 #define VSID_MAX        0xfffff
 
@@ -68,7 +68,7 @@ int fake_get_cmdqv_info(FakeIOMMUFD *f, struct iommu_hw_info *info,
     return 0;
 }
 
-/* What comes after the checks that all types have in common */
+/* Runs after the checks that all types have in common */
 int fake_interface_check(FakeIOMMUFD *f, struct iommu_viommu_alloc *alloc,
                          const FakeSMMU *smmu)
 {
@@ -111,7 +111,7 @@ void fake_interface_remove(FakeObject *viommu)
     close(viommu->page_fd);
 }
 
-/* A StreamID takes a slot. What comes after the checks of all vDEVICEs */
+/* A StreamID occupies a slot. Runs after the checks of all vDEVICEs */
 int fake_interface_check_sid(FakeIOMMUFD *f, FakeObject *viommu, uint64_t vsid)
 {
     unsigned n = 0;
@@ -163,7 +163,7 @@ static void *map_page(FakeIOMMUFD *f, FakeObject *viommu, size_t length,
     return mapping.at;
 }
 
-/* In place of the C library's, as ioctl() is */
+/* Replaces the C library's function, like ioctl() */
 void *mmap(void *addr, size_t length, int prot, int flags, int fd,
            off_t offset)
 {

@@ -58,7 +58,7 @@ static void hw_remove(FakeIOMMUFD *f, uint32_t *regs)
     memset(regs, 0, 4 * QUEUE_WORDS);
 }
 
-/* What the driver says, after the memory of the queue has been found */
+/* The driver's answer, after the memory of the queue has been found */
 static int check_queue(FakeIOMMUFD *f, FakeObject *viommu,
                        const struct iommu_hw_queue_alloc *alloc, uint64_t host)
 {

@@ -101,7 +101,7 @@ struct FakeIOMMUFD {
     FakeObject *ioas;
     GArray *mappings;
 
-    /* What consumes queues, perhaps in a thread of its own */
+    /* Consumes queues, perhaps in a thread of its own */
     QemuMutex hw_lock;
     QemuThread hw_thread;
     bool hw_works;
@@ -144,7 +144,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(FakeDevice, FAKE_DEVICE)
 
 /* The iommufd that has this file, or NULL */
 FakeIOMMUFD *fake_by_fd(int fd);
-/* Ask each for what is at an address, until one has it */
+/* Ask each iommufd for the mapping at an address, until one has it */
 void fake_each(bool (*func)(FakeIOMMUFD *f, void *addr, size_t length),
                void *addr, size_t length);
 
@@ -192,7 +192,7 @@ int fake_ioas_unmap(FakeIOMMUFD *f, struct iommu_ioas_unmap *unmap);
 /* @err: to fail with, or 0 */
 int fake_invalidate(FakeIOMMUFD *f, struct iommu_hwpt_invalidate *inv, int err);
 
-/* What is mapped; a queue in hardware locks it, if it is one piece */
+/* Mapped memory; a queue in hardware locks it, if it is contiguous */
 void fake_ioas_add(FakeObject *ioas, uint64_t iova, uint64_t length,
                    uint64_t host);
 int fake_ioas_remove(FakeObject *ioas, uint64_t iova, uint64_t length);
@@ -214,7 +214,7 @@ int fake_interface_check_sid(FakeIOMMUFD *f, FakeObject *viommu,
 FakeObject *fake_hw_queue(FakeIOMMUFD *f, FakeObject *viommu, uint32_t index);
 void fake_hw_queue_remove(FakeIOMMUFD *f, FakeObject *queue);
 
-/* Events. Returns false if there is no queue for it, or no room */
+/* Deliver an event. Returns false if there is no queue for it, or no room */
 bool fake_veventq_add(FakeIOMMUFD *f, FakeObject *viommu, uint32_t type,
                       const void *event, size_t size);
 void fake_veventq_deliver(FakeIOMMUFD *f, uint32_t type);

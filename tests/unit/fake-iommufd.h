@@ -8,10 +8,10 @@
  *
  * Not as in the kernel: an event queue that is empty says EAGAIN instead of 0,
  * and gives at most one packet, that is what fake_iommufd_deliver() put there,
- * per read(); IOVAs are not checked; nothing is attached to an IOAS; all that a
- * guest can address is mapped, in one piece, unless fake_iommufd_unmap() is
- * called; registers of a CMDQV's queue are memory, which may keep what is
- * written while there is no queue.
+ * per read(); IOVAs are not checked; nothing is attached to an IOAS; the whole
+ * address space of a guest is mapped contiguously, unless fake_iommufd_unmap()
+ * is called; registers of a CMDQV's queue are memory, which may keep values
+ * that are written while there is no queue.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -135,8 +135,8 @@ uint32_t fake_iommufd_veventq_depth(FakeIOMMUFD *f);
 void fake_iommufd_set_sequence(FakeIOMMUFD *f, uint32_t sequence);
 
 /*
- * VFIO maps guest memory which is at @host in the host, and unmaps what is from
- * @iova on, whole areas only. Returns 0 or -errno.
+ * VFIO maps guest memory at @host in the host, and unmaps everything from @iova
+ * on, whole areas only. Returns 0 or -errno.
  */
 int fake_iommufd_map(FakeIOMMUFD *f, uint64_t iova, uint64_t length,
                      uint64_t host);
@@ -144,23 +144,23 @@ int fake_iommufd_unmap(FakeIOMMUFD *f, uint64_t iova, uint64_t length);
 #define FAKE_MEMORY_SIZE (1ULL << 48)
 
 /*
- * The CMDQV of the only vIOMMU that has one. Registers of a queue, 32 bits each
- * in little endian, or NULL if it is not there; how many there are; and where
- * a queue is in guest memory.
+ * The CMDQV of the only vIOMMU that has one: the registers of a queue, 32 bits
+ * each in little endian, or NULL if there is no such queue; the number of
+ * queues; and the address of a queue in guest memory.
  */
 uint32_t *fake_cmdqv_regs(FakeIOMMUFD *f, unsigned lvcmdq);
 unsigned fake_cmdqv_queues(FakeIOMMUFD *f);
 uint64_t fake_cmdqv_base(FakeIOMMUFD *f, unsigned lvcmdq, uint64_t *length);
-/* The hardware works, until all is done. Returns how many commands it took */
+/* Run the hardware until it is idle. Returns the number of commands */
 unsigned fake_cmdqv_run(FakeIOMMUFD *f);
-/* It does so all the time from now on, or not, as at first; it took so many */
+/* Run it all the time, or stop that; returns the number of commands */
 void fake_cmdqv_work(FakeIOMMUFD *f, bool works);
 uint64_t fake_cmdqv_commands(FakeIOMMUFD *f);
-/* It stops at a command, with this ERR, and says so */
+/* Let it stop at a command, with this ERR and an event */
 void fake_cmdqv_stop_queue(FakeIOMMUFD *f, unsigned lvcmdq, unsigned err);
-/* An event with this map alone. Returns false if it went to nobody */
+/* Send only an event with this map. Returns false if it was not delivered */
 bool fake_cmdqv_event(FakeIOMMUFD *f, uint64_t map0, uint64_t map1);
-/* As fake_iommufd_deliver() does it, for these events */
+/* Like fake_iommufd_deliver(), for these events */
 void fake_cmdqv_deliver(FakeIOMMUFD *f);
 
 #endif

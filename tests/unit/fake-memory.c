@@ -1,5 +1,5 @@
 /*
- * An iommufd in memory: what is mapped in an IOAS, and who needs it
+ * An iommufd in memory: the mappings of an IOAS, and their locks
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,7 +9,7 @@
 
 #define PAGE 4096ULL
 
-/* Pages of the host are known by where the caller has them */
+/* A page of the host is identified by its address in the caller */
 typedef struct Area {
     uint64_t iova, length, host;
     unsigned locks;     /* by queues that the hardware reads */
@@ -36,7 +36,7 @@ void fake_ioas_add(FakeObject *ioas, uint64_t iova, uint64_t length,
     g_array_append_val(ioas->areas, area);
 }
 
-/* Areas go as a whole */
+/* Only whole areas can be unmapped */
 int fake_ioas_remove(FakeObject *ioas, uint64_t iova, uint64_t length)
 {
     uint64_t last = iova + length - 1;
@@ -65,7 +65,7 @@ int fake_ioas_map(FakeIOMMUFD *f, struct iommu_ioas_map *map)
     if (!ioas) {
         return -ENOENT;
     }
-    /* Where the kernel would choose to put it is not known here */
+    /* The address that the kernel would choose is unknown here */
     g_assert(map->flags & IOMMU_IOAS_MAP_FIXED_IOVA);
     if (!map->length || (map->iova | map->length | map->user_va) % PAGE) {
         return -EINVAL;
@@ -102,7 +102,7 @@ void fake_ioas_unlock(FakeObject *ioas, uint64_t iova, uint64_t length)
     }
 }
 
-/* All of it is there, and each page follows the one before it in the host */
+/* Check that all of it is mapped and contiguous in the host */
 int fake_ioas_lock(FakeObject *ioas, uint64_t iova, uint64_t length,
                    uint64_t *host)
 {

@@ -31,7 +31,7 @@ typedef struct Variable {
     IommufdMapping mapping;
 } Variable;
 
-/* What is mapped in an IOAS. Each page is one of its own in the kernel */
+/* The mappings of an IOAS. Each page is a separate one in the kernel */
 static uint8_t memory[MEMORY_SIZE] __attribute__((aligned(MEMORY_SIZE)));
 
 struct IommufdScript {

@@ -24,7 +24,7 @@ enum {
     NR_HWPT_INVALIDATE = 0x8d, NR_VIOMMU_ALLOC = 0x90, NR_VDEVICE_ALLOC,
     NR_VEVENTQ_ALLOC = 0x93, NR_HW_QUEUE_ALLOC,
     NR_BIND = 118, NR_ATTACH, NR_DETACH,
-    /* Not ioctls, but told as if they were, with struct IommufdMapping */
+    /* Not ioctls, but described like ioctls, with struct IommufdMapping */
     NR_MMAP = 1, NR_MUNMAP,
 };
 
@@ -55,7 +55,7 @@ int iommufd_word_index(const IommufdRequest *r, const char *name);
 /* mmap and munmap of the registers of a virtual IOMMU for its guest */
 typedef struct IommufdMapping {
     uint32_t size;
-    uint32_t viommu;        /* 0: there is none at this offset */
+    uint32_t viommu;        /* 0 if there is none at this offset */
     uint32_t length;
 } IommufdMapping;
 

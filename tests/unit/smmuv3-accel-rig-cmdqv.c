@@ -121,7 +121,7 @@ void rig_assert_asids(Rig *rig, const char *want)
     g_assert_cmpstr(have, ==, want);
 }
 
-/* The hardware works between two accesses of anybody */
+/* The hardware runs between any two accesses */
 
 RigHardware rig_hardware;
 static Rig *the_rig;
@@ -256,7 +256,7 @@ unsigned rig_cmdqv_irqs(void)
     return n;
 }
 
-/* Linux's driver; the page of a queue that is not mapped reads as 0 */
+/* As Linux's driver; the page of a queue that is not mapped reads as 0 */
 
 static void deinit_queue(Rig *rig, unsigned l)
 {
@@ -364,7 +364,7 @@ void rig_cmdqv_repair(Rig *rig, unsigned l)
     g_assert_cmphex(rig_cmdqv_read(rig, VINTF0(A_VINTF_LVCMDQ_ERR_MAP)), ==, 0);
 }
 
-/* What the guest has written to PROD at last, or will */
+/* The last PROD that the guest has written, or will write */
 static uint32_t prods[RIG_QUEUES];
 
 void rig_cmdqv_put(Rig *rig, unsigned l, uint64_t word0, uint64_t word1)
@@ -455,7 +455,7 @@ Rig *rig_cmdqv_started(FakeKernel kernel, const FakeSMMU *smmu)
         g_assert(rig_plug(rig, 1, &error_abort));
     }
     smmuv3_accel_cmdqv_decide(rig->s);
-    /* Without a host they would be what the command line says */
+    /* Without a host, the registers of the command line */
     memcpy(rig->s3->idr, host_smmu.info.idr, sizeof(rig->s3->idr));
     rig_set_s1(SID(1), 0x1000);
     rig_write_cr0(rig, CR0_SMMUEN);

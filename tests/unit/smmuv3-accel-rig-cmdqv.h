@@ -2,7 +2,7 @@
  * arm-smmuv3-accel in a unit test: a guest's Tegra241 CMDQV
  *
  * The rig of smmuv3-accel-rig.h with a CMDQV, guest memory for its queues, and
- * a host whose hardware works between any two accesses to its registers.
+ * a host whose hardware runs between any two accesses to its registers.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -25,7 +25,7 @@ extern uint8_t rig_ram[RIG_RAM_SIZE];
 #define PAGE0(l)        (CMDQV_VINTF + CMDQV_SLOT_SIZE * (l))
 #define PAGE1(l)        (PAGE0(l) + CMDQV_PAGE_SIZE)
 
-/* What the host's CMDQV does for it */
+/* Capabilities of the host's CMDQV */
 #define RIG_GIVE        "hw-queue-alloc hw-queue-alloc"
 #define RIG_TAKE        "destroy destroy"
 
@@ -55,17 +55,17 @@ bool rig_cmdqv_is_direct(Rig *rig);
 /* Pulses of the interrupt since the last call, events of the host included */
 unsigned rig_cmdqv_irqs(void);
 
-/* What Linux's driver does at its start, and when it has met an error */
+/* The actions of Linux's driver at its start, and after an error */
 void rig_cmdqv_start(Rig *rig);
-/* ... and somebody who has LVCMDQ 0 be VCMDQ 1, and the other way round */
+/* ... and of a driver that maps LVCMDQ 0 to VCMDQ 1, and vice versa */
 void rig_cmdqv_cross(Rig *rig);
 void rig_cmdqv_repair(Rig *rig, unsigned l);
-/* ... puts commands in a queue, and rings */
+/* Put commands in a queue, and ring the doorbell */
 void rig_cmdqv_put(Rig *rig, unsigned l, uint64_t word0, uint64_t word1);
 void rig_cmdqv_ring(Rig *rig, unsigned l);
 /* A TLBI of this ASID and a CMD_SYNC */
 void rig_cmdqv_invalidate(Rig *rig, unsigned l, unsigned asid);
-/* Whether all that it rang for has been executed, as it can see it */
+/* Returns: true if the guest sees that all its commands were executed */
 bool rig_cmdqv_is_done(Rig *rig, unsigned l);
 
 /*
@@ -79,25 +79,25 @@ void rig_cmdqv_give(Rig *rig);
 /* Given so, on a host with a CMDQV */
 Rig *rig_cmdqv_given(void);
 
-/* assert the ASIDs whose translations the host was told to forget, "1 2" */
+/* Assert the ASIDs that the host was told to invalidate, such as "1 2" */
 void rig_assert_asids(Rig *rig, const char *want);
-/* Commands that the base class has executed since it was new */
+/* Number of commands that the base class has executed */
 const GArray *rig_executed(void);
 
 /* The hardware */
 typedef struct RigHardware {
     bool dead;              /* no register changes by itself */
-    bool keeps_cons;        /* what is written to CONS is lost */
-    bool stale;             /* GERROR is as the last user left it */
-    unsigned n;             /* commands that it has executed */
+    bool keeps_cons;        /* writes of CONS are lost */
+    bool stale;             /* GERROR has the last user's value */
+    unsigned n;             /* number of executed commands */
     unsigned writes;        /* to its registers, by QEMU */
 } RigHardware;
 extern RigHardware rig_hardware;
 void rig_hardware_run(Rig *rig);
-/* It stops queue @l, and tells the host's kernel, which tells QEMU */
+/* It stops queue @l; the host's kernel reports that to QEMU */
 void rig_hardware_error(Rig *rig, unsigned l, unsigned err);
 
-/* Called by accesses of QEMU to the host's registers; NULL: nothing */
+/* Called for accesses of QEMU to the host's registers, unless NULL */
 void rig_on_queue_access(void (*func)(bool write, unsigned l, uint32_t reg,
                                       uint32_t *value));
 

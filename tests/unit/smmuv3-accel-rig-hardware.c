@@ -1,9 +1,9 @@
 /*
- * arm-smmuv3-accel in a unit test: what QEMU does to queues in hardware
+ * arm-smmuv3-accel in a unit test: accesses of QEMU to queues in hardware
  *
- * The module that gives queues and takes them back, with accesses to registers
- * that a test can watch and change: what is memory in the fake host is a device
- * in a real one.
+ * The module that gives queues and takes them back, with register accesses that
+ * a test can watch and change. The registers are memory in the fake host, but a
+ * device in a real one.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -22,7 +22,7 @@
 
 /* An SMMU that fits any guest, and another one with the same registers */
 extern const FakeSMMU host_smmu, other_smmu;
-/* Such a one with a CMDQV: two queues and 16 StreamIDs for each of 3 guests */
+/* The same with a CMDQV: two queues and 16 StreamIDs for each of 3 guests */
 extern const FakeSMMU cmdqv_smmu;
 
 typedef struct RigBus {
@@ -109,7 +109,7 @@ RigEvents rig_events(void);
 /* Called when an event is delivered, like an MSI; NULL: nothing */
 void rig_on_event(void (*func)(void));
 
-/* The smallest page of guest memory on the host; 4096 at first */
+/* The smallest page of guest memory on the host; initially 4096 */
 void rig_set_page_size(long size);
 
 /* Messages since the last call */

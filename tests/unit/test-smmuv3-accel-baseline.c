@@ -79,7 +79,7 @@ static char *with_param(const char *param)
                  : g_strdup(MIDDLE);
 }
 
-/* A CMDQV: what all have of it, and nothing if one has none */
+/* The largest CMDQV that all have, or none if one has none */
 static void test_cmdqv(void)
 {
     static const struct {

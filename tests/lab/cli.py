@@ -61,6 +61,8 @@ def main(parser):
     much.add_argument("--full", action="store_true", help="all of it, with more rounds (an hour)")
     much.add_argument("--docs", action="store_true",
                       help="no run: write docs/ from the results of the last one")
+    add.add_argument("--parts", metavar="NAME,...",
+                     help="with --docs: only the parts between these markers, and no plots")
     add.add_argument("--rounds", type=int, metavar="N", help="so many rounds")
     add.add_argument("--only", metavar="NAME,...",
                      help="these configurations: " + " ".join(bench.BY_NAME))

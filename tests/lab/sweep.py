@@ -188,8 +188,11 @@ def attempt(bench, flow, goal, nth, errnos, times=1):
     return failed
 
 
-def sweep(bench, flow):
-    """A failure of every call of a flow in turn, with every errno; then of all calls from each one on."""
+def sweep(bench, flow, names=None):
+    """A failure of every call of a flow in turn, with every errno; then of all calls from each one on.
+
+    names: only these calls, with one errno each.
+    """
     requests, goal = reference(bench, flow)
     count = 0
 
@@ -200,7 +203,10 @@ def sweep(bench, flow):
             expect(nth < 100, f"{flow.name}: no end of calls")
         return nth - 1
 
-    for errnos in shim.variants(requests):
-        count += every_call(errnos)
-    count += every_call(shim.REFUSED, times=1000)
+    if names:
+        count += every_call({name: shim.REFUSED[name] for name in names})
+    else:
+        for errnos in shim.variants(requests):
+            count += every_call(errnos)
+        count += every_call(shim.REFUSED, times=1000)
     util.say(f"  {flow.name}: {len(requests)} calls, {count} failures")

@@ -150,6 +150,9 @@ static void queue_access(bool write, unsigned l, uint32_t reg, uint32_t *value)
         if (rig_hardware.keeps_cons) {
             *value = le32_to_cpu(regs[R_VCMDQ_CONS]);
         }
+        if (rig_hardware.stale) {
+            regs[R_VCMDQ_GERROR] = cpu_to_le32(R_VCMDQ_GERROR_CMDQ_ERR_MASK);
+        }
         break;
     case A_VCMDQ_GERROR:
     case A_VCMDQ_STATUS:

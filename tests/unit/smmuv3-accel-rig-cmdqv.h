@@ -14,7 +14,7 @@
 #include "hw/arm/smmuv3-accel-cmdqv.h"
 
 #define RIG_RAM         0x40000000ULL
-#define RIG_RAM_SIZE    0x100000
+#define RIG_RAM_SIZE    0x200000
 extern uint8_t rig_ram[RIG_RAM_SIZE];
 
 /* Registers: configuration page, and page 0 and 1 of a queue */
@@ -69,9 +69,9 @@ void rig_cmdqv_invalidate(Rig *rig, unsigned l, unsigned asid);
 bool rig_cmdqv_is_done(Rig *rig, unsigned l);
 
 /*
- * Whether the hardware has the queues, which QEMU and the host agree about; that
- * QEMU has left them alone for long enough to give them; and an invalidation in
- * each by which it does so
+ * Whether the hardware has the queues, as QEMU and the host agree; that QEMU has
+ * left them alone for long enough to give them; and an invalidation in each by
+ * which it does so
  */
 bool rig_cmdqv_is_hardware(Rig *rig);
 void rig_cmdqv_wait_give(Rig *rig);
@@ -88,6 +88,7 @@ const GArray *rig_executed(void);
 typedef struct RigHardware {
     bool dead;              /* no register changes by itself */
     bool keeps_cons;        /* what is written to CONS is lost */
+    bool stale;             /* GERROR is as the last user left it */
     unsigned n;             /* commands that it has executed */
     unsigned writes;        /* to its registers, by QEMU */
 } RigHardware;

@@ -206,35 +206,57 @@ static void test_unplug(void)
 }
 
 /*
- * To give the queues, QEMU has the host carry out first what was put off for it:
- * the host can be another one then, or none
+ * Before QEMU gives the queues, the host carries out what was put off for it:
+ * it can be another host then, or none, or there is a reason not to
  */
-static void give_meanwhile(bool replug)
+static void give_and(void (*meanwhile)(void), bool gives)
 {
-    FakeSMMU smmu = cmdqv_smmu;
     Vcpu busy;
 
-    hold_start(&smmu);
+    hold_start(&cmdqv_smmu);
     rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
     rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
     vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 1);
     wait_entered();
     g_assert(!rig_cmdqv_is_hardware(rig));
-    rig_unplug(rig, 1);
-    if (replug) {
-        g_assert(rig_plug(rig, 1, &error_abort));
-    }
+    meanwhile();
     qemu_sem_post(&leave);
     vcpu_join(&busy);
     g_assert(rig_cmdqv_is_done(rig, 0));
-    g_assert(rig_cmdqv_is_hardware(rig) == replug);
+    g_assert(rig_cmdqv_is_hardware(rig) == gives);
     hold_stop();
+}
+
+static void nothing(void)
+{
+}
+
+static void unplug(void)
+{
+    rig_unplug(rig, 1);
+}
+
+static void replug(void)
+{
+    rig_unplug(rig, 1);
+    g_assert(rig_plug(rig, 1, &error_abort));
+}
+
+static void notify(void)
+{
+    static SMMUDevice notified;
+
+    QLIST_INSERT_HEAD(&ARM_SMMU(rig->s)->devices_with_notifiers, &notified,
+                      next);
+    ARM_SMMUV3_GET_CLASS(rig->s3)->notifiers_changed(rig->s3);
 }
 
 static void test_give(void)
 {
-    give_meanwhile(false);
-    give_meanwhile(true);
+    give_and(nothing, true);
+    give_and(unplug, false);
+    give_and(replug, true);
+    give_and(notify, false);
 }
 
 /*
@@ -242,7 +264,7 @@ static void test_give(void)
  * SMMU's own queue: it executes what the hardware has left, if they are taken
  * back meanwhile, and nobody waits for it
  */
-static void take_back_meanwhile(void (*take)(void))
+static void busy_and_take_back(void (*take)(void))
 {
     Vcpu busy;
 
@@ -273,11 +295,6 @@ static void take(void)
     smmuv3_accel_cmdqv_take_back(rig->s, "test");
 }
 
-static void unplug(void)
-{
-    rig_unplug(rig, 1);
-}
-
 static void too_many_errors(void)
 {
     for (int i = 0; i < 16; i++) {
@@ -289,9 +306,9 @@ static void too_many_errors(void)
 
 static void test_take_back(void)
 {
-    take_back_meanwhile(take);
-    take_back_meanwhile(unplug);
-    take_back_meanwhile(too_many_errors);
+    busy_and_take_back(take);
+    busy_and_take_back(unplug);
+    busy_and_take_back(too_many_errors);
 }
 
 int main(int argc, char **argv)

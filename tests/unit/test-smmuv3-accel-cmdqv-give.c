@@ -115,6 +115,21 @@ static void test_fits(void)
     }
 }
 
+/* Kernels before 6.19 give a queue as another guest has left it */
+static void test_stale(void)
+{
+    Rig *rig = start();
+
+    rig_hardware.stale = true;
+    rig_cmdqv_give(rig);
+    g_assert_cmphex(rig_cmdqv_read(rig, A_CMDQV_VINTF_ERR_MAP), ==, 0);
+    rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, 0);
+    g_assert_cmpuint(rig_cmdqv_irqs(), ==, 0);
+    rig_cmdqv_invalidate(rig, 0, 1);
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    rig_free(rig);
+}
+
 /* An emulated device: its ATC_INVs and its notifiers are QEMU's to see */
 static void test_emulated(void)
 {
@@ -280,11 +295,14 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-give/outstanding", test_outstanding);
     g_test_add_func("/smmuv3-accel/cmdqv-give/not-yet", test_not_yet);
     g_test_add_func("/smmuv3-accel/cmdqv-give/fits", test_fits);
+    g_test_add_func("/smmuv3-accel/cmdqv-give/stale", test_stale);
     g_test_add_func("/smmuv3-accel/cmdqv-give/emulated", test_emulated);
     g_test_add_func("/smmuv3-accel/cmdqv-give/late-store", test_late_store);
     g_test_add_func("/smmuv3-accel/cmdqv-give/crossed", test_crossed);
     g_test_add_func("/smmuv3-accel/cmdqv-give/error", test_error);
-    g_test_add_func("/smmuv3-accel/cmdqv-give/give-after-error", test_give_after_error);
-    g_test_add_func("/smmuv3-accel/cmdqv-give/error-taken-back", test_error_taken_back);
+    g_test_add_func("/smmuv3-accel/cmdqv-give/give-after-error",
+                    test_give_after_error);
+    g_test_add_func("/smmuv3-accel/cmdqv-give/error-taken-back",
+                    test_error_taken_back);
     return g_test_run();
 }

@@ -355,7 +355,8 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/smmuv3-accel/cmdqv-take/reset", test_reset);
     g_test_add_func("/smmuv3-accel/cmdqv-take/interval", test_interval);
-    g_test_add_func("/smmuv3-accel/cmdqv-take/disabled-by-page", test_disabled_by_page);
+    g_test_add_func("/smmuv3-accel/cmdqv-take/disabled-by-page",
+                    test_disabled_by_page);
     g_test_add_func("/smmuv3-accel/cmdqv-take/start-again", test_start_again);
     g_test_add_func("/smmuv3-accel/cmdqv-take/barred", test_barred);
     g_test_add_func("/smmuv3-accel/cmdqv-take/hostile-page", test_hostile_page);

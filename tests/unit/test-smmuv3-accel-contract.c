@@ -215,14 +215,30 @@ static void renumber(Machine *m, int bus, int number)
 /* A register of the guest's CMDQV, of 32 bits if it is not said */
 static void write_cmdqv(Machine *m, char **args)
 {
+    void (*write)(Rig *rig, hwaddr offset, uint64_t value) =
+        args[2] && !strcmp(args[2], "64") ? rig_cmdqv_write64 : rig_cmdqv_write;
     uint64_t offset, value;
 
-    g_assert(!qemu_strtou64(args[0], NULL, 0, &offset));
-    g_assert(!qemu_strtou64(args[1], NULL, 0, &value));
-    if (args[2] && !strcmp(args[2], "64")) {
-        rig_cmdqv_write64(m->rig, offset, value);
-    } else {
-        rig_cmdqv_write(m->rig, offset, value);
+    g_assert_cmpint(qemu_strtou64(args[0], NULL, 0, &offset), ==, 0);
+    g_assert_cmpint(qemu_strtou64(args[1], NULL, 0, &value), ==, 0);
+    write(m->rig, offset, value);
+}
+
+/* Two words of a command, if anybody here reads what is there */
+static void write_memory(char **args)
+{
+    g_auto(GStrv) words = g_strsplit(args[1], ":", 2);
+    uint64_t at;
+
+    g_assert_cmpint(qemu_strtou64(args[0], NULL, 0, &at), ==, 0);
+    if (at - RIG_RAM > RIG_RAM_SIZE - 16) {
+        return;
+    }
+    for (int i = 0; words[i]; i++) {
+        uint64_t word;
+
+        g_assert_cmpint(qemu_strtou64(words[i], NULL, 16, &word), ==, 0);
+        stq_le_p(rig_ram + (at - RIG_RAM) + 8 * i, word);
     }
 }
 
@@ -260,7 +276,7 @@ static void carry_out(Machine *m, char **args)
     } else if (!strcmp(what, "cmdqv")) {
         write_cmdqv(m, args + 1);
     } else if (!strcmp(what, "memory")) {
-        /* There is none that anybody reads */
+        write_memory(args + 1);
     } else if (!strcmp(what, "eventq-size")) {
         rig_write_eventq_size(m->rig, atoi(args[1]));
     } else {

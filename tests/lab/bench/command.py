@@ -129,7 +129,7 @@ def main(args):
     page.plots(result, DIR)
     print(text, end="")
     if args.docs:
-        page.write(result)
+        page.write(result, args.parts.split(",") if args.parts else None)
     else:
         print(f"\n{results_path()}, plots beside it")
     return 1 if result["problems"] else 0

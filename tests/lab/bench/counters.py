@@ -27,8 +27,7 @@ KVM = {"exits": "exits", "to_qemu": "mmio_exit_user", "in_kvm": "mmio_exit_kerne
 # Traced once for every invalidation or access, so not while the clock runs.
 # Patterns: a QEMU need not have them.
 INVALIDATIONS = ("iommufd_*invalidate*", "smmuv3_accel_invalidated*")
-ACCESSES = ("smmuv3_write_mmio", "smmuv3_read_mmio", "smmuv3_cmdq_opcode",
-            "smmuv3_cmdqv_write", "smmuv3_cmdqv_read", "smmuv3_cmdqv_command")
+ACCESSES = ("smmuv3_write_mmio", "smmuv3_read_mmio", "smmuv3_cmdq_opcode", "smmuv3_cmdqv_*")
 LOOKUPS = ("smmu_iotlb_lookup_hit", "smmu_iotlb_lookup_miss", "smmuv3_cmdqv_command")   # of L0
 
 CMDQ_PROD, CMDQ_CONS = 0x98, 0x9c

@@ -6,7 +6,8 @@ A page has its text written by hand; what stands between the two markers
     <!-- bench:NAME -->
     <!-- /bench:NAME -->
 
-is replaced by `bench --docs`.
+is replaced by `bench --docs`.  With --parts others stay as they are, of an
+earlier run of other configurations.
 """
 
 import re
@@ -14,19 +15,21 @@ import re
 from .. import util
 from ..util import LabError
 from . import model, report, svg
-from .stats import Samples, Spread
+from .stats import Samples, Spread, per
 
 DOCS = util.ROOT / "docs"
 PAGES = ("bench.md", "performance.md")
 MARKED = re.compile(r"(<!-- bench:([a-z-]+) -->\n).*?(<!-- /bench:\2 -->)", re.S)
 
 
-def replaced(text, parts):
-    """A page with everything between markers made anew."""
+def replaced(text, parts, only=None):
+    """A page with everything between markers made anew, or only some of it."""
     def part(found):
         if found[2] not in parts:
             raise LabError(f"bench:{found[2]}: there is no such part; there are: "
                            + " ".join(sorted(parts)))
+        if only and found[2] not in only:
+            return found[0]
         return f"{found[1]}{parts[found[2]].rstrip()}\n{found[3]}"
     out = MARKED.sub(part, text)
     if out.count("<!-- bench:") != len(MARKED.findall(out)):
@@ -37,19 +40,23 @@ def replaced(text, parts):
 def parts_of(result):
     """{marker: text} of everything that a page can show."""
     samples = Samples(result["samples"])
-    return {"about": about(result), "targets": targets(result), "times": times(samples),
+    return {"about": about(result), "about-queues": about(result), "queues": queues(samples), "targets": targets(result), "times": times(samples),
              "counts": counts(samples), "once": once(samples), "prices": prices(),
              "model": model_table(samples), "shares": shares(samples), "vcpus": vcpus(samples), "lab": lab(samples)}
 
 
-def write(result):
+def write(result, only=None):
     """Make the pages in docs/ tell of these results."""
     parts = parts_of(result)
+    for name in only or ():
+        if name not in parts:
+            raise LabError(f"no part {name}; there are: {' '.join(sorted(parts))}")
     for name in PAGES:
         path = DOCS / name
-        path.write_text(replaced(path.read_text(), parts))
+        path.write_text(replaced(path.read_text(), parts, only))
         util.say(f"docs/{name} is written")
-    plots(result, DOCS / "bench")
+    if not only:
+        plots(result, DOCS / "bench")
 
 
 # -------------------------------------------------------------------- tables
@@ -137,6 +144,23 @@ def vcpus(samples):
         rows.append(row)
     columns = [f"{what}, {f.split('-')[2]} vCPU" for f in figures for what in ("exits", "speed")]
     return markdown(["", *columns], rows)
+
+
+def queues(samples):
+    """What an unmap is with queues in hardware, and without; nothing here depends on the time."""
+    figures = samples.figures("read-4k-")
+    rows = []
+    for config in ("ours", "rival", "cmdqv-soft", "cmdqv", "rival-cmdqv"):
+        counts = model.measured(samples, config, "4k", 1)
+        if not counts:
+            continue
+        exits = [report.middle(samples.of(config, f, "to_qemu", "ops")) for f in figures]
+        rows.append([report.label(config), *exits, f"{counts.ioctls:.2f}",
+                     f"{(per(samples, config, 'count-4k', 'hw_commands') or 0):.2f}",
+                     f"{counts.cost(0):.1f} to {counts.cost(1):.1f}",
+                     f"{model.share(counts, 50000) * 100:.0f} %"])
+    return markdown(["", *(f"exits, {f.split('-')[2]} vCPU" for f in figures), "ioctls", "TLBI by the hardware",
+                     "us, estimate", "of a CPU at 50 000/s, estimate"], rows)
 
 
 def lab(samples):

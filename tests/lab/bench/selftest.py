@@ -184,6 +184,7 @@ class Pages(unittest.TestCase):
         once = page.replaced(text, {"x": "new\n"})
         self.assertEqual(once, "a\n<!-- bench:x -->\nnew\n<!-- /bench:x -->\nb\n")
         self.assertEqual(page.replaced(once, {"x": "new"}), once)
+        self.assertEqual(page.replaced(text, {"x": "new\n"}, ["y"]), text)
         for bad in ("<!-- bench:y -->\n<!-- /bench:y -->", "<!-- bench:x -->\nno end"):
             with self.assertRaises(LabError):
                 page.replaced(bad, {"x": ""})

@@ -199,7 +199,7 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
         return false;
     }
     /* QEMU does not see invalidations from now on */
-    ARM_SMMU(s)->no_iotlb = true;
+    smmuv3_set_unseen(ARM_SMMUV3(s), true);
     c->hardware = true;
     s->counters.cmdqv_given++;
     trace_smmuv3_accel_cmdqv_give(s->host->viommu_id, nb);
@@ -260,7 +260,7 @@ void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
     }
     smmuv3_accel_host_queues_free(s->host);
     trace_smmuv3_accel_cmdqv_take_back(s->host->viommu_id, why);
-    ARM_SMMU(s)->no_iotlb = false;
+    smmuv3_set_unseen(ARM_SMMUV3(s), false);
     c->hardware = false;
     c->next_give_ms = qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GIVE_EVERY_MS;
     s->counters.cmdqv_taken_back++;
@@ -282,7 +282,8 @@ static void take_back_bh(void *opaque)
 
 /*
  * The memory map is in the middle of a change, so the page cannot be disabled
- * yet, and the guest keeps it for a moment.
+ * yet, and the guest keeps it for a moment. When the queues are taken back, the
+ * new notifier is told to drop everything.
  */
 void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
 {

@@ -214,30 +214,34 @@ static void renumber(Machine *m, int bus, int number)
     smmuv3_accel_evaluate_moved(m->rig->s);
 }
 
+static uint64_t number(const char *text, int base)
+{
+    uint64_t value;
+
+    g_assert_cmpint(qemu_strtou64(text, NULL, base, &value), ==, 0);
+    return value;
+}
+
 /* A register of the guest's CMDQV, of 32 bits if it is not said */
 static void write_cmdqv(Machine *m, char **args)
 {
     void (*write)(Rig *rig, hwaddr offset, uint64_t value) =
         args[2] && !strcmp(args[2], "64") ? rig_cmdqv_write64 : rig_cmdqv_write;
 
-    write(m->rig, strtoul(args[0], NULL, 0), strtoull(args[1], NULL, 0));
+    write(m->rig, number(args[0], 0), number(args[1], 0));
 }
 
 /* Two words of a command, if anybody here reads what is there */
 static void write_memory(char **args)
 {
     g_auto(GStrv) words = g_strsplit(args[1], ":", 2);
-    uint64_t at;
+    uint64_t at = number(args[0], 0);
 
-    g_assert_cmpint(qemu_strtou64(args[0], NULL, 0, &at), ==, 0);
     if (at - RIG_RAM > RIG_RAM_SIZE - 16) {
         return;
     }
     for (int i = 0; words[i]; i++) {
-        uint64_t word;
-
-        g_assert_cmpint(qemu_strtou64(words[i], NULL, 16, &word), ==, 0);
-        stq_le_p(rig_ram + (at - RIG_RAM) + 8 * i, word);
+        stq_le_p(rig_ram + (at - RIG_RAM) + 8 * i, number(words[i], 16));
     }
 }
 

@@ -90,23 +90,39 @@ void smmuv3_accel_cmdqv_pass_on(SMMUv3AccelState *s, hwaddr offset,
     }
 }
 
+/*
+ * Until when to wait for hardware, in microseconds: for all queues together, as
+ * there may be 128 of them and the BQL is held.
+ */
+static int64_t patience(void)
+{
+    return g_get_monotonic_time() + PATIENCE_US;
+}
+
+static bool is_over(int64_t until)
+{
+    g_usleep(POLL_US);
+    return g_get_monotonic_time() >= until;
+}
+
 /* Returns: true if STATUS.EN_OK has become @on */
-static bool enable_slot(SMMUv3AccelState *s, unsigned l, bool on)
+static bool enable_slot(SMMUv3AccelState *s, unsigned l, bool on,
+                        int64_t until)
 {
     write_slot(s, l, A_VCMDQ_CONFIG, on);
-    for (int us = 0; us < PATIENCE_US; us += POLL_US) {
+    do {
         if (!!(read_slot(s, l, A_VCMDQ_STATUS) &
                R_VCMDQ_STATUS_EN_OK_MASK) == on) {
             return true;
         }
-        g_usleep(POLL_US);
-    }
+    } while (!is_over(until));
     return false;
 }
 
 /* To hardware */
 
-static bool start_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
+static bool start_queue(SMMUv3AccelState *s, unsigned l, int64_t until,
+                        Error **errp)
 {
     const SMMUv3Vcmdq *q = vcmdq(s, l);
     uint32_t cons = q->cons & R_VCMDQ_CONS_INDEX_MASK;
@@ -119,7 +135,7 @@ static bool start_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
     }
     write_slot(s, l, A_VCMDQ_PROD, q->prod);
     write_slot(s, l, A_VCMDQ_GERRORN, read_slot(s, l, A_VCMDQ_GERROR));
-    if (!enable_slot(s, l, true)) {
+    if (!enable_slot(s, l, true, until)) {
         error_setg(errp, "the host's CMDQV does not enable queue %u", l);
         return false;
     }
@@ -154,13 +170,16 @@ static bool alloc_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
 
 static bool start_all(SMMUv3AccelState *s, unsigned nb, Error **errp)
 {
+    int64_t until;
+
     for (unsigned l = 0; l < nb; l++) {
         if (!alloc_queue(s, l, errp)) {
             return false;
         }
     }
+    until = patience();
     for (unsigned l = 0; l < nb; l++) {
-        if (!start_queue(s, l, errp)) {
+        if (!start_queue(s, l, until, errp)) {
             return false;
         }
     }
@@ -169,8 +188,10 @@ static bool start_all(SMMUv3AccelState *s, unsigned nb, Error **errp)
 
 static void refused(SMMUv3AccelState *s, Error *err)
 {
+    int64_t until = patience();
+
     for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
-        enable_slot(s, l, false);
+        enable_slot(s, l, false, until);
     }
     smmuv3_accel_host_queues_free(s->host);
     s->cmdqv->failure = g_strdup(error_get_pretty(err));
@@ -199,7 +220,7 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
         return false;
     }
     /* QEMU does not see invalidations from now on */
-    ARM_SMMU(s)->no_iotlb = true;
+    smmuv3_set_unseen(ARM_SMMUV3(s), true);
     c->hardware = true;
     s->counters.cmdqv_given++;
     trace_smmuv3_accel_cmdqv_give(s->host->viommu_id, nb);
@@ -210,15 +231,13 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
 /* Back from hardware */
 
 /* Let the hardware finish the commands, so they are not executed twice */
-static void wait_empty(SMMUv3AccelState *s, unsigned l)
+static void wait_empty(SMMUv3AccelState *s, unsigned l, int64_t until)
 {
-    for (int us = 0; us < PATIENCE_US; us += POLL_US) {
+    unsigned q = smmuv3_cmdqv_find(regs(s), 0, l);
+
+    do {
         adopt(s, l);
-        if (!smmuv3_cmdqv_pending(regs(s), smmuv3_cmdqv_find(regs(s), 0, l))) {
-            return;
-        }
-        g_usleep(POLL_US);
-    }
+    } while (smmuv3_cmdqv_pending(regs(s), q) && !is_over(until));
 }
 
 /* Report an error to the guest, unless the guest has masked the interrupt */
@@ -230,15 +249,15 @@ static void interrupt(SMMUv3AccelState *s)
 }
 
 /* Returns: true if the queue has an error to report to the guest */
-static bool stop_queue(SMMUv3AccelState *s, unsigned l)
+static bool stop_queue(SMMUv3AccelState *s, unsigned l, int64_t until)
 {
     SMMUv3Vcmdq *q = vcmdq(s, l);
     uint32_t config, status;
 
-    wait_empty(s, l);
+    wait_empty(s, l, until);
     config = q->config;
     status = q->status;
-    enable_slot(s, l, false);
+    enable_slot(s, l, false, until);
     adopt(s, l);
     q->config = config;
     q->status = status;
@@ -249,18 +268,20 @@ void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
 {
     SMMUv3AccelCmdqv *c = s->cmdqv;
     bool error = false;
+    int64_t until;
 
     if (!c || !c->hardware) {
         return;
     }
     /* The guest's accesses trap when this returns */
     memory_region_set_enabled(smmuv3_accel_host_queue_page(s->host), false);
+    until = patience();
     for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
-        error |= stop_queue(s, l);
+        error |= stop_queue(s, l, until);
     }
     smmuv3_accel_host_queues_free(s->host);
     trace_smmuv3_accel_cmdqv_take_back(s->host->viommu_id, why);
-    ARM_SMMU(s)->no_iotlb = false;
+    smmuv3_set_unseen(ARM_SMMUV3(s), false);
     c->hardware = false;
     c->next_give_ms = qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GIVE_EVERY_MS;
     s->counters.cmdqv_taken_back++;
@@ -282,7 +303,8 @@ static void take_back_bh(void *opaque)
 
 /*
  * The memory map is in the middle of a change, so the page cannot be disabled
- * yet, and the guest keeps it for a moment.
+ * yet, and the guest keeps it for a moment. When the queues are taken back, the
+ * new notifier is told to drop everything.
  */
 void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
 {

@@ -93,6 +93,17 @@ static void doorbell(SMMUv3AccelState *s, bool by_vintf)
     }
 }
 
+/*
+ * It was on its way here when the guest got the page. The page is at its
+ * address now, so that nobody can tell any more whose access it is.
+ */
+static bool is_late(SMMUv3AccelState *s, hwaddr offset)
+{
+    SMMUv3CmdqvReg reg = smmuv3_cmdqv_decode(&s->cmdqv->dev.regs, offset);
+
+    return s->cmdqv->hardware && reg.page == CMDQV_PAGE_VCMDQ0 && reg.by_vintf;
+}
+
 static void write_register(SMMUv3AccelState *s, hwaddr offset, uint64_t value,
                            unsigned size)
 {
@@ -100,8 +111,8 @@ static void write_register(SMMUv3AccelState *s, hwaddr offset, uint64_t value,
     SMMUv3CmdqvReg reg = smmuv3_cmdqv_decode(&d->regs, offset);
     SMMUv3CmdqvOutcome out;
 
-    if (s->cmdqv->hardware && reg.page == CMDQV_PAGE_VCMDQ0 && reg.by_vintf) {
-        /* The access trapped before the guest got the page */
+    if (is_late(s, offset)) {
+        /* ... while it waited for whoever was busy */
         smmuv3_accel_cmdqv_pass_on(s, offset, value, size);
         return;
     }
@@ -134,6 +145,10 @@ static MemTxResult cmdqv_write(void *opaque, hwaddr offset, uint64_t value,
     MemTxResult ret = MEMTX_OK;
 
     trace_smmuv3_cmdqv_write(offset, value, size);
+    if (is_late(s, offset)) {
+        smmuv3_accel_cmdqv_pass_on(s, offset, value, size);
+        return MEMTX_OK;
+    }
     if (!smmuv3_accel_mmio_enter(s, &s->cmdqv->dev.iomem, offset, size)) {
         return MEMTX_ACCESS_ERROR;
     }

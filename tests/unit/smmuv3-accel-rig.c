@@ -63,6 +63,13 @@ int smmu_find_ste(SMMUv3State *s, uint32_t sid, STE *ste, SMMUEventInfo *event)
     return 0;
 }
 
+/* No software walk here: only whether it may keep what it finds */
+void smmuv3_set_unseen(SMMUv3State *s, bool unseen)
+{
+    g_assert(bql_locked());
+    ARM_SMMU(s)->no_iotlb = unseen;
+}
+
 static void (*on_event)(void);
 
 void rig_on_event(void (*func)(void))

@@ -212,6 +212,14 @@ static void renumber(Machine *m, int bus, int number)
     smmuv3_accel_evaluate_moved(m->rig->s);
 }
 
+static uint64_t number(const char *text, int base)
+{
+    uint64_t value;
+
+    g_assert_cmpint(qemu_strtou64(text, NULL, base, &value), ==, 0);
+    return value;
+}
+
 /* A register of the guest's CMDQV, of 32 bits if it is not said */
 static void write_cmdqv(Machine *m, char **args)
 {
@@ -228,17 +236,13 @@ static void write_cmdqv(Machine *m, char **args)
 static void write_memory(char **args)
 {
     g_auto(GStrv) words = g_strsplit(args[1], ":", 2);
-    uint64_t at;
+    uint64_t at = number(args[0], 0);
 
-    g_assert_cmpint(qemu_strtou64(args[0], NULL, 0, &at), ==, 0);
     if (at - RIG_RAM > RIG_RAM_SIZE - 16) {
         return;
     }
     for (int i = 0; words[i]; i++) {
-        uint64_t word;
-
-        g_assert_cmpint(qemu_strtou64(words[i], NULL, 16, &word), ==, 0);
-        stq_le_p(rig_ram + (at - RIG_RAM) + 8 * i, word);
+        stq_le_p(rig_ram + (at - RIG_RAM) + 8 * i, number(words[i], 16));
     }
 }
 

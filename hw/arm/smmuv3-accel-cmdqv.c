@@ -94,8 +94,8 @@ static void doorbell(SMMUv3AccelState *s, bool by_vintf)
 }
 
 /*
- * It was on its way here when the guest got the page. The page is at its
- * address now, so that nobody can tell any more whose access it is.
+ * The access trapped before the guest got the page. Now the page is at this
+ * address, so it is unknown whose access it is.
  */
 static bool is_late(SMMUv3AccelState *s, hwaddr offset)
 {
@@ -112,7 +112,7 @@ static void write_register(SMMUv3AccelState *s, hwaddr offset, uint64_t value,
     SMMUv3CmdqvOutcome out;
 
     if (is_late(s, offset)) {
-        /* ... while it waited for whoever was busy */
+        /* The guest got the page while the access waited for another one */
         smmuv3_accel_cmdqv_pass_on(s, offset, value, size);
         return;
     }

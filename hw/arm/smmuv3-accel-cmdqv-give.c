@@ -16,6 +16,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
+#include "system/runstate.h"
 #include "trace.h"
 
 #include "smmuv3-accel-cmdqv.h"
@@ -23,7 +24,10 @@
 #include "smmuv3-accel-report.h"
 #include "smmuv3-accel-state.h"
 
-/* A queue that is idle stops within microseconds; the guest waits for a second */
+/*
+ * A queue that is idle stops within microseconds; the guest waits for a second,
+ * and everybody for the BQL: this is for all queues together.
+ */
 #define PATIENCE_US 100000
 #define POLL_US 10
 
@@ -89,23 +93,34 @@ void smmuv3_accel_cmdqv_pass_on(SMMUv3AccelState *s, hwaddr offset,
     }
 }
 
+static int64_t patience_ends(void)
+{
+    return g_get_monotonic_time() + PATIENCE_US;
+}
+
+static bool is_enabled(SMMUv3AccelState *s, unsigned l)
+{
+    return read_slot(s, l, A_VCMDQ_STATUS) & R_VCMDQ_STATUS_EN_OK_MASK;
+}
+
 /* Returns: whether STATUS.EN_OK has become @on */
-static bool enable_slot(SMMUv3AccelState *s, unsigned l, bool on)
+static bool enable_slot(SMMUv3AccelState *s, unsigned l, bool on,
+                        int64_t until_us)
 {
     write_slot(s, l, A_VCMDQ_CONFIG, on);
-    for (int us = 0; us < PATIENCE_US; us += POLL_US) {
-        if (!!(read_slot(s, l, A_VCMDQ_STATUS) &
-               R_VCMDQ_STATUS_EN_OK_MASK) == on) {
-            return true;
+    while (is_enabled(s, l) != on) {
+        if (g_get_monotonic_time() >= until_us) {
+            return false;
         }
         g_usleep(POLL_US);
     }
-    return false;
+    return true;
 }
 
 /* To hardware */
 
-static bool start_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
+static bool start_queue(SMMUv3AccelState *s, unsigned l, int64_t until_us,
+                        Error **errp)
 {
     const SMMUv3Vcmdq *q = vcmdq(s, l);
     uint32_t cons = q->cons & R_VCMDQ_CONS_INDEX_MASK;
@@ -118,7 +133,7 @@ static bool start_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
     }
     write_slot(s, l, A_VCMDQ_PROD, q->prod);
     write_slot(s, l, A_VCMDQ_GERRORN, read_slot(s, l, A_VCMDQ_GERROR));
-    if (!enable_slot(s, l, true)) {
+    if (!enable_slot(s, l, true, until_us)) {
         error_setg(errp, "the host's CMDQV does not enable queue %u", l);
         return false;
     }
@@ -153,25 +168,37 @@ static bool alloc_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
 
 static bool start_all(SMMUv3AccelState *s, unsigned nb, Error **errp)
 {
+    int64_t until_us;
+
     for (unsigned l = 0; l < nb; l++) {
         if (!alloc_queue(s, l, errp)) {
             return false;
         }
     }
+    until_us = patience_ends();
     for (unsigned l = 0; l < nb; l++) {
-        if (!start_queue(s, l, errp)) {
+        if (!start_queue(s, l, until_us, errp)) {
             return false;
         }
     }
     return true;
 }
 
+static void not_before_long(SMMUv3AccelState *s)
+{
+    s->cmdqv->next_give_ms = qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                             GIVE_EVERY_MS;
+}
+
 static void refused(SMMUv3AccelState *s, Error *err)
 {
+    int64_t until_us = patience_ends();
+
     for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
-        enable_slot(s, l, false);
+        enable_slot(s, l, false, until_us);
     }
     smmuv3_accel_host_queues_free(s->host);
+    not_before_long(s);
     s->cmdqv->failure = g_strdup(error_get_pretty(err));
     error_prepend(&err, "arm-smmuv3-accel: the host does not take the guest's "
                   "command queues: ");
@@ -184,7 +211,9 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
     Error *err = NULL;
     unsigned nb;
 
-    if (qemu_clock_get_ms(QEMU_CLOCK_REALTIME) < c->next_give_ms ||
+    /* A stopped machine has no guest: it is what a device has left to do */
+    if (!runstate_is_running() ||
+        qemu_clock_get_ms(QEMU_CLOCK_REALTIME) < c->next_give_ms ||
         smmuv3_accel_cmdqv_kept_by(s, &nb)) {
         return false;
     }
@@ -209,14 +238,15 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
 /* Back from hardware */
 
 /* Commands that the guest knows to be under way need not be executed twice */
-static void wait_empty(SMMUv3AccelState *s, unsigned l)
+static void wait_empty(SMMUv3AccelState *s, unsigned l, int64_t until_us)
 {
-    for (int us = 0; us < PATIENCE_US; us += POLL_US) {
-        adopt(s, l);
-        if (!smmuv3_cmdqv_pending(regs(s), smmuv3_cmdqv_find(regs(s), 0, l))) {
-            return;
-        }
+    unsigned q = smmuv3_cmdqv_find(regs(s), 0, l);
+
+    adopt(s, l);
+    while (smmuv3_cmdqv_pending(regs(s), q) &&
+           g_get_monotonic_time() < until_us) {
         g_usleep(POLL_US);
+        adopt(s, l);
     }
 }
 
@@ -229,41 +259,49 @@ static void interrupt(SMMUv3AccelState *s)
 }
 
 /* Returns: whether the queue has an error that the guest has to hear of */
-static bool stop_queue(SMMUv3AccelState *s, unsigned l)
+static bool stop_queue(SMMUv3AccelState *s, unsigned l, int64_t until_us)
 {
     SMMUv3Vcmdq *q = vcmdq(s, l);
     uint32_t config, status;
 
-    wait_empty(s, l);
+    wait_empty(s, l, until_us);
     config = q->config;
     status = q->status;
-    enable_slot(s, l, false);
+    enable_slot(s, l, false, until_us);
     adopt(s, l);
     q->config = config;
     q->status = status;
     return smmuv3_vcmdq_errors(q);
 }
 
-void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
+/* Returns: whether a queue has an error that the guest has to hear of */
+static bool stop_all(SMMUv3AccelState *s, const char *why)
 {
     SMMUv3AccelCmdqv *c = s->cmdqv;
     bool error = false;
+    int64_t until_us;
 
-    if (!c || !c->hardware) {
-        return;
-    }
     /* When this returns the guest's accesses trap */
     memory_region_set_enabled(smmuv3_accel_host_queue_page(s->host), false);
+    until_us = patience_ends();
     for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
-        error |= stop_queue(s, l);
+        error |= stop_queue(s, l, until_us);
     }
     smmuv3_accel_host_queues_free(s->host);
     trace_smmuv3_accel_cmdqv_take_back(s->host->viommu_id, why);
     smmuv3_set_unseen(ARM_SMMUV3(s), false);
     c->hardware = false;
-    c->next_give_ms = qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GIVE_EVERY_MS;
+    not_before_long(s);
     s->counters.cmdqv_taken_back++;
-    if (error) {
+    return error;
+}
+
+void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
+{
+    if (!s->cmdqv || !s->cmdqv->hardware) {
+        return;
+    }
+    if (stop_all(s, why)) {
         /* Its event may not arrive any more */
         interrupt(s);
     }
@@ -383,10 +421,14 @@ void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s)
 
 void smmuv3_accel_cmdqv_reset(SMMUv3AccelState *s)
 {
-    if (s->cmdqv) {
-        smmuv3_accel_cmdqv_take_back(s, "reset");
-        s->cmdqv->barred = false;
-        s->cmdqv->recent_errors = 0;
-        g_clear_pointer(&s->cmdqv->failure, g_free);
+    if (!s->cmdqv) {
+        return;
     }
+    if (s->cmdqv->hardware) {
+        /* Nobody is to hear of it, nor to execute what is left */
+        stop_all(s, "reset");
+    }
+    s->cmdqv->barred = false;
+    s->cmdqv->recent_errors = 0;
+    g_clear_pointer(&s->cmdqv->failure, g_free);
 }

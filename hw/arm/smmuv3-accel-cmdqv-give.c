@@ -353,6 +353,7 @@ static void count_error(SMMUv3AccelState *s)
 static void read_errors(void *opaque)
 {
     SMMUv3AccelState *s = opaque;
+    const char *why;
     uint8_t buf[512];
     ssize_t len = RETRY_ON_EINTR(read(s->host->queue_errors_fd, buf,
                                       sizeof(buf)));
@@ -362,7 +363,13 @@ static void read_errors(void *opaque)
     }
     trace_smmuv3_accel_cmdqv_errors(s->host->viommu_id, len);
     interrupt(s);
-    count_error(s);
+    why = smmuv3_accel_cmdqv_kept_by_device(s);
+    if (why) {
+        /* The guest did nothing wrong */
+        smmuv3_accel_cmdqv_take_back(s, why);
+    } else {
+        count_error(s);
+    }
 }
 
 /* A host that has no CMDQV is no reason to say anything */

@@ -53,6 +53,15 @@ static bool has_emulated_ats(SMMUv3AccelState *s)
            has_ats(ARM_SMMU(s)->primary_bus);
 }
 
+const char *smmuv3_accel_cmdqv_kept_by_device(SMMUv3AccelState *s)
+{
+    if (!QLIST_EMPTY(&ARM_SMMU(s)->devices_with_notifiers)) {
+        return "an emulated device has QEMU tell it of invalidations, as with "
+               "vhost";
+    }
+    return has_emulated_ats(s) ? "an emulated device has ATS" : NULL;
+}
+
 static bool is_in_ram(const SMMUv3Cmdqv *regs, unsigned q)
 {
     const MemoryRegion *ram = current_machine->ram;
@@ -115,12 +124,9 @@ const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb)
         return "the host did not take invalidations, which are made good at "
                "the guest's next CMD_SYNC";
     }
-    if (!QLIST_EMPTY(&ARM_SMMU(s)->devices_with_notifiers)) {
-        return "an emulated device has QEMU tell it of invalidations, as with "
-               "vhost";
-    }
-    if (has_emulated_ats(s)) {
-        return "an emulated device has ATS";
+    why = smmuv3_accel_cmdqv_kept_by_device(s);
+    if (why) {
+        return why;
     }
     if (!stays_in_memory(&s->cmdqv->dev.regs, *nb)) {
         return "a queue is not in the memory that the machine starts with";

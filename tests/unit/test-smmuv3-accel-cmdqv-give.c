@@ -139,6 +139,14 @@ static void test_emulated(void)
     bus->flags |= PCI_BUS_IS_ROOT;      /* behind another SMMU */
     rig_cmdqv_invalidate(rig, 0, 1);
     g_assert(rig_cmdqv_is_hardware(rig));
+    /* It is plugged later: no error of the guest's */
+    bus->flags &= ~PCI_BUS_IS_ROOT;
+    rig_hardware_error(rig, 0, CMDQV_CERROR_ACCESS);
+    g_assert_cmpuint(rig_cmdqv_irqs(), >=, 1);
+    g_assert(!rig_cmdqv_is_hardware(rig));
+    g_assert_cmpuint(rig->s->cmdqv->recent_errors, ==, 0);
+    rig_cmdqv_repair(rig, 0);
+    g_assert(strstr(smmuv3_accel_cmdqv_why(rig->s), "has ATS"));
     rig_free(rig);
 }
 

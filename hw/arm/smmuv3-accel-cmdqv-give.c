@@ -19,6 +19,7 @@
 #include "qemu/units.h"
 #include "system/runstate.h"
 #include "trace.h"
+#include <linux/iommufd.h>
 
 #include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-mmio.h"
@@ -334,17 +335,24 @@ void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
 
 /* Errors of queues in hardware */
 
-static void count_error(SMMUv3AccelState *s)
+typedef struct QueueError {
+    struct iommufd_vevent_header header;
+    struct iommu_vevent_tegra241_cmdqv map;
+} QueueError;
+
+static void count_errors(SMMUv3AccelState *s, unsigned n)
 {
     int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
     SMMUv3AccelCmdqv *c = s->cmdqv;
 
-    s->counters.cmdqv_errors = ++c->dev.errors;
+    c->dev.errors += n;
+    s->counters.cmdqv_errors = c->dev.errors;
     if (now - c->errors_since_ms > ERRORS_WITHIN_MS) {
         c->errors_since_ms = now;
         c->recent_errors = 0;
     }
-    if (++c->recent_errors >= ERRORS_MAX) {
+    c->recent_errors += n;
+    if (c->recent_errors >= ERRORS_MAX) {
         c->barred = true;
         smmuv3_accel_cmdqv_take_back(s, "too many errors");
     }
@@ -359,17 +367,24 @@ static void read_errors(void *opaque)
     ssize_t len = RETRY_ON_EINTR(read(s->host->queue_errors_fd, buf,
                                       sizeof(buf)));
 
-    if (len <= 0) {
+    trace_smmuv3_accel_cmdqv_errors(s->host->viommu_id, len);
+    if (len < 0) {
+        /* It would be the same the next time, and the main loop would spin */
+        qemu_set_fd_handler(s->host->queue_errors_fd, NULL, NULL, NULL);
+        smmuv3_accel_host_close_queue_errors(s->host);
+        smmuv3_accel_cmdqv_take_back(s, "the host cannot report errors");
         return;
     }
-    trace_smmuv3_accel_cmdqv_errors(s->host->viommu_id, len);
+    if (!len) {
+        return;
+    }
     interrupt(s);
     why = smmuv3_accel_cmdqv_kept_by_device(s);
     if (why) {
         /* The guest did nothing wrong */
         smmuv3_accel_cmdqv_take_back(s, why);
     } else {
-        count_error(s);
+        count_errors(s, MAX(len / sizeof(QueueError), 1));
     }
 }
 

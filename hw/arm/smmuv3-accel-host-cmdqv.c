@@ -12,6 +12,7 @@
 #include "qapi/error.h"
 #include "qemu/atomic.h"
 #include "qemu/bswap.h"
+#include "qemu/units.h"
 #include "exec/memory.h"
 #include "exec/ramblock.h"
 #include "system/iommufd-viommu.h"
@@ -24,6 +25,7 @@
 
 /* Distance between the registers of two queues in the page */
 #define QUEUE_STRIDE 0x80
+#define QUEUE_PAGE_SIZE (64 * KiB)
 
 /*
  * The page, and the vIOMMU that it depends on. A FlatView may use the page
@@ -120,6 +122,12 @@ void smmuv3_accel_host_ask_cmdqv(SMMUv3AccelHostDevice *dev,
 static bool map_page(SMMUv3AccelHostCmdqv *cmdqv, uint64_t offset,
                      uint64_t size, Error **errp)
 {
+    if (size != QUEUE_PAGE_SIZE) {
+        /* What follows that page in the guest is not for the host */
+        error_setg(errp, "the host maps %" PRIu64 " bytes of its CMDQV to a "
+                   "guest, not 65536", size);
+        return false;
+    }
     cmdqv->page = iommufd_backend_viommu_mmap(cmdqv->iommufd, offset, size,
                                               errp);
     if (!cmdqv->page) {

@@ -19,6 +19,7 @@ ELSEWHERE = {
 FRAME = ("%s", "%s failed", "%s failed (%s)", "detach %s failed")
 # The beginnings of messages that no test produces, with the reason.
 NEVER = {
+    "the host maps ": "no kernel maps more or less than page 0 of a virtual interface",
     "arm-smmuv3-accel: cannot read events": "the kernel does not fail a read of a vEVENTQ that is ready",
     "host device %s is behind an arm-smmuv3-accel and needs iommufd": "VFIO says the same before",
     "the host's CMDQV cannot start a queue ": "hardware of which nobody knows whether there is any; the page has it",

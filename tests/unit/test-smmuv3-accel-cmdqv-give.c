@@ -179,7 +179,7 @@ static void test_memory(void)
         { RIG_VRAM, 8, false },
         { RIG_VRAM + RIG_VRAM_SIZE, 8, false },
         { 0, 8, false },
-        { RIG_RAM, 17, false },
+        { RIG_RAM, 18, false },
         { RIG_VRAM - 0x1000, 8, true },
     };
 

@@ -91,8 +91,8 @@ void smmuv3_accel_cmdqv_pass_on(SMMUv3AccelState *s, hwaddr offset,
 }
 
 /*
- * The time limit for hardware, in microseconds: for all queues together, because
- * there may be 128 of them and the BQL is held.
+ * The time limit for hardware, in microseconds: for all queues together,
+ * because there may be 128 of them and the BQL is held.
  */
 static int64_t patience(void)
 {
@@ -303,8 +303,8 @@ static void take_back_bh(void *opaque)
 
 /*
  * The memory map is in the middle of a change, so the page cannot be disabled
- * yet, and the guest keeps it for a moment. When QEMU has taken the queues back,
- * the new notifier gets an invalidation of everything.
+ * yet, and the guest keeps it for a moment. When QEMU has taken the queues
+ * back, the new notifier gets an invalidation of everything.
  */
 void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
 {

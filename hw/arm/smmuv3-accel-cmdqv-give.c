@@ -17,6 +17,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
+#include "system/runstate.h"
 #include "trace.h"
 
 #include "smmuv3-accel-cmdqv.h"
@@ -24,7 +25,10 @@
 #include "smmuv3-accel-report.h"
 #include "smmuv3-accel-state.h"
 
-/* An idle queue stops within microseconds; the guest waits for a second */
+/*
+ * An idle queue stops within microseconds. The guest waits for a second, and all
+ * threads wait for the BQL, so this is for all queues together.
+ */
 #define PATIENCE_US 100000
 #define POLL_US 10
 
@@ -90,38 +94,33 @@ void smmuv3_accel_cmdqv_pass_on(SMMUv3AccelState *s, hwaddr offset,
     }
 }
 
-/*
- * The time limit for hardware, in microseconds: for all queues together,
- * because there may be 128 of them and the BQL is held.
- */
-static int64_t patience(void)
+static int64_t patience_ends(void)
 {
     return g_get_monotonic_time() + PATIENCE_US;
 }
 
-static bool is_over(int64_t until)
+static bool is_enabled(SMMUv3AccelState *s, unsigned l)
 {
-    g_usleep(POLL_US);
-    return g_get_monotonic_time() >= until;
+    return read_slot(s, l, A_VCMDQ_STATUS) & R_VCMDQ_STATUS_EN_OK_MASK;
 }
 
 /* Returns: true if STATUS.EN_OK has become @on */
 static bool enable_slot(SMMUv3AccelState *s, unsigned l, bool on,
-                        int64_t until)
+                        int64_t until_us)
 {
     write_slot(s, l, A_VCMDQ_CONFIG, on);
-    do {
-        if (!!(read_slot(s, l, A_VCMDQ_STATUS) &
-               R_VCMDQ_STATUS_EN_OK_MASK) == on) {
-            return true;
+    while (is_enabled(s, l) != on) {
+        if (g_get_monotonic_time() >= until_us) {
+            return false;
         }
-    } while (!is_over(until));
-    return false;
+        g_usleep(POLL_US);
+    }
+    return true;
 }
 
 /* To hardware */
 
-static bool start_queue(SMMUv3AccelState *s, unsigned l, int64_t until,
+static bool start_queue(SMMUv3AccelState *s, unsigned l, int64_t until_us,
                         Error **errp)
 {
     const SMMUv3Vcmdq *q = vcmdq(s, l);
@@ -135,7 +134,7 @@ static bool start_queue(SMMUv3AccelState *s, unsigned l, int64_t until,
     }
     write_slot(s, l, A_VCMDQ_PROD, q->prod);
     write_slot(s, l, A_VCMDQ_GERRORN, read_slot(s, l, A_VCMDQ_GERROR));
-    if (!enable_slot(s, l, true, until)) {
+    if (!enable_slot(s, l, true, until_us)) {
         error_setg(errp, "the host's CMDQV does not enable queue %u", l);
         return false;
     }
@@ -170,30 +169,37 @@ static bool alloc_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
 
 static bool start_all(SMMUv3AccelState *s, unsigned nb, Error **errp)
 {
-    int64_t until;
+    int64_t until_us;
 
     for (unsigned l = 0; l < nb; l++) {
         if (!alloc_queue(s, l, errp)) {
             return false;
         }
     }
-    until = patience();
+    until_us = patience_ends();
     for (unsigned l = 0; l < nb; l++) {
-        if (!start_queue(s, l, until, errp)) {
+        if (!start_queue(s, l, until_us, errp)) {
             return false;
         }
     }
     return true;
 }
 
+static void not_before_long(SMMUv3AccelState *s)
+{
+    s->cmdqv->next_give_ms = qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                             GIVE_EVERY_MS;
+}
+
 static void refused(SMMUv3AccelState *s, Error *err)
 {
-    int64_t until = patience();
+    int64_t until_us = patience_ends();
 
     for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
-        enable_slot(s, l, false, until);
+        enable_slot(s, l, false, until_us);
     }
     smmuv3_accel_host_queues_free(s->host);
+    not_before_long(s);
     s->cmdqv->failure = g_strdup(error_get_pretty(err));
     error_prepend(&err, "arm-smmuv3-accel: the host refuses the guest's "
                   "command queues: ");
@@ -206,7 +212,9 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
     Error *err = NULL;
     unsigned nb;
 
-    if (qemu_clock_get_ms(QEMU_CLOCK_REALTIME) < c->next_give_ms ||
+    /* In a stopped machine the doorbell is from a device, not from the guest */
+    if (!runstate_is_running() ||
+        qemu_clock_get_ms(QEMU_CLOCK_REALTIME) < c->next_give_ms ||
         smmuv3_accel_cmdqv_kept_by(s, &nb)) {
         return false;
     }
@@ -231,13 +239,16 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
 /* Back from hardware */
 
 /* Let the hardware finish the commands, so they are not executed twice */
-static void wait_empty(SMMUv3AccelState *s, unsigned l, int64_t until)
+static void wait_empty(SMMUv3AccelState *s, unsigned l, int64_t until_us)
 {
     unsigned q = smmuv3_cmdqv_find(regs(s), 0, l);
 
-    do {
+    adopt(s, l);
+    while (smmuv3_cmdqv_pending(regs(s), q) &&
+           g_get_monotonic_time() < until_us) {
+        g_usleep(POLL_US);
         adopt(s, l);
-    } while (smmuv3_cmdqv_pending(regs(s), q) && !is_over(until));
+    }
 }
 
 /* Report an error to the guest, unless the guest has masked the interrupt */
@@ -249,43 +260,49 @@ static void interrupt(SMMUv3AccelState *s)
 }
 
 /* Returns: true if the queue has an error to report to the guest */
-static bool stop_queue(SMMUv3AccelState *s, unsigned l, int64_t until)
+static bool stop_queue(SMMUv3AccelState *s, unsigned l, int64_t until_us)
 {
     SMMUv3Vcmdq *q = vcmdq(s, l);
     uint32_t config, status;
 
-    wait_empty(s, l, until);
+    wait_empty(s, l, until_us);
     config = q->config;
     status = q->status;
-    enable_slot(s, l, false, until);
+    enable_slot(s, l, false, until_us);
     adopt(s, l);
     q->config = config;
     q->status = status;
     return smmuv3_vcmdq_errors(q);
 }
 
-void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
+/* Returns: true if a queue has an error to report to the guest */
+static bool stop_all(SMMUv3AccelState *s, const char *why)
 {
     SMMUv3AccelCmdqv *c = s->cmdqv;
     bool error = false;
-    int64_t until;
+    int64_t until_us;
 
-    if (!c || !c->hardware) {
-        return;
-    }
     /* The guest's accesses trap when this returns */
     memory_region_set_enabled(smmuv3_accel_host_queue_page(s->host), false);
-    until = patience();
+    until_us = patience_ends();
     for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
-        error |= stop_queue(s, l, until);
+        error |= stop_queue(s, l, until_us);
     }
     smmuv3_accel_host_queues_free(s->host);
     trace_smmuv3_accel_cmdqv_take_back(s->host->viommu_id, why);
     smmuv3_set_unseen(ARM_SMMUV3(s), false);
     c->hardware = false;
-    c->next_give_ms = qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GIVE_EVERY_MS;
+    not_before_long(s);
     s->counters.cmdqv_taken_back++;
-    if (error) {
+    return error;
+}
+
+void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
+{
+    if (!s->cmdqv || !s->cmdqv->hardware) {
+        return;
+    }
+    if (stop_all(s, why)) {
         /* Its event may no longer arrive */
         interrupt(s);
     }
@@ -337,6 +354,7 @@ static void count_error(SMMUv3AccelState *s)
 static void read_errors(void *opaque)
 {
     SMMUv3AccelState *s = opaque;
+    const char *why;
     uint8_t buf[512];
     ssize_t len = RETRY_ON_EINTR(read(s->host->queue_errors_fd, buf,
                                       sizeof(buf)));
@@ -346,7 +364,13 @@ static void read_errors(void *opaque)
     }
     trace_smmuv3_accel_cmdqv_errors(s->host->viommu_id, len);
     interrupt(s);
-    count_error(s);
+    why = smmuv3_accel_cmdqv_kept_by_device(s);
+    if (why) {
+        /* The guest did nothing wrong */
+        smmuv3_accel_cmdqv_take_back(s, why);
+    } else {
+        count_error(s);
+    }
 }
 
 /* A host without a CMDQV is not an error, and not reported */
@@ -405,10 +429,14 @@ void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s)
 
 void smmuv3_accel_cmdqv_reset(SMMUv3AccelState *s)
 {
-    if (s->cmdqv) {
-        smmuv3_accel_cmdqv_take_back(s, "reset");
-        s->cmdqv->barred = false;
-        s->cmdqv->recent_errors = 0;
-        g_clear_pointer(&s->cmdqv->failure, g_free);
+    if (!s->cmdqv) {
+        return;
     }
+    if (s->cmdqv->hardware) {
+        /* A reset reports no errors, and drops the remaining commands */
+        stop_all(s, "reset");
+    }
+    s->cmdqv->barred = false;
+    s->cmdqv->recent_errors = 0;
+    g_clear_pointer(&s->cmdqv->failure, g_free);
 }

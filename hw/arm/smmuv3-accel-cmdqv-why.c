@@ -6,6 +6,8 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "exec/address-spaces.h"
+#include "hw/boards.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/pci_device.h"
 
@@ -51,6 +53,48 @@ static bool has_emulated_ats(SMMUv3AccelState *s)
            has_ats(ARM_SMMU(s)->primary_bus);
 }
 
+const char *smmuv3_accel_cmdqv_kept_by_device(SMMUv3AccelState *s)
+{
+    if (!QLIST_EMPTY(&ARM_SMMU(s)->devices_with_notifiers)) {
+        return "an emulated device uses IOMMU notifiers, as with vhost";
+    }
+    return has_emulated_ats(s) ? "an emulated device has ATS" : NULL;
+}
+
+static bool is_in_ram(const SMMUv3Cmdqv *regs, unsigned q)
+{
+    const MemoryRegion *ram = current_machine->ram;
+    uint64_t size = smmuv3_cmdqv_queue_size(regs, q);
+    MemoryRegionSection section =
+        memory_region_find(get_system_memory(),
+                           smmuv3_cmdqv_queue_addr(regs, q), size);
+    bool is_ram;
+
+    if (!section.mr) {
+        return false;
+    }
+    /* With NUMA nodes, each node is a region within the machine's RAM */
+    is_ram = ram && (section.mr == ram || section.mr->container == ram) &&
+             int128_eq(section.size, int128_make64(size));
+    memory_region_unref(section.mr);
+    return is_ram;
+}
+
+/*
+ * The kernel locks the memory of a queue. If that memory is removed while the
+ * machine runs, such as a BAR or a DIMM, VFIO cannot unmap it, and ends QEMU
+ * when something else is mapped there.
+ */
+static bool stays_in_memory(const SMMUv3Cmdqv *regs, unsigned nb)
+{
+    for (unsigned l = 0; l < nb; l++) {
+        if (!is_in_ram(regs, smmuv3_cmdqv_find(regs, 0, l))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static const char *host_why(const SMMUv3AccelHost *host)
 {
     if (!host) {
@@ -79,11 +123,12 @@ const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb)
         return "the host did not carry out invalidations; QEMU replaces them "
                "at the guest's next CMD_SYNC";
     }
-    if (!QLIST_EMPTY(&ARM_SMMU(s)->devices_with_notifiers)) {
-        return "an emulated device uses IOMMU notifiers, as with vhost";
+    why = smmuv3_accel_cmdqv_kept_by_device(s);
+    if (why) {
+        return why;
     }
-    if (has_emulated_ats(s)) {
-        return "an emulated device has ATS";
+    if (!stays_in_memory(&s->cmdqv->dev.regs, *nb)) {
+        return "a queue is not in the memory that the machine starts with";
     }
     if (s->cmdqv->barred) {
         return "the guest's queues had too many errors; until a reset";

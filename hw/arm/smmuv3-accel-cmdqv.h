@@ -62,6 +62,9 @@ const char *smmuv3_accel_cmdqv_why(SMMUv3AccelState *s);
  */
 const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb);
 
+/* The same for an emulated device, which may have been plugged since then */
+const char *smmuv3_accel_cmdqv_kept_by_device(SMMUv3AccelState *s);
+
 /* Called after the vSMMU gets a host, and before it loses the host */
 void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s);
 void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s);

@@ -9,6 +9,7 @@
 #include "qemu/timer.h"
 #include "exec/address-spaces.h"
 #include "exec/ramblock.h"
+#include "hw/boards.h"
 #include "hw/irq.h"
 #include "hw/sysbus.h"
 #include "system/dma.h"
@@ -83,6 +84,37 @@ MemTxResult address_space_rw(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
     }
     memcpy(buf, rig_ram + (addr - RIG_RAM), len);
     return MEMTX_OK;
+}
+
+/* The machine's memory, and behind it that of a device */
+
+static MemoryRegion ram, vram;
+static MachineState machine = { .ram = &ram };
+MachineState *current_machine = &machine;
+
+MemoryRegion *get_system_memory(void)
+{
+    return NULL;
+}
+
+MemoryRegionSection memory_region_find(MemoryRegion *mr, hwaddr addr,
+                                       uint64_t size)
+{
+    if (addr < RIG_RAM || addr - RIG_RAM >= RIG_RAM_SIZE + RIG_VRAM_SIZE) {
+        return (MemoryRegionSection) { 0 };
+    }
+    if (addr - RIG_RAM >= RIG_RAM_SIZE) {
+        return (MemoryRegionSection) {
+            .mr = &vram, .size = int128_make64(size),
+        };
+    }
+    size = MIN(size, RIG_RAM_SIZE - (addr - RIG_RAM));
+    return (MemoryRegionSection) { .mr = &ram, .size = int128_make64(size) };
+}
+
+void memory_region_unref(MemoryRegion *mr)
+{
+    g_assert(mr == &ram || mr == &vram);
 }
 
 static GArray *executed;

@@ -15,6 +15,8 @@
 
 #define RIG_RAM         0x40000000ULL
 #define RIG_RAM_SIZE    0x200000
+#define RIG_VRAM        (RIG_RAM + RIG_RAM_SIZE)
+#define RIG_VRAM_SIZE   0x100000
 extern uint8_t rig_ram[RIG_RAM_SIZE];
 
 /* Registers: configuration page, and page 0 and 1 of a queue */

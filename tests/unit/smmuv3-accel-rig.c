@@ -14,6 +14,7 @@
 #include "hw/sysbus.h"
 #include "monitor/monitor.h"
 #include "qemu/timer.h"
+#include "system/runstate.h"
 #include "hw/arm/smmuv3-accel-cmdqv.h"
 #include "hw/arm/smmuv3-accel-commands.h"
 #include "hw/arm/smmuv3-accel-hooks.h"
@@ -187,6 +188,11 @@ bool smmuv3_accel_vcpu_at(MemoryRegion *mr, hwaddr offset, unsigned size,
                           bool is_write)
 {
     return vcpu_alone;
+}
+
+bool runstate_is_running(void)
+{
+    return !vcpu_shall_stop;
 }
 
 bool smmuv3_accel_vcpu_shall_stop(void)

@@ -273,6 +273,26 @@ static void test_not_contiguous(void)
     rig_free(rig);
 }
 
+/* A guest that sets up its queues again and again costs no more calls */
+static void test_interval(void)
+{
+    Rig *rig = prepare_started();
+
+    g_assert_cmpint(fake_iommufd_unmap(rig->iommufd, 0, FAKE_MEMORY_SIZE), ==,
+                    0);
+    assert_works(rig);
+    g_free(fake_iommufd_calls(rig->iommufd));
+    rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, 1);
+    rig->s->cmdqv->next_give_ms += 10000;       /* no matter how slow this is */
+    rig_cmdqv_invalidate(rig, 0, 1);
+    rig_assert_calls(rig, "invalidate");
+    rig->s->cmdqv->next_give_ms -= 10000;
+    g_usleep(110000);
+    rig_cmdqv_invalidate(rig, 0, 1);
+    rig_assert_calls(rig, "hw-queue-alloc! invalidate");
+    rig_free(rig);
+}
+
 static void test_keeps_cons(void)
 {
     Rig *rig = prepare_started();
@@ -303,12 +323,17 @@ static void test_dead(void)
 static void test_dies(void)
 {
     Rig *rig = prepare_given();
+    int64_t start_us;
 
     rig_hardware.dead = true;
     rig_cmdqv_invalidate(rig, 0, 1);
+    rig_cmdqv_invalidate(rig, 1, 1);
+    start_us = g_get_monotonic_time();
     run_take_back(rig, NULL);
-    g_assert(rig_cmdqv_is_done(rig, 0));
-    g_assert_cmpuint(rig_executed()->len, ==, 2);
+    /* A tenth of one, however many queues there are, and the machine's load */
+    g_assert_cmpint(g_get_monotonic_time() - start_us, <, G_USEC_PER_SEC / 2);
+    g_assert(rig_cmdqv_is_done(rig, 0) && rig_cmdqv_is_done(rig, 1));
+    g_assert_cmpuint(rig_executed()->len, ==, 4);
     rig_free(rig);
 }
 
@@ -360,6 +385,7 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/smmuv3-accel/cmdqv-failures/not-contiguous",
                     test_not_contiguous);
+    g_test_add_func("/smmuv3-accel/cmdqv-failures/interval", test_interval);
     g_test_add_func("/smmuv3-accel/cmdqv-failures/keeps-cons", test_keeps_cons);
     g_test_add_func("/smmuv3-accel/cmdqv-failures/dead", test_dead);
     g_test_add_func("/smmuv3-accel/cmdqv-failures/dies", test_dies);

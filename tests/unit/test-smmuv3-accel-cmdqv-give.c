@@ -154,7 +154,52 @@ static void test_emulated(void)
     bus->flags |= PCI_BUS_IS_ROOT;      /* behind another SMMU */
     rig_cmdqv_invalidate(rig, 0, 1);
     g_assert(rig_cmdqv_is_hardware(rig));
+    /* It is plugged later: no error of the guest's */
+    bus->flags &= ~PCI_BUS_IS_ROOT;
+    rig_hardware_error(rig, 0, CMDQV_CERROR_ACCESS);
+    g_assert_cmpuint(rig_cmdqv_irqs(), >=, 1);
+    g_assert(!rig_cmdqv_is_hardware(rig));
+    g_assert_cmpuint(rig->s->cmdqv->recent_errors, ==, 0);
+    rig_cmdqv_repair(rig, 0);
+    g_assert(strstr(smmuv3_accel_cmdqv_why(rig->s), "has ATS"));
     rig_free(rig);
+}
+
+/*
+ * Memory of a device, or of nobody: VFIO could not unmap what hardware reads.
+ * A queue that has its end there is not in memory either.
+ */
+static void test_memory(void)
+{
+    static const struct {
+        uint64_t base;
+        unsigned log2size;
+        bool gives;
+    } cases[] = {
+        { RIG_VRAM, 8, false },
+        { RIG_VRAM + RIG_VRAM_SIZE, 8, false },
+        { 0, 8, false },
+        { RIG_RAM, 17, false },
+        { RIG_VRAM - 0x1000, 8, true },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        Rig *rig = start();
+
+        rig_cmdqv_write(rig, PAGE0(1) + A_VCMDQ_CONFIG, 0);
+        rig_cmdqv_write64(rig, PAGE1(1) + A_VCMDQ_BASE,
+                          cases[i].base | cases[i].log2size);
+        rig_cmdqv_write(rig, PAGE0(1) + A_VCMDQ_CONFIG, 1);
+        rig_cmdqv_invalidate(rig, 0, 1);
+        g_assert(rig_cmdqv_is_done(rig, 0));
+        g_assert(rig_cmdqv_is_hardware(rig) == cases[i].gives);
+        if (!cases[i].gives) {
+            g_assert(strstr(smmuv3_accel_cmdqv_why(rig->s),
+                            "the machine starts with"));
+            rig_assert_calls(rig, "invalidate");
+        }
+        rig_free(rig);
+    }
 }
 
 /* A store that was on its way when the guest got the page, and an odd one */
@@ -304,6 +349,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-give/fits", test_fits);
     g_test_add_func("/smmuv3-accel/cmdqv-give/stale", test_stale);
     g_test_add_func("/smmuv3-accel/cmdqv-give/emulated", test_emulated);
+    g_test_add_func("/smmuv3-accel/cmdqv-give/memory", test_memory);
     g_test_add_func("/smmuv3-accel/cmdqv-give/late-store", test_late_store);
     g_test_add_func("/smmuv3-accel/cmdqv-give/crossed", test_crossed);
     g_test_add_func("/smmuv3-accel/cmdqv-give/error", test_error);

@@ -183,8 +183,14 @@ static void test_reset(void)
     for (int round = 0; round < 2; round++) {
         rig_cmdqv_give(rig);
         rig_hardware_error(rig, 0, SMMU_CERROR_ILL);
+        rig_cmdqv_irqs();
+        rig_hardware.dead = true;
+        rig_cmdqv_invalidate(rig, 1, 2);
         rig_reset(rig);
+        rig_hardware.dead = false;
         g_assert(!rig_cmdqv_is_hardware(rig));
+        g_assert_cmpuint(rig_cmdqv_irqs(), ==, 0);
+        g_assert_cmpuint(rig_executed()->len, ==, 0);
         g_assert_cmphex(rig_cmdqv_read(rig, A_CMDQV_VINTF_ERR_MAP), ==, 0);
         g_assert_cmphex(rig_cmdqv_read(rig, DIRECT0(0) + A_VCMDQ_PROD), ==, 0);
         rig_cmdqv_start(rig);
@@ -193,8 +199,8 @@ static void test_reset(void)
         rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 4 * round + 2);
         rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 1);
         rig_cmdqv_write(rig, PAGE0(1) + A_VCMDQ_CONFIG, 0);
-        rig_cmdqv_write(rig, PAGE0(1) + A_VCMDQ_CONS, 2 * round + 2);
-        rig_cmdqv_write(rig, PAGE0(1) + A_VCMDQ_PROD, 2 * round + 2);
+        rig_cmdqv_write(rig, PAGE0(1) + A_VCMDQ_CONS, 4 * round + 4);
+        rig_cmdqv_write(rig, PAGE0(1) + A_VCMDQ_PROD, 4 * round + 4);
         rig_cmdqv_write(rig, PAGE0(1) + A_VCMDQ_CONFIG, 1);
         rig_cmdqv_wait_give(rig);
         rig_cmdqv_invalidate(rig, 0, 1);
@@ -215,6 +221,23 @@ static void test_interval(void)
     g_usleep(110000);
     rig_cmdqv_invalidate(rig, 0, 1);
     g_assert(rig_cmdqv_is_hardware(rig));
+    rig_free(rig);
+}
+
+/* Not for a machine that is stopped, and would not be stopped again */
+static void test_stopped(void)
+{
+    Rig *rig = rig_cmdqv_given();
+
+    by_stop(rig);
+    rig_set_shall_stop(true);
+    rig_cmdqv_wait_give(rig);
+    rig_cmdqv_invalidate(rig, 0, 1);
+    g_assert(!rig_cmdqv_is_hardware(rig));
+    rig_set_shall_stop(false);
+    smmuv3_accel_started(rig->s);
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    rig_cmdqv_give(rig);
     rig_free(rig);
 }
 
@@ -355,6 +378,7 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/smmuv3-accel/cmdqv-take/reset", test_reset);
     g_test_add_func("/smmuv3-accel/cmdqv-take/interval", test_interval);
+    g_test_add_func("/smmuv3-accel/cmdqv-take/stopped", test_stopped);
     g_test_add_func("/smmuv3-accel/cmdqv-take/disabled-by-page",
                     test_disabled_by_page);
     g_test_add_func("/smmuv3-accel/cmdqv-take/start-again", test_start_again);

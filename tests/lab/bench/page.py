@@ -40,7 +40,7 @@ def replaced(text, parts, only=None):
 def parts_of(result):
     """{marker: text} of everything that a page can show."""
     samples = Samples(result["samples"])
-    return {"about": about(result), "about-queues": about(result), "queues": queues(samples), "targets": targets(result), "times": times(samples),
+    return {"about": about(result), "about-queues": about_queues(result), "queues": queues(samples), "targets": targets(result), "times": times(samples),
              "counts": counts(samples), "once": once(samples), "prices": prices(),
              "model": model_table(samples), "shares": shares(samples), "vcpus": vcpus(samples), "lab": lab(samples)}
 
@@ -70,6 +70,11 @@ def about(result):
     return (f"{result['date']}, plan `{result['plan']}`, {report.rounds(result)}; ours: QEMU "
             f"{result['qemu']}; rival: QEMU {result['rival']}; Linux {result['kernel']} as host and "
             f"guest; {result['host']}{report.busy(result)}.")
+
+
+def about_queues(result):
+    return (f"{result['date']}; ours: QEMU {result['qemu']}; upstream's: QEMU {result['rival']}; Linux "
+            f"{result['kernel']} as host and guest; medians of {result['rounds']} runs. Only counts, and what follows from them.")
 
 
 def targets(result):

@@ -39,8 +39,9 @@ class Session:
         ports = (1, 2, 3)
         if config.kind == "plain":
             return [arg for n in ports for arg in options.port(n, bus="pcie.0")]
-        cmdqv = {"cmdqv": "on"} if config.cmdqv else {}
-        return options.root_complex(config.qemu, ports=ports, **cmdqv, **self.without(config))
+        # Said either way: upstream's takes what the host has.
+        return options.root_complex(config.qemu, ports=ports, cmdqv="on" if config.cmdqv else "off",
+                                    **self.without(config))
 
     def without(self, config):
         """What a vSMMU is told not to have, as its options."""
@@ -108,7 +109,7 @@ class Session:
     def several(self, config, number, round):
         """Boot with so many vSMMUs, a device behind the first."""
         disk, _ = self.lab.vfio("nvme0")
-        args = options.iommufd() + options.root_complex(config.qemu)
+        args = options.iommufd() + options.root_complex(config.qemu, cmdqv="off")
         for n in range(2, number + 1):
             args += options.root_complex(config.qemu, n, ports=(n,), **self.unused(config))
         args += options.vfio(disk)
@@ -121,7 +122,7 @@ class Session:
     def unused(self, config):
         """Options of a vSMMU that has no device to ask."""
         if config.qemu is options.RIVAL:
-            return {"ats": "off", "ril": "on", "oas": "44", "ssidsize": "0"}
+            return {"ats": "off", "ril": "on", "oas": "44", "ssidsize": "0", "cmdqv": "off"}
         if not self.spec:
             raise LabError("no guest has told its ID registers yet")
         return {name: hex(value) for name, value in self.spec.items()}

@@ -26,8 +26,8 @@
 #include "smmuv3-accel-state.h"
 
 /*
- * An idle queue stops within microseconds. The guest waits for a second, and all
- * threads wait for the BQL, so this is for all queues together.
+ * An idle queue stops within microseconds. The guest waits for a second, and
+ * all threads wait for the BQL, so this is for all queues together.
  */
 #define PATIENCE_US 100000
 #define POLL_US 10

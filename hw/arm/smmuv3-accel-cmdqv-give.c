@@ -27,8 +27,8 @@
 #include "smmuv3-accel-state.h"
 
 /*
- * An idle queue stops within microseconds. The guest waits for a second, and all
- * threads wait for the BQL, so this is for all queues together.
+ * An idle queue stops within microseconds. The guest waits for a second, and
+ * all threads wait for the BQL, so this is for all queues together.
  */
 #define PATIENCE_US 100000
 #define POLL_US 10
@@ -213,7 +213,7 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
     Error *err = NULL;
     unsigned nb;
 
-    /* A stopped machine has no guest: it is what a device has left to do */
+    /* In a stopped machine the doorbell is from a device, not from the guest */
     if (!runstate_is_running() ||
         qemu_clock_get_ms(QEMU_CLOCK_REALTIME) < c->next_give_ms ||
         smmuv3_accel_cmdqv_kept_by(s, &nb)) {
@@ -260,7 +260,7 @@ static void interrupt(SMMUv3AccelState *s)
     }
 }
 
-/* Returns: whether the queue has an error that the guest has to hear of */
+/* Returns: true if the queue has an error to report to the guest */
 static bool stop_queue(SMMUv3AccelState *s, unsigned l, int64_t until_us)
 {
     SMMUv3Vcmdq *q = vcmdq(s, l);
@@ -276,7 +276,7 @@ static bool stop_queue(SMMUv3AccelState *s, unsigned l, int64_t until_us)
     return smmuv3_vcmdq_errors(q);
 }
 
-/* Returns: whether a queue has an error that the guest has to hear of */
+/* Returns: true if a queue has an error to report to the guest */
 static bool stop_all(SMMUv3AccelState *s, const char *why)
 {
     SMMUv3AccelCmdqv *c = s->cmdqv;
@@ -321,8 +321,8 @@ static void take_back_bh(void *opaque)
 
 /*
  * The memory map is in the middle of a change, so the page cannot be disabled
- * yet, and the guest keeps it for a moment. When QEMU has taken the queues back,
- * the new notifier gets an invalidation of everything.
+ * yet, and the guest keeps it for a moment. When QEMU has taken the queues
+ * back, the new notifier gets an invalidation of everything.
  */
 void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s)
 {
@@ -448,7 +448,7 @@ void smmuv3_accel_cmdqv_reset(SMMUv3AccelState *s)
         return;
     }
     if (s->cmdqv->hardware) {
-        /* Nobody is to hear of it, nor to execute what is left */
+        /* A reset reports no errors, and drops the remaining commands */
         stop_all(s, "reset");
     }
     s->cmdqv->barred = false;

@@ -73,7 +73,7 @@ static bool is_in_ram(const SMMUv3Cmdqv *regs, unsigned q)
     if (!section.mr) {
         return false;
     }
-    /* With NUMA nodes, each of them has a part of it */
+    /* With NUMA nodes, each node is a region within the machine's RAM */
     is_ram = ram && (section.mr == ram || section.mr->container == ram) &&
              int128_eq(section.size, int128_make64(size));
     memory_region_unref(section.mr);
@@ -81,9 +81,9 @@ static bool is_in_ram(const SMMUv3Cmdqv *regs, unsigned q)
 }
 
 /*
- * The kernel locks the memory of a queue. If that goes away while the machine
- * runs, as a BAR can or a DIMM, VFIO cannot unmap it, and gives up the machine
- * when something is to be mapped there again.
+ * The kernel locks the memory of a queue. If that memory is removed while the
+ * machine runs, such as a BAR or a DIMM, VFIO cannot unmap it, and ends QEMU
+ * when something else is mapped there.
  */
 static bool stays_in_memory(const SMMUv3Cmdqv *regs, unsigned nb)
 {

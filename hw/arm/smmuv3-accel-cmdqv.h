@@ -62,7 +62,7 @@ const char *smmuv3_accel_cmdqv_why(SMMUv3AccelState *s);
  */
 const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb);
 
-/* The same for an emulated device, which may have been plugged since then */
+/* The same, only for emulated devices, which may be plugged later */
 const char *smmuv3_accel_cmdqv_kept_by_device(SMMUv3AccelState *s);
 
 /* Called after the vSMMU gets a host, and before it loses the host */

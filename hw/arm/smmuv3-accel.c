@@ -166,14 +166,43 @@ static bool check_migrated_bus(SMMUv3AccelState *s, const char *id,
     return false;
 }
 
+/*
+ * The guest would find the CMDQV at its next reset. Before that, its SMMUs after
+ * this one would have other interrupts than its tables say.
+ */
+static bool check_migrated_cmdqv(SMMUv3AccelState *s, const char *id,
+                                 const char *bus)
+{
+    const SMMUv3CmdqvDevice *cmdqv = ARM_SMMUV3(s)->cmdqv;
+
+    if (!cmdqv || cmdqv->loaded) {
+        return true;
+    }
+    error_report("arm-smmuv3-accel %s on %s: the incoming guest does not have "
+                 "a CMDQV, but this side does: give both sides the same "
+                 "cmdqv=", id, bus);
+    return false;
+}
+
+static int pre_load(void *opaque)
+{
+    SMMUv3State *s3 = ARM_SMMUV3(opaque);
+
+    if (s3->cmdqv) {
+        s3->cmdqv->loaded = false;
+    }
+    return 0;
+}
+
 static int post_load(void *opaque, int version_id)
 {
     SMMUv3AccelState *s = opaque;
     const char *id = DEVICE(s)->id ?: "(no id)";
     const char *bus = BUS(ARM_SMMU(s)->primary_bus)->name;
 
-    return check_migrated_bus(s, id, bus) && check_migrated_regs(s, id, bus) ?
-           0 : -EINVAL;
+    return check_migrated_bus(s, id, bus) &&
+           check_migrated_cmdqv(s, id, bus) &&
+           check_migrated_regs(s, id, bus) ? 0 : -EINVAL;
 }
 
 static const VMStateDescription vmstate_smmuv3_accel = {
@@ -182,6 +211,7 @@ static const VMStateDescription vmstate_smmuv3_accel = {
     .minimum_version_id = 1,
     .priority = MIG_PRI_IOMMU,
     .pre_save = pre_save,
+    .pre_load = pre_load,
     .post_load = post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_UINT8(migrated_bus, SMMUv3AccelState),

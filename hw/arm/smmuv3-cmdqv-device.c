@@ -155,6 +155,7 @@ static int post_load(void *opaque, int version_id)
         error_report("smmuv3-cmdqv: in the stream %s", illegal);
         return -EINVAL;
     }
+    d->loaded = true;
     smmuv3_cmdqv_soon(d);
     return 0;
 }

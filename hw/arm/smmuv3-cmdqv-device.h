@@ -23,6 +23,7 @@ typedef struct SMMUv3CmdqvDevice {
     MemoryRegion iomem;
     qemu_irq irq;
     QEMUTimer *more;            /* queues that are not empty wait for it */
+    bool loaded;                /* by the current incoming migration */
     uint64_t commands, errors;  /* executed by QEMU; met in either mode */
 } SMMUv3CmdqvDevice;
 

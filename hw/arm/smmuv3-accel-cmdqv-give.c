@@ -207,14 +207,23 @@ static void refused(SMMUv3AccelState *s, Error *err)
     smmuv3_accel_complain(s, err);
 }
 
+/*
+ * In a stopped machine the doorbell is from a device, not from the guest, and
+ * nobody takes the queues back before the state is saved. No guest has run in a
+ * machine before its first start.
+ */
+static bool is_stopped(void)
+{
+    return !runstate_is_running() && !runstate_check(RUN_STATE_PRELAUNCH);
+}
+
 bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s)
 {
     SMMUv3AccelCmdqv *c = s->cmdqv;
     Error *err = NULL;
     unsigned nb;
 
-    /* In a stopped machine the doorbell is from a device, not from the guest */
-    if (!runstate_is_running() ||
+    if (is_stopped() ||
         qemu_clock_get_ms(QEMU_CLOCK_REALTIME) < c->next_give_ms ||
         smmuv3_accel_cmdqv_kept_by(s, &nb)) {
         return false;

@@ -195,6 +195,12 @@ bool runstate_is_running(void)
     return !vcpu_shall_stop;
 }
 
+bool runstate_check(RunState state)
+{
+    return state == (runstate_is_running() ? RUN_STATE_RUNNING :
+                     RUN_STATE_PAUSED);
+}
+
 bool smmuv3_accel_vcpu_shall_stop(void)
 {
     return vcpu_shall_stop;

@@ -367,6 +367,14 @@ static void count_errors(SMMUv3AccelState *s, unsigned n)
     }
 }
 
+static void close_errors(SMMUv3AccelState *s)
+{
+    if (s->host->queue_errors_id) {
+        qemu_set_fd_handler(s->host->queue_errors_fd, NULL, NULL, NULL);
+        smmuv3_accel_host_close_queue_errors(s->host);
+    }
+}
+
 /* The registers tell the guest which queue it is; the records say no more */
 static void read_errors(void *opaque)
 {
@@ -379,8 +387,7 @@ static void read_errors(void *opaque)
     trace_smmuv3_accel_cmdqv_errors(s->host->viommu_id, len);
     if (len < 0) {
         /* It would be the same the next time, and the main loop would spin */
-        qemu_set_fd_handler(s->host->queue_errors_fd, NULL, NULL, NULL);
-        smmuv3_accel_host_close_queue_errors(s->host);
+        close_errors(s);
         smmuv3_accel_cmdqv_take_back(s, "the host cannot report errors");
         return;
     }
@@ -445,10 +452,7 @@ void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s)
     smmuv3_accel_cmdqv_take_back(s, "the last host device is unplugged");
     memory_region_del_subregion(&s->cmdqv->dev.iomem,
                                 smmuv3_accel_host_queue_page(s->host));
-    if (s->host->queue_errors_id) {
-        qemu_set_fd_handler(s->host->queue_errors_fd, NULL, NULL, NULL);
-        smmuv3_accel_host_close_queue_errors(s->host);
-    }
+    close_errors(s);
 }
 
 void smmuv3_accel_cmdqv_reset(SMMUv3AccelState *s)

@@ -208,26 +208,11 @@ bool smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s, Error **errp)
     return true;
 }
 
-/* PARAM of the first host device's SMMU, or 0 */
-static uint32_t host_param(const SMMUv3AccelState *s)
-{
-    const SMMUv3AccelDevice *dev = QLIST_FIRST(&s->devices);
-    const SMMUv3AccelHostCmdqvInfo *info = dev ? &dev->host->cmdqv : NULL;
-    uint32_t param = 0;
-
-    if (!info || !info->present) {
-        return 0;
-    }
-    param = FIELD_DP32(param, CMDQV_PARAM, VER, info->version);
-    param = FIELD_DP32(param, CMDQV_PARAM, LOG2_VCMDQS, info->log2_vcmdqs);
-    param = FIELD_DP32(param, CMDQV_PARAM, LOG2_SIDS, info->log2_sids);
-    return smmuv3_cmdqv_param_illegal(param) ? 0 : param;
-}
-
 void smmuv3_accel_cmdqv_decide(SMMUv3AccelState *s)
 {
     SMMUv3State *s3 = ARM_SMMUV3(s);
-    uint32_t host = host_param(s);
+    const SMMUv3AccelDevice *dev = QLIST_FIRST(&s->devices);
+    uint32_t host = dev ? smmuv3_accel_host_cmdqv_param(dev->host) : 0;
 
     if (!device(s)) {
         return;

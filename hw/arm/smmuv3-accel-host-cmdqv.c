@@ -22,6 +22,7 @@
 
 #include "smmuv3-accel-host.h"
 #include "smmuv3-accel-host-cmdqv.h"
+#include "smmuv3-cmdqv.h"
 
 /* Distance between the registers of two queues in the page */
 #define QUEUE_STRIDE 0x80
@@ -115,6 +116,13 @@ void smmuv3_accel_host_ask_cmdqv(SMMUv3AccelHostDevice *dev,
     };
     trace_smmuv3_accel_host_has_cmdqv(dev->name, ret, info.version,
                                       info.log2vcmdqs, info.log2vsids);
+}
+
+uint32_t smmuv3_accel_host_cmdqv_param(const SMMUv3AccelHostDevice *dev)
+{
+    return !dev->cmdqv.present ? 0 :
+           smmuv3_cmdqv_guest_param(dev->cmdqv.version, dev->cmdqv.log2_vcmdqs,
+                                    dev->cmdqv.log2_sids);
 }
 
 /* The page */

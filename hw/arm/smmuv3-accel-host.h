@@ -122,6 +122,8 @@ char *smmuv3_accel_host_smmu_name(const SMMUv3AccelHostDevice *dev);
 int smmuv3_accel_host_group_id(const SMMUv3AccelHostDevice *dev);
 /* The nesting parent that VFIO has for it */
 uint32_t smmuv3_accel_host_stage2(const SMMUv3AccelHostDevice *dev);
+/* The largest PARAM of a guest's CMDQV; 0: not asked for, or none is possible */
+uint32_t smmuv3_accel_host_cmdqv_param(const SMMUv3AccelHostDevice *dev);
 
 /**
  * smmuv3_accel_host_new - make a vIOMMU on the physical SMMU of @dev

@@ -127,14 +127,6 @@ bool smmuv3_accel_regs_from_defaults(SMMUv3AccelState *s)
     return true;
 }
 
-/* Returns: 0 if it was not asked for, or guests cannot have one */
-static uint32_t host_cmdqv_param(const SMMUv3AccelHostDevice *dev)
-{
-    return !dev->cmdqv.present ? 0 :
-           smmuv3_cmdqv_guest_param(dev->cmdqv.version, dev->cmdqv.log2_vcmdqs,
-                                    dev->cmdqv.log2_sids);
-}
-
 bool smmuv3_accel_regs_admit(SMMUv3AccelState *s,
                              const SMMUv3AccelHostDevice *dev,
                              const char *smmu, Error **errp)
@@ -142,7 +134,7 @@ bool smmuv3_accel_regs_admit(SMMUv3AccelState *s,
     SMMUv3AccelRegs regs = s->regs;
     SMMUv3AccelHostInfo host = dev->smmu;
 
-    host.cmdqv_param = host_cmdqv_param(dev);
+    host.cmdqv_param = smmuv3_accel_host_cmdqv_param(dev);
     s->spec.page_size = qemu_minrampagesize();
     if (!s->regs_fixed &&
         !smmuv3_accel_regs_compose(&s->spec, &host, &regs, errp)) {

@@ -363,22 +363,11 @@ static char *make_file(char **uri)
 /* Every register there is; a queue's are 6 in page 0 and 4 in page 1 */
 static GArray *read_all(QTestState *qts)
 {
-    static const struct {
-        uint32_t first, size;
-    } rows[] = {
+    static const RigRow rows[] = {
         { 0, 0x34 }, { 0x200, 0x20 }, { 0x1000, 0x400 }, { 0x10000, 0x400 },
         { 0x20000, 0x400 },
     };
-    GArray *words = g_array_new(false, false, 4);
-
-    for (int i = 0; i < ARRAY_SIZE(rows); i++) {
-        for (uint32_t offset = 0; offset < rows[i].size; offset += 4) {
-            uint32_t word = qtest_readl(qts, CMDQV + rows[i].first + offset);
-
-            g_array_append_val(words, word);
-        }
-    }
-    return words;
+    return rig_read_rows(qts, CMDQV, rows, ARRAY_SIZE(rows));
 }
 
 static void test_migration(void)

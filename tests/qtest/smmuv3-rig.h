@@ -250,6 +250,52 @@ static inline void rig_save(QTestState *qts, const char *uri)
     g_assert_true(rig_migrated(qts));
 }
 
+/* Registers next to each other: offset, and size in bytes */
+typedef struct RigRow {
+    uint32_t first, size;
+} RigRow;
+
+/* All words of @rows at @base; g_array_unref() */
+static inline GArray *rig_read_rows(QTestState *qts, uint64_t base,
+                                    const RigRow *rows, size_t n)
+{
+    GArray *words = g_array_new(false, false, sizeof(uint32_t));
+
+    for (size_t i = 0; i < n; i++) {
+        for (uint32_t offset = 0; offset < rows[i].size; offset += 4) {
+            uint32_t word = qtest_readl(qts, base + rows[i].first + offset);
+
+            g_array_append_val(words, word);
+        }
+    }
+    return words;
+}
+
+/* A QEMU with these options exits with this message */
+static inline void rig_assert_refused(const char *args, const char *error)
+{
+    g_autofree char *command =
+        g_strdup_printf("timeout 120 %s -accel qtest %s",
+                        getenv("QTEST_QEMU_BINARY"), args);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) err = NULL;
+    g_auto(GStrv) argv = NULL;
+    int status;
+
+    g_shell_parse_argv(command, NULL, &argv, &err);
+    g_assert_no_error(err);
+    g_spawn_sync(NULL, argv, NULL,
+                 G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL,
+                 NULL, &text, &status, &err);
+    g_assert_no_error(err);
+    if (!strstr(text, error)) {
+        /* Fails, and prints both */
+        g_assert_cmpstr(text, ==, error);
+    }
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+}
+
 /* Where the PCI Express capability is in the config space of a port */
 static inline uint64_t rig_express_cap(Rig *r, uint64_t config)
 {

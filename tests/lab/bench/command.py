@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`bench`: run the plan, keep what came out, say what it means."""
+"""`bench`: runs the plan, saves the samples, and reports them."""
 
 import datetime
 import json
@@ -37,7 +37,8 @@ def about(lab, plan):
 
 
 def save(head, samples, problems):
-    """Written after every configuration: a run that is interrupted has a result."""
+    """Write the results; called after every configuration, so that an
+    interrupted run has results, too."""
     DIR.mkdir(parents=True, exist_ok=True)
     result = {**head, "problems": problems, "targets": targets.evaluate(samples),
               "summary": samples.summary(), "samples": samples.rows}
@@ -69,7 +70,7 @@ class Bench:
         self.session = Session(self.lab, plan, self.samples)
 
     def attempt(self, what, function, *args):
-        """One configuration.  That one cannot be measured is a result, too."""
+        """Measure one configuration.  A failure is recorded and ends only this one."""
         self.lab.begin("bench/" + re.sub(r"\W+", "-", what), l0.BENCH)
         failed = True
         try:
@@ -131,5 +132,5 @@ def main(args):
     if args.docs:
         page.write(result, args.parts.split(",") if args.parts else None)
     else:
-        print(f"\n{results_path()}, plots beside it")
+        print(f"\nThe samples are in {results_path()}, the plots in the same directory.")
     return 1 if result["problems"] else 0

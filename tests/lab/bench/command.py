@@ -112,7 +112,7 @@ def plan_of(args):
         names = args.only.split(",")
         unknown = [name for name in names if name not in BY_NAME]
         if unknown:
-            raise LabError(f"no configuration {unknown[0]}; there are: {' '.join(BY_NAME)}")
+            raise LabError(f"there is no configuration {unknown[0]}; the configurations are: {' '.join(BY_NAME)}")
         plan = replace(plan, configs=tuple(BY_NAME[name] for name in names))
     return plan
 

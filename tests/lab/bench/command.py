@@ -55,7 +55,8 @@ def load():
         raise LabError(f"{results_path()} does not exist: run `make bench' first") from None
     if result.get("format") != FORMAT:
         raise LabError(f"{results_path()} has another format: run `make bench' again")
-    return result
+    # The targets may have changed since the run.
+    return {**result, "targets": targets.evaluate(Samples(result["samples"]))}
 
 
 class Bench:

@@ -31,8 +31,9 @@ def number(value, form=".2f"):
 
 def evaluate(samples):
     """Every target as a dict, in the order of the report."""
-    out = [exits(samples), queues(samples), syncs(samples), batches(samples), small_reads(samples),
-           large_reads(samples), unchanged(samples), scaling(samples)]
+    out = [exits(samples), queues(samples), queued_reads(samples, "4 KiB", "read-4k-1", 1.2),
+           queued_reads(samples, "1 MiB", "read-1M-1", 1.5), syncs(samples), batches(samples),
+           small_reads(samples), large_reads(samples), unchanged(samples), scaling(samples)]
     return [asdict(verdict) for verdict in out]
 
 
@@ -53,6 +54,14 @@ def queues(s):
                  worst is not None and worst < 0.005,
                  ", ".join(map(number, found)) + f" (rival {', '.join(map(number, rival))})",
                  f"with queues in software: {number(per(s, 'cmdqv-soft', 'read-4k-1', 'to_qemu'))}")
+
+
+def queued_reads(s, size, figure, limit):
+    ours, rival, itself = (s.ratio(c, "none", figure) for c in ("cmdqv", "rival-cmdqv", "l1-dma"))
+    return judge(f"{size} reads with queues in hardware: at most {limit} times no vIOMMU", ours,
+                 ours and ours.median <= limit, f"{ours} (rival {rival}, L1 itself {itself})",
+                 where_it_goes(s, figure, (("cmdqv", "ours"), ("rival-cmdqv", "rival"), ("none", "no vIOMMU"),
+                                           ("l1-dma", "L1 itself")), shares=False))
 
 
 def syncs(s):
@@ -109,11 +118,14 @@ def scaling(s):
                  f"{ours} (rival {rival}, no vIOMMU {none})", where_it_goes(s, "read-4k-4"))
 
 
-def where_it_goes(s, figure):
-    """The counts of one read, for each configuration."""
+PLAIN = (("ours", "ours"), ("rival", "rival"), ("none", "no vIOMMU"))
+
+
+def where_it_goes(s, figure, configs=PLAIN, shares=True):
+    """The counts of one read, for each of these configurations."""
     size = figure.split("-")[1]
     parts = []
-    for config, label in (("ours", "ours"), ("rival", "rival"), ("none", "no vIOMMU")):
+    for config, label in configs:
         words = [f"{number(per(s, config, figure, 'to_qemu'))} exits to QEMU",
                  f"{number(per(s, config, figure, 'exits'))} exits in all"]
         ioctls = per(s, config, f"count-{size}", "ioctls")
@@ -127,5 +139,5 @@ def where_it_goes(s, figure):
             words.append(f"{cpu * 1e6:.0f} us of L0's CPU")
         parts.append(f"{label} {', '.join(words)}")
     text = "a read: " + "; ".join(parts)
-    shares = ", ".join(f"{what} {us:.0f} us" for what, us, _ in breakdown(s, figure))
-    return text + (f". Of ours: {shares}" if shares else "")
+    costs = ", ".join(f"{what} {us:.0f} us" for what, us, _ in breakdown(s, figure)) if shares else ""
+    return text + (f". Of ours: {costs}" if costs else "")

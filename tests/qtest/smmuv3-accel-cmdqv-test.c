@@ -50,7 +50,7 @@ static void start(Rig *r, const char *options, const char *args)
     };
 }
 
-/* As Linux's driver: the queue is disabled, and all its registers are 0 */
+/* Like Linux's driver: disable the queue, and set all its registers to 0 */
 static void deinit_queue(Rig *r, int l)
 {
     uint32_t gerror;
@@ -151,7 +151,7 @@ static bool take_irq(Rig *r)
     return pending;
 }
 
-/* The sequence of Linux; its TLBI must invalidate */
+/* The accesses of Linux's driver; its TLBI must invalidate */
 static void test_linux(void)
 {
     Rig r;
@@ -174,7 +174,7 @@ static void test_linux(void)
         submit(&r, 0, i % 2 ? SYNC : TLBI);
         assert_done(&r, 0);
     }
-    /* As after kexec; and a reset */
+    /* Again, as after kexec, and then a reset */
     linux_start(&r);
     qtest_system_reset(r.qts);
     g_assert_cmphex(qtest_readl(r.qts, DIRECT0(0) + EN_OK), ==, 0);
@@ -187,7 +187,10 @@ static void test_linux(void)
 /* A queue stops with an interrupt, and continues after the repair */
 static void test_error(void)
 {
-    /* None, those of a hypervisor, with an interrupt, ATC_INV without ATS */
+    /*
+     * An unknown opcode, CFGI_ALL, TLBI_NSNH_ALL, a CMD_SYNC with an interrupt,
+     * ATC_INV without ATS
+     */
     static const uint64_t commands[] = {
         0xff, 0x04, 0x30, SYNC | 1 << 12, 0x40 | 0x100ULL << 32,
     };
@@ -213,7 +216,7 @@ static void test_error(void)
     qtest_quit(r.qts);
 }
 
-/* A device's DMA writes a doorbell, with the value in edu's buffer */
+/* A device's DMA writes the value in edu's buffer to a doorbell */
 static void test_dma(void)
 {
     const uint32_t prod = RIG_MARK & 0xfffff, wrap = (2 << LOG2SIZE) - 1;
@@ -274,7 +277,7 @@ static void test_long(void)
             qtest_clock_step(r.qts, 10);
             g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, done);
             qtest_qmp_assert_success(r.qts, "{'execute': 'cont'}");
-            done += CHUNK;          /* executed when the machine starts */
+            done += CHUNK;          /* executed at the start */
             g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, done);
         }
         qtest_clock_step(r.qts, 1);
@@ -316,7 +319,7 @@ static GArray *read_all(QTestState *qts)
     return rig_read_rows(qts, CMDQV, rows, ARRAY_SIZE(rows));
 }
 
-/* There and back, with an error and a queue that is mostly not executed */
+/* Migrate in both directions, with an error and a mostly unexecuted queue */
 static void test_migration(void)
 {
     g_autoptr(GArray) before = NULL;
@@ -351,7 +354,7 @@ static void test_migration(void)
     qtest_quit(r.qts);
 }
 
-/* With cmdqv=auto and no host, there is no CMDQV, not even in the stream */
+/* With cmdqv=auto and no host there is no CMDQV, and none in the stream */
 static void test_auto(void)
 {
     static const char *const options[] = { ",cmdqv=auto", ",cmdqv=off", "" };

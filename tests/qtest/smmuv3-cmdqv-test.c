@@ -1,8 +1,8 @@
 /*
- * QTest: SMMUv3 with a Tegra241 CMDQV, that of a server
+ * QTest: SMMUv3 with a Tegra241 CMDQV, as in a server
  *
- * What commands in its queues do to the SMMU's TLB, and to whose entries; what
- * an error stops; and migration. Registers one by one are in a unit test.
+ * Tests which entries of the SMMU's TLB the commands in its queues invalidate,
+ * what an error stops, and migration. A unit test covers each register.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -54,7 +54,7 @@ static void start(Rig *r, const char *args)
     };
 }
 
-/* VINTF @v has both its queues and they are on */
+/* Map and enable both queues of VINTF @v */
 static void give(Rig *r, int v, unsigned vmid, bool hyp_own)
 {
     qtest_writel(r->qts, VINTF(v), hyp_own << 17 | vmid << 1 | 1);
@@ -96,7 +96,7 @@ static void assert_error(Rig *r, int v, int l, unsigned index, unsigned error)
     g_assert_cmphex(qtest_readq(r->qts, VINTF(v) + 0xc0), ==, 1 << l);
 }
 
-/* What Linux does: a SYNC in place of the command, and acknowledge */
+/* Like Linux: replace the command by a SYNC, and acknowledge the error */
 static void repair(Rig *r, int v, int l, bool replace)
 {
     uint32_t index = qtest_readl(r->qts, P0(v, l) + CONS) & 0xfffff;
@@ -129,14 +129,14 @@ static void test_layout(void)
     g_assert_cmphex(qtest_readl(r.qts, CMDQV + 0x200 + 4 * 7), ==, 0);
     qtest_quit(r.qts);
 
-    /* The default is none */
+    /* By default there is no CMDQV */
     r.qts = qtest_init("-M virt -nodefaults -device arm-smmuv3,"
                        "primary-bus=pcie.0");
     g_assert_cmphex(qtest_readl(r.qts, CMDQV + 4), ==, 0);
     qtest_quit(r.qts);
 }
 
-/* A device whose translation is in the TLB, and not in memory any more */
+/* A device whose translation is in the TLB, but no longer in memory */
 static void start_stale(Rig *r)
 {
     start(r, RIG_EDU ",bus=pcie.0,addr=1.0");
@@ -149,7 +149,7 @@ static void start_stale(Rig *r)
     rig_assert_write(r, RIG_IOVA_S1, RIG_NO_EVENT);
 }
 
-/* The hypervisor's own queues: all commands, and as they are */
+/* The hypervisor's own queues accept all commands, and do not change them */
 static void test_own(void)
 {
     Rig r;
@@ -170,7 +170,7 @@ static void test_own(void)
     qtest_quit(r.qts);
 }
 
-/* A guest reaches the TLB entries of its own VMID, whatever it writes */
+/* A guest reaches only the TLB entries of its own VMID, whatever it writes */
 static void test_vmid(void)
 {
     Rig r;
@@ -201,23 +201,23 @@ static bool take_irq(Rig *r)
     return pending;
 }
 
-/* An error stops the queue it is in and interrupts once; the rest goes on */
+/* An error stops only its queue, with one interrupt; the others continue */
 static void test_errors(void)
 {
     static const struct {
         uint64_t command;
         unsigned error;
     } cases[] = {
-        { 0xff, 1 },                    /* no command */
-        { 0x30, 4 },                    /* TLBI_NSNH_ALL: of all guests */
+        { 0xff, 1 },                    /* unknown opcode */
+        { 0x30, 4 },                    /* TLBI_NSNH_ALL, for all guests */
         { 0x04, 4 },                    /* CFGI_ALL */
         { 0x40 | 0x100ULL << 32, 4 },   /* ATC_INV of a foreign StreamID */
-        { SYNC | 1 << 12, 1 },          /* with an interrupt */
+        { SYNC | 1 << 12, 1 },          /* CMD_SYNC with an interrupt */
     };
     Rig r;
 
     start(&r, "");
-    /* Edge-triggered, as the tables say */
+    /* Edge-triggered, as in the firmware's tables */
     qtest_writel(r.qts, GICD + 0xc00 + 4 * (SPI / 16), 2U << 2 * (SPI % 16));
     for (int v = 0; v < 3; v++) {
         give(&r, v, v, !v);
@@ -250,7 +250,7 @@ static void test_errors(void)
         g_assert_false(take_irq(&r));
     }
 
-    /* Not repaired: the same again, and another interrupt */
+    /* Without a repair the error comes again, with another interrupt */
     submit(&r, 1, 0, 0xff);
     g_assert_true(take_irq(&r));
     repair(&r, 1, 0, false);
@@ -258,7 +258,7 @@ static void test_errors(void)
     qtest_quit(r.qts);
 }
 
-/* A queue that is a device's registers, its own too: they are not read */
+/* A queue at the registers of a device, or of the CMDQV: they are not read */
 static void test_memory(void)
 {
     static const uint64_t bases[] = { UART, CMDQV + 0x10000 };
@@ -275,7 +275,7 @@ static void test_memory(void)
         assert_error(&r, 1, 0, 0, RIG_CERROR_ABT);
     }
 
-    /* With CMDQ_INIT_ERR: not aligned, larger than the SMMU's own may be */
+    /* CMDQ_INIT_ERR: not aligned, or larger than the SMMU's own queue can be */
     qtest_writel(r.qts, P0(1, 1) + EN, 0);
     qtest_writeq(r.qts, P1(1, 1), 0x40000000 | 20);
     qtest_writel(r.qts, P0(1, 1) + EN, 1);
@@ -284,7 +284,7 @@ static void test_memory(void)
     qtest_quit(r.qts);
 }
 
-/* A device's DMA writes a doorbell, with the value in edu's buffer */
+/* A device's DMA writes the value in edu's buffer to a doorbell */
 static void test_dma(void)
 {
     const uint32_t prod = RIG_MARK & 0xfffff, wrap = (2 << LOG2SIZE) - 1;
@@ -298,7 +298,7 @@ static void test_dma(void)
     g_assert_cmphex(qtest_readl(r.qts, P0(1, 0) + PROD), ==, prod);
     g_assert_cmphex(qtest_readl(r.qts, P0(1, 0) + CONS), ==, prod & wrap);
 
-    /* Half of a register is none */
+    /* Writes to a part of a register are ignored */
     qtest_writew(r.qts, P0(1, 0) + PROD, 0);
     qtest_writeb(r.qts, P0(1, 0) + PROD + 1, 0);
     g_assert_cmphex(qtest_readl(r.qts, P0(1, 0) + PROD), ==, prod);
@@ -307,7 +307,7 @@ static void test_dma(void)
 
 #define MANY    0x8000
 
-/* So many CMD_SYNC, of which 0x46 repeated is one, while nothing moves on */
+/* Fill a queue with CMD_SYNC (a repeated 0x46 is one) while the clock stands */
 static void put_many(Rig *r, int l)
 {
     qtest_writel(r->qts, P0(1, l) + EN, 0);
@@ -319,7 +319,7 @@ static void put_many(Rig *r, int l)
     g_assert_cmpint(qtest_readl(r->qts, P0(1, l) + CONS), ==, 1024);
 }
 
-/* The first @n queues together have a thousand for each tick of the clock */
+/* The first @n queues together execute 1000 commands at each tick */
 static void finish_many(Rig *r, int n)
 {
     qtest_qmp_assert_success(r->qts, "{'execute': 'cont'}");
@@ -334,7 +334,7 @@ static void finish_many(Rig *r, int n)
     }
 }
 
-/* Long queues do not hold up the rest of QEMU, nor a stopped machine */
+/* Long queues do not delay the rest of QEMU, and wait while it is stopped */
 static void test_long_queue(void)
 {
     Rig r;
@@ -348,7 +348,7 @@ static void test_long_queue(void)
     qtest_quit(r.qts);
 }
 
-/* For the state of a machine: a file, and its URI; g_free() both */
+/* A file for the state of a machine, and its URI; g_free() both */
 static char *make_file(char **uri)
 {
     char *file;
@@ -360,7 +360,7 @@ static char *make_file(char **uri)
     return file;
 }
 
-/* Every register there is; a queue's are 6 in page 0 and 4 in page 1 */
+/* Read all registers; a queue has 6 in page 0 and 4 in page 1 */
 static GArray *read_all(QTestState *qts)
 {
     static const RigRow rows[] = {
@@ -386,7 +386,7 @@ static void test_migration(void)
         qtest_writel(r.qts, VINTF(3) + 0x80 + 4 * i, 0x200 + i);
     }
     qtest_writel(r.qts, CMDQV + 0x1c, 4);
-    qtest_writeq(r.qts, P1(3, 1) + 8, 0x1234);  /* on: ignored */
+    qtest_writeq(r.qts, P1(3, 1) + 8, 0x1234);  /* enabled: ignored */
     qtest_writel(r.qts, P0(1, 1) + EN, 0);
     qtest_writeq(r.qts, P1(1, 1) + 8, 0x1234567890);
     submit(&r, 3, 1, 0xff);
@@ -410,7 +410,7 @@ static void test_migration(void)
     g_unlink(file);
 }
 
-/* The guest's queues would be gone, or be others: refused, and QEMU goes on */
+/* A stream for other queues is refused, and QEMU does not exit */
 static void test_migration_differs(void)
 {
     static const char *others[] = { "0", "2" };

@@ -1,8 +1,8 @@
 /*
- * arm-smmuv3-accel: unit tests of a guest's CMDQV while the host is at work
+ * arm-smmuv3-accel: unit tests of a guest's CMDQV during a host call
  *
- * The BQL is dropped then: who rings meanwhile, asks for CONS, takes a device
- * away or the queues.
+ * QEMU drops the BQL during a host call.  Meanwhile another thread rings a
+ * doorbell, reads CONS, unplugs a device, or takes the queues back.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -92,8 +92,8 @@ static uint32_t cons(unsigned q)
 }
 
 /*
- * CONS does not pass a CMD_SYNC before the host has done what is before it; who
- * asks for CONS meanwhile, or rings, waits
+ * CONS passes a CMD_SYNC only when the host has carried out the commands before
+ * it. Meanwhile a vCPU that reads CONS or rings a doorbell waits.
  */
 static void test_sync(void)
 {
@@ -124,7 +124,7 @@ static void test_sync(void)
     hold_stop();
 }
 
-/* A device's DMA makes nobody work or wait: a vCPU does it later */
+/* DMA to a doorbell neither executes commands nor waits; a vCPU does it */
 static void test_by_device(void)
 {
     Vcpu busy;
@@ -147,7 +147,7 @@ static void test_by_device(void)
     wait_entered();
     g_assert_cmpint(rig_cmdqv_trap(rig, PAGE0(1) + A_VCMDQ_PROD, 1, 4), ==,
                     MEMTX_ACCESS_ERROR);
-    /* And a read of one finds CONS as it is */
+    /* A device that reads CONS gets its present value */
     g_assert_cmpuint(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==, 3);
     qemu_sem_post(&leave);
     vcpu_join(&busy);
@@ -156,7 +156,7 @@ static void test_by_device(void)
     hold_stop();
 }
 
-/* The machine stops: what is not begun is left, and done when it goes on */
+/* When the machine stops, the remaining commands wait until it runs again */
 static void test_stop(void)
 {
     Vcpu busy;
@@ -181,7 +181,7 @@ static void test_stop(void)
     hold_stop();
 }
 
-/* The last device goes while the host is at work for a queue, and one comes */
+/* The last device is unplugged, and another one plugged, during a host call */
 static void test_unplug(void)
 {
     FakeSMMU smmu = host_smmu;
@@ -206,8 +206,8 @@ static void test_unplug(void)
 }
 
 /*
- * Before QEMU gives the queues, the host carries out what was put off for it:
- * it can be another host then, or none, or there is a reason not to
+ * Before QEMU gives the queues, the host carries out the collected commands.
+ * After that, there may be another host, none, or a reason to keep the queues.
  */
 static void give_and(void (*meanwhile)(void), bool gives)
 {
@@ -261,8 +261,8 @@ static void test_give(void)
 
 /*
  * The queues are in hardware, and a vCPU waits for the host because of the
- * SMMU's own queue: it executes what the hardware has left, if they are taken
- * back meanwhile, and nobody waits for it
+ * SMMU's own queue. If QEMU takes the queues back meanwhile, it does not wait
+ * for that vCPU, which executes the commands that are left.
  */
 static void busy_and_take_back(void (*take)(void))
 {

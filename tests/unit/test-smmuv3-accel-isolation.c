@@ -273,7 +273,7 @@ static void test_unknown_smmu(void)
         g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[1].bus, 0,
                                           fake_vfio_hiod(dev), &error_abort));
         messages = rig_messages();
-        g_assert_cmpint(!!strstr(messages, "nobody can tell whether host "
+        g_assert_cmpint(!!strstr(messages, "QEMU cannot check whether host "
                                  "device dev is behind the physical SMMU"), ==,
                         i > 0);
         smmuv3_accel_device_unplug(rig->s, &rig->bus[1].bus, 0);

@@ -17,6 +17,7 @@
 
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-report.h"
+#include "smmuv3-accel-state.h"
 
 /* How often to report an exposed device again */
 #define EXPOSED_RETRY_MS 5000

@@ -12,6 +12,7 @@
 #include "smmuv3-accel-eventq.h"
 #include "smmuv3-accel-hooks.h"
 #include "smmuv3-accel-mmio.h"
+#include "smmuv3-accel-state.h"
 #include "smmuv3-accel-vcpu.h"
 
 static void init_idregs(SMMUv3State *s3)

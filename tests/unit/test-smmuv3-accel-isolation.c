@@ -82,11 +82,18 @@ static void test_lost_tlbi(void)
 static void test_recover_by_register(void)
 {
     Rig *rig = rig_new_two();
+    unsigned before;
 
     fake_iommufd_set_stuck(rig->iommufd, true);
     rig_put_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
     rig_ring(rig);
     rig_assert_dma(rig, 1, "abort");
+    /* But the machine does not wait for the host to stop */
+    before = n_invalidates(rig);
+    rig_set_shall_stop(true);
+    rig_write_cr0(rig, BOTH);
+    g_assert_cmpuint(n_invalidates(rig), ==, before);
+    rig_set_shall_stop(false);
     let_recover(rig);
     rig_write_cr0(rig, BOTH);
     rig_assert_dma(rig, 1, "s1 1000 sid 100");

@@ -325,6 +325,7 @@ bool smmuv3_accel_evaluate_plug(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
     bool ok;
 
     outcome_begin(&out);
+    group->exposed = false;
     ok = follow_guest(s, group, &out, &err);
     if (!ok && group->incomplete) {
         /* The other functions of the slot may be plugged next */
@@ -333,6 +334,7 @@ bool smmuv3_accel_evaluate_plug(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
     } else {
         error_propagate(errp, err);
     }
+    watch_exposed(s);
     outcome_end(&out, s);
     return ok;
 }

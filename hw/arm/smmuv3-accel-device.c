@@ -18,6 +18,7 @@
 #include "smmuv3-accel-eventq.h"
 #include "smmuv3-accel-regs.h"
 #include "smmuv3-accel-report.h"
+#include "smmuv3-accel-state.h"
 
 /* Where PCI_PASID_CAP_WIDTH starts */
 #define PASID_CAP_WIDTH_SHIFT   8

@@ -228,7 +228,7 @@ bool smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
     bool ok;
 
     assert(lvcmdq == cmdqv->queues->len);
-    smmuv3_accel_host_reap(host);
+    iommufd_backend_reap(host->iommufd);
     ok = iommufd_backend_alloc_hw_queue(host->iommufd, host->viommu_id,
                                         IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV,
                                         lvcmdq, gpa, length, &id, errp);

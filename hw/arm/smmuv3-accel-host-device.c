@@ -46,11 +46,6 @@ int smmuv3_accel_host_group_id(const SMMUv3AccelHostDevice *dev)
     return hiodc(dev)->iommu_group(dev->hiodi);
 }
 
-uint32_t smmuv3_accel_host_stage2(const SMMUv3AccelHostDevice *dev)
-{
-    return hiodc(dev)->stage2_hwpt(dev->hiodi);
-}
-
 /* Properties of the physical SMMU */
 
 static bool last_iova(IOMMUFDBackend *be, uint32_t devid, uint32_t ioas_id,

@@ -23,6 +23,13 @@
 QEMU_BUILD_BUG_ON(sizeof(SMMUv3AccelHostCmd) !=
                   sizeof(struct iommu_viommu_arm_smmuv3_invalidate));
 
+uint32_t smmuv3_accel_host_stage2(const SMMUv3AccelHostDevice *dev)
+{
+    HostIOMMUDeviceIOMMUFD *hiodi = dev->hiodi;
+
+    return HOST_IOMMU_DEVICE_IOMMUFD_GET_CLASS(hiodi)->stage2_hwpt(hiodi);
+}
+
 static bool alloc_abort_hwpt(SMMUv3AccelHost *host, uint32_t devid,
                              Error **errp)
 {

@@ -134,6 +134,7 @@ static void work(void *opaque, bool alone)
     SMMUv3AccelState *s = opaque;
     MemReentrancyGuard *guard = &DEVICE(s)->mem_reentrancy_guard;
 
+    s->mmio.resuming = false;
     guard->engaged_in_io = true;
     if (s->mmio.busy && s->mmio.handed_over < HANDED_OVER_MAX) {
         hand_over(s, ARM_SMMUV3(s)->cmdq.prod);
@@ -152,9 +153,14 @@ void smmuv3_accel_mmio_resume(SMMUv3AccelState *s)
 {
     SMMUv3State *s3 = ARM_SMMUV3(s);
 
+    /* A device may ring faster than a vCPU takes up the work */
+    if (s->mmio.resuming) {
+        return;
+    }
     if ((smmuv3_cmdq_enabled(s3) && !smmuv3_q_empty(&s3->cmdq)) ||
         smmuv3_accel_cmdqv_is_pending(s)) {
         trace_smmuv3_accel_resume(s3->cmdq.cons, s3->cmdq.prod);
+        s->mmio.resuming = true;
         smmuv3_accel_vcpu_run(work, s);
     }
 }

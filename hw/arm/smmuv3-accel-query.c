@@ -15,6 +15,7 @@
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-query.h"
 #include "smmuv3-accel-regs.h"
+#include "smmuv3-accel-state.h"
 #include "smmuv3-cmdqv-device.h"
 
 static SMMUv3AccelInfoFieldList *query_fields(SMMUv3AccelReg reg,

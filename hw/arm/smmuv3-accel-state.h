@@ -45,6 +45,7 @@ typedef struct SMMUv3AccelMMIO {
     int64_t locked_ns;              /* when the busy thread got the BQL */
     QemuCond idle;
     bool rung;                      /* by another thread, for the busy one */
+    bool resuming;                  /* a vCPU has been asked to continue */
     unsigned int handed_over;
 } SMMUv3AccelMMIO;
 

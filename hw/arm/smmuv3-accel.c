@@ -26,6 +26,7 @@
 #include "smmuv3-accel-pci.h"
 #include "smmuv3-accel-props.h"
 #include "smmuv3-accel-regs.h"
+#include "smmuv3-accel-state.h"
 
 static void vm_state_changed(void *opaque, bool running, RunState state)
 {

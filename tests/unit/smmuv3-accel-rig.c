@@ -215,6 +215,7 @@ void smmuv3_accel_vcpu_run(void (*func)(void *opaque, bool alone),
                            void *opaque)
 {
     if (vcpu_can_run) {
+        g_assert(!deferred);    /* each one takes memory in QEMU */
         deferred = func;
         deferred_opaque = opaque;
     } else {

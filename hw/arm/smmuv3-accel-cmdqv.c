@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "hw/irq.h"
+#include "qemu/timer.h"
 #include "trace.h"
 
 #include "smmuv3-accel-cmdqv.h"
@@ -62,15 +63,74 @@ static void consume_more(void *opaque)
     smmuv3_accel_mmio_resume(opaque);
 }
 
+/*
+ * Linux gathers the commands of several vCPUs and writes PROD once, but each of
+ * these vCPUs polls CONS, even before that write. Each poll is an exit, so the
+ * second one that finds the same CONS is answered when it has changed.
+ */
+#define POLL_MS 10
+
+/* What this vCPU has read last */
+static __thread struct {
+    const SMMUv3Vcmdq *queue;
+    uint32_t cons;
+} polled;
+
+/* Returns: the queue if the register is CONS of one that QEMU executes */
+static const SMMUv3Vcmdq *is_cons(SMMUv3AccelState *s, hwaddr offset,
+                                  unsigned size)
+{
+    SMMUv3CmdqvReg reg = smmuv3_cmdqv_decode(&s->cmdqv->dev.regs, offset);
+
+    return size == 4 && reg.page == CMDQV_PAGE_VCMDQ0 &&
+           reg.reg == A_VCMDQ_CONS && !s->cmdqv->hardware ?
+           &s->cmdqv->dev.regs.vcmdq[reg.index] : NULL;
+}
+
+/*
+ * A queue that has stopped does not change, and one with commands left may
+ * need this vCPU to execute them.
+ */
+static bool is_polled(SMMUv3AccelState *s, hwaddr offset, unsigned size)
+{
+    const SMMUv3Vcmdq *queue = is_cons(s, offset, size);
+
+    return queue && queue == polled.queue && queue->cons == polled.cons &&
+           queue->status && !smmuv3_vcmdq_errors(queue) &&
+           !smmuv3_accel_cmdqv_is_pending(s);
+}
+
+static void wait_for_commands(SMMUv3AccelState *s, hwaddr offset, unsigned size)
+{
+    int64_t until_ns = get_clock() + POLL_MS * SCALE_MS;
+
+    if (!is_polled(s, offset, size)) {
+        return;
+    }
+    trace_smmuv3_accel_cmdqv_polled(offset, polled.cons);
+    while (is_polled(s, offset, size) && get_clock() < until_ns &&
+           smmuv3_accel_mmio_wait_next(s, &s->cmdqv->dev.iomem, offset, size,
+                                       POLL_MS)) {
+        continue;
+    }
+}
+
 static MemTxResult cmdqv_read(void *opaque, hwaddr offset, uint64_t *data,
                               unsigned size, MemTxAttrs attrs)
 {
     SMMUv3AccelState *s = opaque;
     SMMUv3CmdqvDevice *d = &s->cmdqv->dev;
+    const SMMUv3Vcmdq *queue;
 
     smmuv3_accel_mmio_wait(s, &d->iomem, offset, size);
+    wait_for_commands(s, offset, size);
     smmuv3_accel_cmdqv_sync(s);
     *data = smmuv3_cmdqv_read(&d->regs, offset, size);
+    queue = is_cons(s, offset, size);
+    if (queue) {
+        polled.queue = queue;
+        polled.cons = queue->cons;
+    }
     trace_smmuv3_cmdqv_read(offset, *data, size);
     return MEMTX_OK;
 }

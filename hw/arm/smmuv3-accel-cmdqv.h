@@ -98,6 +98,9 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s);
  */
 void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why);
 
+/* Report an error to the guest, unless the guest has masked the interrupt */
+void smmuv3_accel_cmdqv_interrupt(SMMUv3AccelState *s);
+
 /* Called after an IOMMU notifier is added, within a change of the memory map */
 void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s);
 

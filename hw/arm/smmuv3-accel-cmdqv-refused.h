@@ -1,0 +1,29 @@
+/*
+ * Accelerated SMMUv3: a host that does not execute a guest's command queues
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_ARM_SMMUV3_ACCEL_CMDQV_REFUSED_H
+#define HW_ARM_SMMUV3_ACCEL_CMDQV_REFUSED_H
+
+#include "smmuv3-accel-cmdqv.h"
+
+/* Add a hint to @errp of the host call that has refused VCMDQ @q */
+void smmuv3_accel_cmdqv_explain(SMMUv3AccelState *s, unsigned q, Error **errp);
+
+/**
+ * smmuv3_accel_cmdqv_refused - undo what was done to give the queues
+ * @err: the reason, consumed
+ *
+ * Reports it, and keeps it until the guest configures its queues anew.
+ */
+void smmuv3_accel_cmdqv_refused(SMMUv3AccelState *s, Error *err);
+
+/* Report why the new host has no queues, unless it has no CMDQV */
+void smmuv3_accel_cmdqv_tell_of_none(SMMUv3AccelState *s);
+
+/* Report that errors of queues in hardware would be lost; consumes @err */
+void smmuv3_accel_cmdqv_tell_of_no_errors(SMMUv3AccelState *s, Error *err);
+
+#endif /* HW_ARM_SMMUV3_ACCEL_CMDQV_REFUSED_H */

@@ -88,6 +88,16 @@ void *iommufd_backend_viommu_mmap(IOMMUFDBackend *be, uint64_t offset,
     return page;
 }
 
+bool iommufd_backend_viommu_unmap(IOMMUFDBackend *be, void *page, uint64_t size)
+{
+    void *memory = mmap(page, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    int ret = memory == MAP_FAILED ? -errno : 0;
+
+    trace_iommufd_backend_viommu_unmap(be->fd, size, ret);
+    return !ret;
+}
+
 bool iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
                                     uint32_t type, uint32_t index,
                                     uint64_t iova, uint64_t length,

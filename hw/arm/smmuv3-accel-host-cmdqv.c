@@ -31,12 +31,14 @@
 /*
  * The page, and the vIOMMU that it depends on. A FlatView may use the page
  * until an RCU grace period after its removal from the guest's memory, when
- * the host may no longer exist. So this object owns everything that it needs.
+ * the host no longer exists. So this object owns the page. Virtual interfaces
+ * are few, and the next host device may come before that: memory replaces the
+ * host's registers in the page, so that the vIOMMU can go with the host.
  */
 struct SMMUv3AccelHostCmdqv {
     Object parent_obj;
 
-    IOMMUFDBackend *iommufd;    /* connected */
+    IOMMUFDBackend *iommufd;    /* connected; NULL without a vIOMMU */
     SMMUv3AccelCounters *counters;
     uint32_t viommu_id;
     uint8_t *page;              /* NULL if it could not be mapped */
@@ -55,6 +57,15 @@ static void put_id(SMMUv3AccelHostCmdqv *cmdqv, uint32_t id)
                        iommufd_backend_free_id(cmdqv->iommufd, id));
 }
 
+static void put_viommu(SMMUv3AccelHostCmdqv *cmdqv)
+{
+    if (cmdqv->viommu_id) {
+        put_id(cmdqv, cmdqv->viommu_id);
+    }
+    iommufd_backend_disconnect(cmdqv->iommufd);
+    g_clear_pointer(&cmdqv->iommufd, object_unref);
+}
+
 /* The region is a child of the object, and already finalized */
 static void host_cmdqv_finalize(Object *obj)
 {
@@ -65,12 +76,8 @@ static void host_cmdqv_finalize(Object *obj)
     if (cmdqv->page) {
         munmap(cmdqv->page, cmdqv->size);
     }
-    if (cmdqv->viommu_id) {
-        put_id(cmdqv, cmdqv->viommu_id);
-    }
     if (cmdqv->iommufd) {
-        iommufd_backend_disconnect(cmdqv->iommufd);
-        object_unref(cmdqv->iommufd);
+        put_viommu(cmdqv);
     }
 }
 
@@ -191,6 +198,16 @@ smmuv3_accel_host_cmdqv_new(const SMMUv3AccelHostDevice *dev, uint32_t stage2,
     }
     *viommu_id = cmdqv->viommu_id;
     return cmdqv;
+}
+
+void smmuv3_accel_host_cmdqv_free(SMMUv3AccelHostCmdqv *cmdqv)
+{
+    /* If that fails, the vIOMMU goes with the page */
+    if (iommufd_backend_viommu_unmap(cmdqv->iommufd, cmdqv->page,
+                                     cmdqv->size)) {
+        put_viommu(cmdqv);
+    }
+    object_unref(cmdqv);
 }
 
 MemoryRegion *smmuv3_accel_host_queue_page(SMMUv3AccelHost *host)

@@ -53,7 +53,7 @@ static void host_free(SMMUv3AccelHost *host)
     smmuv3_accel_host_queues_free(host);
     smmuv3_accel_host_put_id(host, host->abort_hwpt_id);
     if (host->cmdqv) {
-        object_unref(host->cmdqv);      /* owns the vIOMMU */
+        smmuv3_accel_host_cmdqv_free(host->cmdqv);  /* owns the vIOMMU */
     } else {
         smmuv3_accel_host_put_id(host, host->viommu_id);
     }

@@ -372,6 +372,29 @@ static void test_no_interface(void)
     rig_free(rig);
 }
 
+/*
+ * The host has one virtual interface. A device comes back to it while a FlatView
+ * still has the page of the device before
+ */
+static void test_replug(void)
+{
+    FakeSMMU smmu = cmdqv_smmu;
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &smmu);
+    Object *view;
+
+    smmu.interfaces = 1;
+    rig_cmdqv_give(rig);
+    view = object_ref(smmuv3_accel_host_queue_page(rig->s->host)->owner);
+    rig_unplug(rig, 1);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(rig->s->host->cmdqv);
+    rig_cmdqv_give(rig);
+    object_unref(view);
+    rig_cmdqv_invalidate(rig, 0, 1);
+    g_assert(is_hardware(rig) && rig_cmdqv_is_done(rig, 0));
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
@@ -391,5 +414,6 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-failures/dies", test_dies);
     g_test_add_func("/smmuv3-accel/cmdqv-failures/no-interface",
                     test_no_interface);
+    g_test_add_func("/smmuv3-accel/cmdqv-failures/replug", test_replug);
     return g_test_run();
 }

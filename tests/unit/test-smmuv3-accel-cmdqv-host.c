@@ -503,13 +503,44 @@ static void test_errors(void)
 static void test_page_outlives(void)
 {
     Fixture *fix = fixture_with_queues();
+    Object *owner = object_ref(smmuv3_accel_host_queue_page(fix->host)->owner);
+    uint8_t *page = smmuv3_accel_host_queue_page(fix->host)->ram_block->host;
+
+    g_assert(queue_alloc(fix, 0, &error_abort));
+    g_free(fake_iommufd_calls(fix->f));
+    fixture_stop(fix);
+    /* The queue, the abort HWPT, the vIOMMU */
+    assert_calls(fix, "destroy destroy destroy");
+    stl_le_p(page + PROD, 1);
+    g_assert_cmphex(ldl_le_p(page + PROD), ==, 1);
+
+    /* Nothing is left, so VFIO can free all of its own */
+    smmuv3_accel_host_device_free(fix->dev);
+    fake_vfio_unbind(fix->vfio);
+    assert_calls(fix, "destroy destroy");
+    g_assert_cmpuint(fake_iommufd_backend(fix->f)->users, ==, 0);
+    stl_le_p(page + PROD, 2);
+    object_unref(owner);
+    assert_calls(fix, "");
+
+    fix->vfio = fake_vfio_bind(fix->f, &cmdqv_smmu, "0000:03:00.0", fix);
+    fix->dev = smmuv3_accel_host_device_new(fake_vfio_hiod(fix->vfio));
+    fixture_free(fix);
+}
+
+/* The process has no room for another mapping: then the vIOMMU stays, too */
+static void test_page_stays(void)
+{
+    Fixture *fix = fixture_with_queues();
     MemoryRegion *mr = smmuv3_accel_host_queue_page(fix->host);
     Object *owner = object_ref(mr->owner);
     uint8_t *page = mr->ram_block->host;
 
     g_assert(queue_alloc(fix, 0, &error_abort));
     g_free(fake_iommufd_calls(fix->f));
+    fake_cmdqv_keep_mappings(true);
     fixture_stop(fix);
+    fake_cmdqv_keep_mappings(false);
     /* The queue, the abort HWPT; the vIOMMU stays, and the page */
     assert_calls(fix, "destroy destroy");
     stl_le_p(page + PROD, 1);
@@ -653,6 +684,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-host/errors", test_errors);
     g_test_add_func("/smmuv3-accel/cmdqv-host/page-outlives",
                     test_page_outlives);
+    g_test_add_func("/smmuv3-accel/cmdqv-host/page-stays", test_page_stays);
     g_test_add_func("/smmuv3-accel/cmdqv-host/failures", test_failures);
     g_test_add_func("/smmuv3-accel/cmdqv-host/falls-back", test_falls_back);
     g_test_add_func("/smmuv3-accel/cmdqv-host/refused", test_refused);

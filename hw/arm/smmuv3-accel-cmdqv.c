@@ -245,27 +245,28 @@ static bool check_param(uint32_t param, Error **errp)
     return !illegal;
 }
 
-bool smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s, Error **errp)
+bool smmuv3_accel_cmdqv_check(SMMUv3AccelState *s, Error **errp)
+{
+    if (s->cmdqv_param && ARM_SMMUV3(s)->cmdqv_wanted == ON_OFF_AUTO_OFF) {
+        error_setg(errp, "cmdqv-param= is for a guest with command queues "
+                   "in hardware: add cmdqv=on, or remove it");
+        return false;
+    }
+    return !s->cmdqv_param || check_param(s->cmdqv_param, errp);
+}
+
+void smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s)
 {
     SMMUv3State *s3 = ARM_SMMUV3(s);
-    uint32_t param = s->cmdqv_param ?: SMMU_ACCEL_CMDQV_PARAM;
 
     if (s3->cmdqv_wanted == ON_OFF_AUTO_OFF) {
-        if (s->cmdqv_param) {
-            error_setg(errp, "cmdqv-param= is for a guest with command queues "
-                       "in hardware: add cmdqv=on, or remove it");
-        }
-        return !s->cmdqv_param;
-    }
-    if (!check_param(param, errp)) {
-        return false;
+        return;
     }
     s->cmdqv = g_new0(SMMUv3AccelCmdqv, 1);
     s3->cmdqv = &s->cmdqv->dev;
-    s3->cmdqv->regs.param = param;
+    s3->cmdqv->regs.param = s->cmdqv_param ?: SMMU_ACCEL_CMDQV_PARAM;
     s3->cmdqv->regs.max_log2size = CMDQV_MAX_LOG2SIZE;
     smmuv3_cmdqv_device_init(s3->cmdqv, s3, &cmdqv_ops, consume_more, s);
-    return true;
 }
 
 void smmuv3_accel_cmdqv_decide(SMMUv3AccelState *s)

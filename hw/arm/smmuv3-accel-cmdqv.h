@@ -27,13 +27,14 @@ typedef struct SMMUv3AccelCmdqv {
     bool barred;                /* until a reset, after too many errors */
 } SMMUv3AccelCmdqv;
 
-/**
- * smmuv3_accel_cmdqv_realize - create a CMDQV, unless cmdqv=off
- *
- * Called by realize, when the SMMU has its own memory region and interrupts.
- * Returns: false with @errp set if cmdqv-param= is wrong.
+/* Returns: false with @errp set if cmdqv-param= is wrong. Changes nothing */
+bool smmuv3_accel_cmdqv_check(SMMUv3AccelState *s, Error **errp);
+
+/*
+ * Create a CMDQV, unless cmdqv=off. Called by realize after that check, when
+ * the SMMU has its own memory region and interrupts.
  */
-bool smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s, Error **errp);
+void smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s);
 
 /**
  * smmuv3_accel_cmdqv_decide - decide on the guest's CMDQV and its PARAM

@@ -98,10 +98,10 @@ bool iommufd_backend_viommu_unmap(IOMMUFDBackend *be, void *page, uint64_t size)
     return !ret;
 }
 
-bool iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
-                                    uint32_t type, uint32_t index,
-                                    uint64_t iova, uint64_t length,
-                                    uint32_t *hw_queue_id, Error **errp)
+int iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
+                                   uint32_t type, uint32_t index,
+                                   uint64_t iova, uint64_t length,
+                                   uint32_t *hw_queue_id, Error **errp)
 {
     struct iommu_hw_queue_alloc alloc = {
         .size = sizeof(alloc),
@@ -117,11 +117,11 @@ bool iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
                                          length, alloc.out_hw_queue_id, ret);
     if (ret) {
         iommufd_set_error(errp, ret, "IOMMU_HW_QUEUE_ALLOC");
-        return false;
+        return ret;
     }
 
     *hw_queue_id = alloc.out_hw_queue_id;
-    return true;
+    return 0;
 }
 
 bool iommufd_backend_alloc_vdevice(IOMMUFDBackend *be, uint32_t viommu_id,

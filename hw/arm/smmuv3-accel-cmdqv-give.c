@@ -37,16 +37,16 @@ static const SMMUv3Cmdqv *regs(SMMUv3AccelState *s)
 static bool alloc_queue(SMMUv3AccelState *s, unsigned l, Error **errp)
 {
     unsigned q = smmuv3_cmdqv_find(regs(s), 0, l);
+    uint64_t size = smmuv3_cmdqv_queue_size(regs(s), q);
     ERRP_GUARD();
+    int ret = smmuv3_accel_host_queue_alloc(s->host, l,
+                                            smmuv3_cmdqv_queue_addr(regs(s), q),
+                                            size, errp);
 
-    if (!smmuv3_accel_host_queue_alloc(s->host, l,
-                                       smmuv3_cmdqv_queue_addr(regs(s), q),
-                                       smmuv3_cmdqv_queue_size(regs(s), q),
-                                       errp)) {
-        smmuv3_accel_cmdqv_explain(s, q, errp);
-        return false;
+    if (ret) {
+        smmuv3_accel_cmdqv_explain(ret, size, errp);
     }
-    return true;
+    return !ret;
 }
 
 static bool start_all(SMMUv3AccelState *s, unsigned nb, Error **errp)

@@ -9,23 +9,35 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/units.h"
 
 #include "smmuv3-accel-cmdqv-refused.h"
 #include "smmuv3-accel-cmdqv-slot.h"
 #include "smmuv3-accel-report.h"
 #include "smmuv3-accel-state.h"
 
-void smmuv3_accel_cmdqv_explain(SMMUv3AccelState *s, unsigned q, Error **errp)
+/* The error itself has the meaning of the errno */
+void smmuv3_accel_cmdqv_explain(int ret, uint64_t size, Error **errp)
 {
-    const SMMUv3Cmdqv *regs = &s->cmdqv->dev.regs;
-    uint64_t kib = smmuv3_cmdqv_queue_size(regs, q) / KiB;
-
-    error_append_hint(errp, "QEMU executes the commands of the guest instead. "
-                      "Hardware needs each queue, here of %" PRIu64 " KiB, in "
-                      "one piece of host memory: use huge pages for the guest "
-                      "(-object memory-backend-memfd,hugetlb=on,...), or an "
-                      "idr1= with smaller CMDQS.\n", kib);
+    switch (ret) {
+    case -EFAULT:
+        error_append_hint(errp, "QEMU executes the commands of the guest "
+                          "instead. Hardware needs each queue, here of %"
+                          PRIu64 " bytes, in one piece of host memory: use "
+                          "huge pages for the guest (-object memory-backend-"
+                          "memfd,hugetlb=on,...), or an idr1= with smaller "
+                          "CMDQS.\n", size);
+        break;
+    case -EINVAL:
+        error_append_hint(errp, "QEMU executes the commands of the guest "
+                          "instead. If a queue of %" PRIu64 " bytes is too "
+                          "large for the host's SMMU, use an idr1= with "
+                          "smaller CMDQS.\n", size);
+        break;
+    default:
+        error_append_hint(errp,
+                          "QEMU executes the commands of the guest instead.\n");
+        break;
+    }
 }
 
 void smmuv3_accel_cmdqv_refused(SMMUv3AccelState *s, Error *err)

@@ -9,8 +9,13 @@
 
 #include "smmuv3-accel-cmdqv.h"
 
-/* Add a hint to @errp of the host call that has refused VCMDQ @q */
-void smmuv3_accel_cmdqv_explain(SMMUv3AccelState *s, unsigned q, Error **errp);
+/**
+ * smmuv3_accel_cmdqv_explain - what the user can do about a refused queue
+ * @ret: -errno of IOMMU_HW_QUEUE_ALLOC
+ * @size: of the queue, in bytes
+ * @errp: gets a hint
+ */
+void smmuv3_accel_cmdqv_explain(int ret, uint64_t size, Error **errp);
 
 /**
  * smmuv3_accel_cmdqv_refused - undo what was done to give the queues

@@ -237,24 +237,23 @@ void smmuv3_accel_host_queue_write(SMMUv3AccelHost *host, unsigned lvcmdq,
 
 /* Queues */
 
-bool smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
-                                   uint64_t gpa, uint64_t length, Error **errp)
+int smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
+                                  uint64_t gpa, uint64_t length, Error **errp)
 {
     SMMUv3AccelHostCmdqv *cmdqv = host->cmdqv;
     uint32_t id;
-    bool ok;
+    int ret;
 
     assert(lvcmdq == cmdqv->queues->len);
     smmuv3_accel_host_reap(host);
-    ok = iommufd_backend_alloc_hw_queue(host->iommufd, host->viommu_id,
-                                        IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV,
-                                        lvcmdq, gpa, length, &id, errp);
-    if (!smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HW_QUEUE_ALLOC,
-                            ok)) {
-        return false;
+    ret = iommufd_backend_alloc_hw_queue(host->iommufd, host->viommu_id,
+                                         IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV,
+                                         lvcmdq, gpa, length, &id, errp);
+    smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HW_QUEUE_ALLOC, !ret);
+    if (!ret) {
+        g_array_append_val(cmdqv->queues, id);
     }
-    g_array_append_val(cmdqv->queues, id);
-    return true;
+    return ret;
 }
 
 void smmuv3_accel_host_queues_free(SMMUv3AccelHost *host)

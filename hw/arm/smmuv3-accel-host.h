@@ -299,11 +299,11 @@ void smmuv3_accel_host_queue_write(SMMUv3AccelHost *host, unsigned lvcmdq,
  *
  * The registers of the new queue are 0, and it is not enabled.
  *
- * Returns: false with @errp set.
+ * Returns: 0, or -errno with @errp set.
  */
-bool smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
-                                   uint64_t gpa, uint64_t length,
-                                   Error **errp);
+int smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
+                                  uint64_t gpa, uint64_t length,
+                                  Error **errp);
 
 /* Free all queues, the last one first; may take a second for each */
 void smmuv3_accel_host_queues_free(SMMUv3AccelHost *host);

@@ -112,12 +112,12 @@ bool iommufd_backend_viommu_unmap(IOMMUFDBackend *be, void *page,
  * @hw_queue_id: (out) id of the new object
  * @errp: (out) error
  *
- * Returns: true, or false with @errp set.
+ * Returns: 0, or -errno with @errp set.
  */
-bool iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
-                                    uint32_t type, uint32_t index,
-                                    uint64_t iova, uint64_t length,
-                                    uint32_t *hw_queue_id, Error **errp);
+int iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
+                                   uint32_t type, uint32_t index,
+                                   uint64_t iova, uint64_t length,
+                                   uint32_t *hw_queue_id, Error **errp);
 
 /**
  * iommufd_backend_alloc_vdevice: tell a virtual IOMMU by what id its guest

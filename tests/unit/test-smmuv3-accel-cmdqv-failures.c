@@ -189,6 +189,11 @@ static bool fail_one(const Flow *flow, unsigned nth, unsigned variant,
         g_assert(!is_hardware(rig));
         g_assert_cmpuint(count(messages, REFUSED), ==, 1);
         g_assert(strstr(messages, "QEMU executes the commands"));
+        /* Only if it helps */
+        g_assert_cmpuint(count(messages, "use huge pages"), ==,
+                         count(messages, "the queue is not contiguous"));
+        g_assert_cmpuint(count(messages, "use an idr1="), ==,
+                         count(messages, "takes neither so large a queue"));
         g_assert_nonnull(smmuv3_accel_cmdqv_why(rig->s));
     } else {
         g_assert(is_hardware(rig) == flow->gives);

@@ -109,8 +109,14 @@ static void fixture_free(Fixture *fix)
 
 static bool queue_alloc(Fixture *fix, unsigned n, Error **errp)
 {
-    return smmuv3_accel_host_queue_alloc(fix->host, n, GPA(n), QUEUE_SIZE,
-                                         errp);
+    return !smmuv3_accel_host_queue_alloc(fix->host, n, GPA(n), QUEUE_SIZE,
+                                          errp);
+}
+
+static int alloc_at(SMMUv3AccelHost *host, unsigned n, uint64_t gpa,
+                    uint64_t length, Error **errp)
+{
+    return smmuv3_accel_host_queue_alloc(host, n, gpa, length, errp);
 }
 
 /* What a device is, by the host it is on and whether one wants to know */
@@ -323,20 +329,20 @@ static void test_queue_refused(void)
     g_assert(!fake_iommufd_map(fix->f, 0x20000, 0x2000, 0xa0000));
     g_assert(!fake_iommufd_map(fix->f, 0x30000, 0x2000, 0xb1000));
 
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x12000, 0x1000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x12000, 0x1000, &err), ==, -ENOENT);
     assert_error(&err, "IOMMU_HW_QUEUE_ALLOC failed (the queue is not in the "
                  "guest's memory*");
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x10000, 0x2000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x10000, 0x2000, &err), ==, -EFAULT);
     assert_error(&err, "*(the queue is not contiguous in the host's memory*");
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x30000, 0x2000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x30000, 0x2000, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x20000, 0x1800, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x20000, 0x1800, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
     g_assert_cmpuint(smmuv3_accel_host_nb_queues(host), ==, 0);
 
-    g_assert(smmuv3_accel_host_queue_alloc(host, 0, 0x20000, 0x2000, &err));
-    g_assert(smmuv3_accel_host_queue_alloc(host, 1, 0x10000, 0x1000, &err));
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 2, 0x20000, 0x1000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x20000, 0x2000, &err), ==, 0);
+    g_assert_cmpint(alloc_at(host, 1, 0x10000, 0x1000, &err), ==, 0);
+    g_assert_cmpint(alloc_at(host, 2, 0x20000, 0x1000, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
     g_assert_cmpuint(smmuv3_accel_host_nb_queues(host), ==, 2);
 
@@ -358,9 +364,9 @@ static void test_queue_too_large(void)
     small.info.idr[1] = deposit32(small.info.idr[1], 21, 5, 8);
     fix = fixture_new(LINUX_6_19, &small);
     g_assert(fixture_start(fix, true, &error_abort));
-    g_assert(!smmuv3_accel_host_queue_alloc(fix->host, 0, 0, 8192, &err));
+    g_assert_cmpint(alloc_at(fix->host, 0, 0, 8192, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
-    g_assert(smmuv3_accel_host_queue_alloc(fix->host, 0, 0, 4096, &err));
+    g_assert_cmpint(alloc_at(fix->host, 0, 0, 4096, &err), ==, 0);
     fixture_free(fix);
 }
 

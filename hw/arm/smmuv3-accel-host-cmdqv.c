@@ -153,8 +153,12 @@ static bool map_page(SMMUv3AccelHostCmdqv *cmdqv, uint64_t offset,
                                       "smmuv3-accel-queues", size,
                                       cmdqv->page);
     /*
-     * VFIO maps all RAM for devices. Devices do not use this page, and the
-     * kernel would refuse it with a message for each device.
+     * VFIO maps all RAM for DMA, that of devices as well. No DMA uses this
+     * page, and the kernel would refuse it with a message for each device. No
+     * initializer of a region excludes it, but VFIO's listener skips protected
+     * RAM; only vhost-vdpa's looks at that flag, too. Other kinds of vhost have
+     * the page in their tables, like the BAR of an assigned device. A guest
+     * that puts a virtqueue there reaches its own registers only.
      */
     cmdqv->mr.ram_block->flags |= RAM_PROTECTED;
     return true;
@@ -232,6 +236,12 @@ uint32_t smmuv3_accel_host_queue_read(SMMUv3AccelHost *host, unsigned lvcmdq,
 void smmuv3_accel_host_queue_write(SMMUv3AccelHost *host, unsigned lvcmdq,
                                    uint32_t reg, uint32_t value)
 {
+    /*
+     * PROD and CONFIG.EN let the hardware read the queue, in which a vCPU of
+     * the guest has put commands before it told QEMU. Pairs with the order in
+     * which the hardware reads PROD and then the queue (IHI 0070, 3.5.2).
+     */
+    smp_wmb();
     qatomic_set(queue_reg(host, lvcmdq, reg), cpu_to_le32(value));
 }
 

@@ -81,7 +81,8 @@ static void read_errors(void *opaque)
     }
 }
 
-void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s)
+void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s,
+                                 const SMMUv3AccelHostDevice *dev)
 {
     MemoryRegion *page;
     Error *err = NULL;
@@ -90,7 +91,7 @@ void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s)
         return;
     }
     if (!s->host->cmdqv) {
-        smmuv3_accel_cmdqv_tell_of_none(s);
+        smmuv3_accel_cmdqv_tell_of_none(s, dev);
         return;
     }
     page = smmuv3_accel_host_queue_page(s->host);

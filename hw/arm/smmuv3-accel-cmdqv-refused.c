@@ -54,16 +54,25 @@ void smmuv3_accel_cmdqv_refused(SMMUv3AccelState *s, Error *err)
     smmuv3_accel_complain(s, err);
 }
 
-void smmuv3_accel_cmdqv_tell_of_none(SMMUv3AccelState *s)
+void smmuv3_accel_cmdqv_tell_of_none(SMMUv3AccelState *s,
+                                     const SMMUv3AccelHostDevice *dev)
 {
     Error *err;
 
-    if (s->host->cmdqv_error) {
-        err = error_copy(s->host->cmdqv_error);
+    if (!s->host->cmdqv_error) {
+        return;
+    }
+    err = error_copy(s->host->cmdqv_error);
+    if (dev->cmdqv.error) {
+        error_prepend(&err, "arm-smmuv3-accel: no hardware executes the "
+                      "commands of the guest's queues, because the host does "
+                      "not tell whether it has a CMDQV; unplug all host "
+                      "devices and plug them again, to ask once more: ");
+    } else {
         error_prepend(&err, "arm-smmuv3-accel: QEMU executes the commands of "
                       "the guest's queues, because the host provides none: ");
-        smmuv3_accel_complain(s, err);
     }
+    smmuv3_accel_complain(s, err);
 }
 
 void smmuv3_accel_cmdqv_tell_of_no_errors(SMMUv3AccelState *s, Error *err)

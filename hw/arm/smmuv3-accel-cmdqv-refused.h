@@ -25,8 +25,9 @@ void smmuv3_accel_cmdqv_explain(int ret, uint64_t size, Error **errp);
  */
 void smmuv3_accel_cmdqv_refused(SMMUv3AccelState *s, Error *err);
 
-/* Report why the new host has no queues, unless it has no CMDQV */
-void smmuv3_accel_cmdqv_tell_of_none(SMMUv3AccelState *s);
+/* Report why the new host has no queues, unless @dev has no CMDQV */
+void smmuv3_accel_cmdqv_tell_of_none(SMMUv3AccelState *s,
+                                     const SMMUv3AccelHostDevice *dev);
 
 /* Report that errors of queues in hardware would be lost; consumes @err */
 void smmuv3_accel_cmdqv_tell_of_no_errors(SMMUv3AccelState *s, Error *err);

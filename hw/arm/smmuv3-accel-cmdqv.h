@@ -66,8 +66,9 @@ const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb);
 /* The same, only for emulated devices, which may be plugged later */
 const char *smmuv3_accel_cmdqv_kept_by_device(SMMUv3AccelState *s);
 
-/* Called after the vSMMU gets a host, and before it loses the host */
-void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s);
+/* Called after the vSMMU gets a host by @dev, and before it loses the host */
+void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s,
+                                 const SMMUv3AccelHostDevice *dev);
 void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s);
 
 /* At a reset; also lifts the bar. The registers are reset later */

@@ -110,16 +110,22 @@ void smmuv3_accel_host_ask_cmdqv(SMMUv3AccelHostDevice *dev,
 {
     HostIOMMUDeviceIOMMUFD *hiodi = dev->hiodi;
     struct iommu_hw_info_tegra241_cmdqv info = { 0 };
+    Error *err = NULL;
     int ret = iommufd_backend_get_typed_info(hiodi->iommufd, hiodi->devid,
                                              IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV,
-                                             &info, sizeof(info), NULL);
+                                             &info, sizeof(info), &err);
 
+    if (ret == -EOPNOTSUPP) {
+        error_free(err);        /* there is none, or an older kernel */
+        err = NULL;
+    }
     smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_HW_INFO, !ret);
     dev->cmdqv = (SMMUv3AccelHostCmdqvInfo) {
         .present = !ret,
         .version = info.version,
         .log2_vcmdqs = info.log2vcmdqs,
         .log2_sids = info.log2vsids,
+        .error = err,
     };
     trace_smmuv3_accel_host_has_cmdqv(dev->name, ret, info.version,
                                       info.log2vcmdqs, info.log2vsids);

@@ -78,6 +78,10 @@ static bool alloc_viommu(SMMUv3AccelHost *host,
         if (host->cmdqv) {
             return true;
         }
+    } else if (queues && dev->cmdqv.error) {
+        host->cmdqv_error = error_copy(dev->cmdqv.error);
+    }
+    if (host->cmdqv_error) {
         trace_smmuv3_accel_host_no_queues(dev->name,
                                           error_get_pretty(host->cmdqv_error));
     }

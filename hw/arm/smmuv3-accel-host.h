@@ -47,6 +47,7 @@ typedef struct SMMUv3AccelHostCmdqvInfo {
     uint8_t version;
     uint8_t log2_vcmdqs;        /* of a virtual interface */
     uint8_t log2_sids;          /* StreamIDs of a virtual interface */
+    Error *error;               /* why nobody knows whether it is present */
 } SMMUv3AccelHostCmdqvInfo;
 
 typedef struct SMMUv3AccelHostCmdqv SMMUv3AccelHostCmdqv;
@@ -86,7 +87,8 @@ typedef struct SMMUv3AccelHost {
     uint8_t veventq_log2size;
 
     SMMUv3AccelHostCmdqv *cmdqv;    /* NULL: the vIOMMU has no queues */
-    Error *cmdqv_error;         /* why it has no queues despite a CMDQV */
+    Error *cmdqv_error;         /* why it has no queues, if not for the lack
+                                   of a CMDQV */
     uint32_t queue_errors_id;   /* 0: none */
     int queue_errors_fd;
 

@@ -32,7 +32,6 @@ static void count_errors(SMMUv3AccelState *s, unsigned n)
     SMMUv3AccelCmdqv *c = s->cmdqv;
 
     c->dev.errors += n;
-    s->counters.cmdqv_errors = c->dev.errors;
     if (now - c->errors_since_ms > ERRORS_WITHIN_MS) {
         c->errors_since_ms = now;
         c->recent_errors = 0;

@@ -54,8 +54,6 @@ void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s)
     if (more && !s->mmio.may_unlock) {
         smmuv3_cmdqv_soon(d);
     }
-    s->counters.cmdqv_commands = d->commands;
-    s->counters.cmdqv_errors = d->errors;
 }
 
 static void consume_more(void *opaque)

@@ -13,6 +13,7 @@
 
 #include "hw/arm/smmuv3-accel.h"
 #include "qapi/qapi-types-smmuv3-accel.h"
+#include "smmuv3-accel-host.h"
 #include "smmuv3-accel-idregs.h"
 #include "smmuv3-cmdqv-device.h"
 

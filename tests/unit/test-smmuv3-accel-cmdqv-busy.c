@@ -114,7 +114,9 @@ static void test_sync(void)
     vcpu_start(&poll_other, 1, PAGE0(1) + A_VCMDQ_CONS, 0);
     let_run();
     vcpu_start(&other, 0, PAGE0(1) + A_VCMDQ_PROD, 2);
-    let_run();
+    while (!rig->s->mmio.waiting) {
+        let_run();
+    }
     g_assert(!busy.done && !poll.done && !poll_other.done && !other.done);
     g_assert_cmpuint(cons(1), ==, 0);
     qemu_sem_post(&leave);
@@ -160,6 +162,7 @@ static void test_poll(void)
 /* It does not wait for ever, nor below a device, nor if its vCPU has to stop */
 static void test_poll_ends(void)
 {
+    int64_t start_us = g_get_monotonic_time();
     Vcpu poll;
 
     hold_start(&host_smmu);
@@ -167,6 +170,7 @@ static void test_poll_ends(void)
     vcpu_join(&poll);
     g_assert_cmpuint(poll.value, ==, 0);
 
+    /* From here on, who waits does so for a minute */
     rig_set_patient(true);
     for (int i = 0; i < 2; i++) {
         g_assert_cmpuint(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==, 0);
@@ -185,6 +189,7 @@ static void test_poll_ends(void)
     vcpu_start(&poll, 2, PAGE0(0) + A_VCMDQ_CONS, 0);
     vcpu_join(&poll);
     g_assert_cmpuint(poll.value, ==, SMMU_CERROR_ILL << R_VCMDQ_CONS_ERR_SHIFT);
+    g_assert_cmpint(g_get_monotonic_time() - start_us, <, 30 * G_USEC_PER_SEC);
     rig_set_patient(false);
     hold_stop();
 }

@@ -61,7 +61,7 @@ static inline void cmdqv_repair(Rig *r, uint64_t page0, uint64_t memory)
     cmdqv_acknowledge(r, page0);
 }
 
-/* The interrupt: edge-triggered, as the tables say; and whether it is pending */
+/* The interrupt, edge-triggered as the tables say, and whether it is pending */
 static inline void cmdqv_init_irq(Rig *r)
 {
     qtest_writel(r->qts, GICD + 0xc00 + 4 * (SPI / 16), 2U << 2 * (SPI % 16));

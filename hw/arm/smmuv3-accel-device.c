@@ -187,7 +187,7 @@ static bool ensure_host(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
                       smmu ?: "unnamed");
         return false;
     }
-    smmuv3_accel_cmdqv_host_new(s);
+    smmuv3_accel_cmdqv_host_new(s, host);
     return true;
 }
 

@@ -32,6 +32,7 @@ void smmuv3_accel_host_device_free(SMMUv3AccelHostDevice *dev)
 {
     assert(!dev->group);
     object_unref(OBJECT(dev->hiodi));
+    error_free(dev->cmdqv.error);
     g_free(dev->name);
     g_free(dev);
 }

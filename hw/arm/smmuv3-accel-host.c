@@ -60,7 +60,7 @@ static void host_free(SMMUv3AccelHost *host)
     smmuv3_accel_host_queues_free(host);
     smmuv3_accel_host_put_id(host, host->abort_hwpt_id);
     if (host->cmdqv) {
-        object_unref(host->cmdqv);      /* owns the vIOMMU */
+        smmuv3_accel_host_cmdqv_free(host->cmdqv);  /* owns the vIOMMU */
     } else {
         smmuv3_accel_host_put_id(host, host->viommu_id);
     }
@@ -85,6 +85,10 @@ static bool alloc_viommu(SMMUv3AccelHost *host,
         if (host->cmdqv) {
             return true;
         }
+    } else if (queues && dev->cmdqv.error) {
+        host->cmdqv_error = error_copy(dev->cmdqv.error);
+    }
+    if (host->cmdqv_error) {
         trace_smmuv3_accel_host_no_queues(dev->name,
                                           error_get_pretty(host->cmdqv_error));
     }

@@ -9,7 +9,7 @@
 
 #include "qemu/osdep.h"
 #include <glib/gstdio.h>
-#include "smmuv3-rig.h"
+#include "smmuv3-cmdqv.h"
 
 #define MACHINE(n)  "-M virt,highmem-ecam=off -m 64M -nodefaults " \
                     "-device arm-smmuv3,primary-bus=pcie.0,stage=nested," \
@@ -21,15 +21,7 @@
 #define P0(v, l)    (CMDQV + 0x30000 + 0x20000 * (v) + 0x80 * (l))
 #define P1(v, l)    (P0(v, l) + 0x10000)
 
-#define CONS        0x0
-#define PROD        0x4
-#define EN          0x8
-#define EN_OK       0xc
-#define GERROR      0x10
-#define GERRORN     0x14
-
 #define QUEUE(v, l) (0x42000000ULL + 0x200000 * (v) + 0x100000 * (l))
-#define LOG2SIZE    8
 
 #define UART        0x09000000
 
@@ -38,13 +30,8 @@
 #define VMID        7               /* of its STE */
 #define ASID        1               /* as in rig_put_cd() */
 
-/* SPI 116 of the GICv2's distributor */
-#define GICD        0x08000000ULL
-#define SPI         (32 + 116)
-
 #define TLBI_NH_ASID(vmid)  (0x11 | (uint64_t)ASID << 48 | \
                              (uint64_t)(vmid) << 32)
-#define SYNC                0x46
 
 static void start(Rig *r, const char *args)
 {
@@ -67,22 +54,14 @@ static void give(Rig *r, int v, unsigned vmid, bool hyp_own)
     }
 }
 
-/* Write the next command of a queue, without waiting for it */
 static void submit(Rig *r, int v, int l, uint64_t word0)
 {
-    uint32_t prod = qtest_readl(r->qts, P0(v, l) + PROD);
-
-    qtest_writeq(r->qts, QUEUE(v, l) + 16 * prod, word0);
-    qtest_writeq(r->qts, QUEUE(v, l) + 16 * prod + 8, 0);
-    qtest_writel(r->qts, P0(v, l) + PROD, prod + 1);
+    cmdqv_submit(r, P0(v, l), QUEUE(v, l), word0);
 }
 
 static void assert_done(Rig *r, int v, int l)
 {
-    g_assert_cmphex(qtest_readl(r->qts, P0(v, l) + CONS), ==,
-                    qtest_readl(r->qts, P0(v, l) + PROD));
-    g_assert_cmphex(qtest_readl(r->qts, P0(v, l) + GERROR), ==,
-                    qtest_readl(r->qts, P0(v, l) + GERRORN));
+    cmdqv_assert_done(r, P0(v, l));
 }
 
 static void assert_error(Rig *r, int v, int l, unsigned index, unsigned error)
@@ -96,16 +75,9 @@ static void assert_error(Rig *r, int v, int l, unsigned index, unsigned error)
     g_assert_cmphex(qtest_readq(r->qts, VINTF(v) + 0xc0), ==, 1 << l);
 }
 
-/* Like Linux: replace the command by a SYNC, and acknowledge the error */
-static void repair(Rig *r, int v, int l, bool replace)
+static void repair(Rig *r, int v, int l)
 {
-    uint32_t index = qtest_readl(r->qts, P0(v, l) + CONS) & 0xfffff;
-
-    if (replace) {
-        qtest_writeq(r->qts, QUEUE(v, l) + 16 * index, SYNC);
-    }
-    qtest_writel(r->qts, P0(v, l) + GERRORN,
-                 qtest_readl(r->qts, P0(v, l) + GERROR));
+    cmdqv_repair(r, P0(v, l), QUEUE(v, l));
 }
 
 static void test_layout(void)
@@ -191,16 +163,6 @@ static void test_vmid(void)
     qtest_quit(r.qts);
 }
 
-static bool take_irq(Rig *r)
-{
-    uint64_t reg = GICD + 0x200 + 4 * (SPI / 32);
-    uint32_t bit = 1U << SPI % 32;
-    bool pending = qtest_readl(r->qts, reg) & bit;
-
-    qtest_writel(r->qts, reg + 0x80, bit);
-    return pending;
-}
-
 /* An error stops only its queue, with one interrupt; the others continue */
 static void test_errors(void)
 {
@@ -217,8 +179,7 @@ static void test_errors(void)
     Rig r;
 
     start(&r, "");
-    /* Edge-triggered, as in the firmware's tables */
-    qtest_writel(r.qts, GICD + 0xc00 + 4 * (SPI / 16), 2U << 2 * (SPI % 16));
+    cmdqv_init_irq(&r);
     for (int v = 0; v < 3; v++) {
         give(&r, v, v, !v);
     }
@@ -230,11 +191,11 @@ static void test_errors(void)
 
         g_test_message("0x%" PRIx64, cases[i].command);
         submit(&r, 1, 0, SYNC);
-        g_assert_false(take_irq(&r));
+        g_assert_false(cmdqv_take_irq(&r));
         submit(&r, 1, 0, cases[i].command);
         submit(&r, 1, 0, 0x40 | 0x200ULL << 32);
         assert_error(&r, 1, 0, index + 1, cases[i].error);
-        g_assert_true(take_irq(&r));
+        g_assert_true(cmdqv_take_irq(&r));
 
         submit(&r, 1, 1, TLBI_NH_ASID(0));
         submit(&r, 2, 0, TLBI_NH_ASID(0));
@@ -244,17 +205,17 @@ static void test_errors(void)
         assert_done(&r, 0, 0);
         assert_error(&r, 1, 0, index + 1, cases[i].error);
 
-        repair(&r, 1, 0, true);
+        repair(&r, 1, 0);
         assert_done(&r, 1, 0);
         g_assert_cmphex(qtest_readl(r.qts, CMDQV + 0x14), ==, 0);
-        g_assert_false(take_irq(&r));
+        g_assert_false(cmdqv_take_irq(&r));
     }
 
     /* Without a repair the error comes again, with another interrupt */
     submit(&r, 1, 0, 0xff);
-    g_assert_true(take_irq(&r));
-    repair(&r, 1, 0, false);
-    g_assert_true(take_irq(&r));
+    g_assert_true(cmdqv_take_irq(&r));
+    cmdqv_acknowledge(&r, P0(1, 0));
+    g_assert_true(cmdqv_take_irq(&r));
     qtest_quit(r.qts);
 }
 
@@ -269,7 +230,7 @@ static void test_memory(void)
     for (int i = 0; i < ARRAY_SIZE(bases); i++) {
         qtest_writel(r.qts, P0(1, 0) + EN, 0);
         qtest_writeq(r.qts, P1(1, 0), bases[i] | LOG2SIZE);
-        repair(&r, 1, 0, false);
+        cmdqv_acknowledge(&r, P0(1, 0));
         qtest_writel(r.qts, P0(1, 0) + EN, 1);
         qtest_writel(r.qts, P0(1, 0) + PROD, 1);
         assert_error(&r, 1, 0, 0, RIG_CERROR_ABT);
@@ -390,7 +351,7 @@ static void test_migration(void)
     qtest_writel(r.qts, P0(1, 1) + EN, 0);
     qtest_writeq(r.qts, P1(1, 1) + 8, 0x1234567890);
     submit(&r, 3, 1, 0xff);
-    repair(&r, 3, 1, true);
+    repair(&r, 3, 1);
     submit(&r, 3, 0, 0xff);
     put_many(&r, 0);
     before = read_all(r.qts);
@@ -404,7 +365,7 @@ static void test_migration(void)
     after = read_all(r.qts);
     g_assert_cmpmem(after->data, after->len * 4, before->data, before->len * 4);
     finish_many(&r, 1);
-    repair(&r, 3, 0, true);
+    repair(&r, 3, 0);
     assert_done(&r, 3, 0);
     qtest_quit(r.qts);
     g_unlink(file);

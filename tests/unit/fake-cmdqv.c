@@ -163,6 +163,15 @@ static void *map_page(FakeIOMMUFD *f, FakeObject *viommu, size_t length,
     return mapping.at;
 }
 
+static bool unmap_page(FakeIOMMUFD *f, void *addr, size_t length);
+
+static bool keep_mappings;
+
+void fake_cmdqv_keep_mappings(bool keep)
+{
+    keep_mappings = keep;
+}
+
 /* Replaces the C library's function, like ioctl() */
 void *mmap(void *addr, size_t length, int prot, int flags, int fd,
            off_t offset)
@@ -173,6 +182,13 @@ void *mmap(void *addr, size_t length, int prot, int flags, int fd,
     void *page;
     int ret;
 
+    if (!f && flags & MAP_FIXED) {
+        if (keep_mappings) {
+            errno = ENOMEM;
+            return MAP_FAILED;
+        }
+        fake_each(unmap_page, addr, length);
+    }
     if (!f) {
         return real_mmap(addr, length, prot, flags, fd, offset);
     }

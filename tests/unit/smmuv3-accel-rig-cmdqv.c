@@ -472,10 +472,13 @@ Rig *rig_cmdqv_new(FakeKernel kernel, const FakeSMMU *smmu, OnOffAuto wanted,
     rig->smmu = smmu ?: rig->smmu;
     rig->s3->cmdqv_wanted = wanted;
     rig->s->cmdqv_param = param;
-    if (!smmuv3_accel_cmdqv_realize(rig->s, errp)) {
+    rig->s->spec.cmdqv = wanted;
+    rig->s->spec.cmdqv_param = param;
+    if (!smmuv3_accel_cmdqv_check(rig->s, errp)) {
         rig_free(rig);
         return NULL;
     }
+    smmuv3_accel_cmdqv_realize(rig->s);
     return rig;
 }
 

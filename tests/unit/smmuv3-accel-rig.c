@@ -177,6 +177,19 @@ void qemu_cond_wait_bql(QemuCond *cond)
     qemu_cond_wait(cond, &bql);
 }
 
+static bool patient;
+
+void qemu_cond_timedwait_bql(QemuCond *cond, int ms)
+{
+    g_assert(bql_is_mine);
+    qemu_cond_timedwait(cond, &bql, patient ? 60000 : ms);
+}
+
+void rig_set_patient(bool is_patient)
+{
+    patient = is_patient;
+}
+
 /* The thread that writes registers */
 
 static __thread bool vcpu_alone;

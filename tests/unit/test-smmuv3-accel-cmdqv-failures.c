@@ -159,6 +159,13 @@ static void assert_recovers(Rig *rig, const Flow *flow)
     rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
 }
 
+static bool may_have_queues(Rig *rig)
+{
+    const SMMUv3AccelDevice *dev = QLIST_FIRST(&rig->s->devices);
+
+    return dev && (dev->host->cmdqv.present || dev->host->cmdqv.error);
+}
+
 /* Returns: false if the flow has fewer calls than @nth */
 static bool fail_one(const Flow *flow, unsigned nth, unsigned variant,
                      void (*fail)(FakeIOMMUFD *f, unsigned nth,
@@ -189,14 +196,19 @@ static bool fail_one(const Flow *flow, unsigned nth, unsigned variant,
         g_assert(!is_hardware(rig));
         g_assert_cmpuint(count(messages, REFUSED), ==, 1);
         g_assert(strstr(messages, "QEMU executes the commands"));
+        /* Only if it helps */
+        g_assert_cmpuint(count(messages, "use huge pages"), ==,
+                         count(messages, "the queue is not contiguous"));
+        g_assert_cmpuint(count(messages, "use an idr1="), ==,
+                         count(messages, "takes neither so large a queue"));
         g_assert_nonnull(smmuv3_accel_cmdqv_why(rig->s));
     } else {
         g_assert(is_hardware(rig) == flow->gives);
         g_assert_cmpuint(count(messages, REFUSED), ==, 0);
     }
-    /* If a host with a CMDQV does not have the queues, a message says why */
-    if (rig->s->host && QLIST_FIRST(&rig->s->devices)->host->cmdqv.present &&
-        smmuv3_accel_cmdqv_why(rig->s) && !flow->resets) {
+    /* A message says why the host does not have the queues, if it could */
+    if (may_have_queues(rig) && smmuv3_accel_cmdqv_why(rig->s) &&
+        !flow->resets) {
         g_assert(*messages);
     }
     if (!flow->resets) {
@@ -350,7 +362,7 @@ static void test_no_interface(void)
 
     smmu.interfaces = 1;
     ARM_SMMUV3(other)->cmdqv_wanted = ON_OFF_AUTO_ON;
-    g_assert(smmuv3_accel_cmdqv_realize(other, &error_abort));
+    smmuv3_accel_cmdqv_realize(other);
     dev = fake_vfio_bind_in_group(rig->iommufd, &smmu, "0000:04:00.0", other,
                                   100);
     g_assert(smmuv3_accel_device_plug(other, &bus.bus, 0, fake_vfio_hiod(dev),
@@ -369,6 +381,29 @@ static void test_no_interface(void)
     smmuv3_accel_device_unplug(other, &bus.bus, 0);
     fake_vfio_unbind(dev);
     rig_vsmmu_free(other);
+    rig_free(rig);
+}
+
+/*
+ * The host has one virtual interface. A device comes back to it while a FlatView
+ * still has the page of the device before
+ */
+static void test_replug(void)
+{
+    FakeSMMU smmu = cmdqv_smmu;
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &smmu);
+    Object *view;
+
+    smmu.interfaces = 1;
+    rig_cmdqv_give(rig);
+    view = object_ref(smmuv3_accel_host_queue_page(rig->s->host)->owner);
+    rig_unplug(rig, 1);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(rig->s->host->cmdqv);
+    rig_cmdqv_give(rig);
+    object_unref(view);
+    rig_cmdqv_invalidate(rig, 0, 1);
+    g_assert(is_hardware(rig) && rig_cmdqv_is_done(rig, 0));
     rig_free(rig);
 }
 
@@ -391,5 +426,6 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-failures/dies", test_dies);
     g_test_add_func("/smmuv3-accel/cmdqv-failures/no-interface",
                     test_no_interface);
+    g_test_add_func("/smmuv3-accel/cmdqv-failures/replug", test_replug);
     return g_test_run();
 }

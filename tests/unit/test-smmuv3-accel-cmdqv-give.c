@@ -277,7 +277,7 @@ static void test_error(void)
     }
     g_assert(rig_cmdqv_is_hardware(rig));
     rig_assert_calls(rig, "");
-    g_assert_cmpuint(rig->s->counters.cmdqv_errors, ==, 2);
+    g_assert_cmpuint(rig->s->cmdqv->dev.errors, ==, 2);
 
     /* The guest has masked the interrupt */
     rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, 1);

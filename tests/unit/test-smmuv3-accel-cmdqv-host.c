@@ -109,8 +109,14 @@ static void fixture_free(Fixture *fix)
 
 static bool queue_alloc(Fixture *fix, unsigned n, Error **errp)
 {
-    return smmuv3_accel_host_queue_alloc(fix->host, n, GPA(n), QUEUE_SIZE,
-                                         errp);
+    return !smmuv3_accel_host_queue_alloc(fix->host, n, GPA(n), QUEUE_SIZE,
+                                          errp);
+}
+
+static int alloc_at(SMMUv3AccelHost *host, unsigned n, uint64_t gpa,
+                    uint64_t length, Error **errp)
+{
+    return smmuv3_accel_host_queue_alloc(host, n, gpa, length, errp);
 }
 
 /* The answers about a device depend on the host, and on the question */
@@ -323,20 +329,20 @@ static void test_queue_refused(void)
     g_assert(!fake_iommufd_map(fix->f, 0x20000, 0x2000, 0xa0000));
     g_assert(!fake_iommufd_map(fix->f, 0x30000, 0x2000, 0xb1000));
 
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x12000, 0x1000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x12000, 0x1000, &err), ==, -ENOENT);
     assert_error(&err, "IOMMU_HW_QUEUE_ALLOC failed (the queue is not in the "
                  "guest's memory*");
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x10000, 0x2000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x10000, 0x2000, &err), ==, -EFAULT);
     assert_error(&err, "*(the queue is not contiguous in the host's memory*");
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x30000, 0x2000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x30000, 0x2000, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x20000, 0x1800, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x20000, 0x1800, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
     g_assert_cmpuint(smmuv3_accel_host_nb_queues(host), ==, 0);
 
-    g_assert(smmuv3_accel_host_queue_alloc(host, 0, 0x20000, 0x2000, &err));
-    g_assert(smmuv3_accel_host_queue_alloc(host, 1, 0x10000, 0x1000, &err));
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 2, 0x20000, 0x1000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x20000, 0x2000, &err), ==, 0);
+    g_assert_cmpint(alloc_at(host, 1, 0x10000, 0x1000, &err), ==, 0);
+    g_assert_cmpint(alloc_at(host, 2, 0x20000, 0x1000, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
     g_assert_cmpuint(smmuv3_accel_host_nb_queues(host), ==, 2);
 
@@ -358,9 +364,9 @@ static void test_queue_too_large(void)
     small.info.idr[1] = deposit32(small.info.idr[1], 21, 5, 8);
     fix = fixture_new(LINUX_6_19, &small);
     g_assert(fixture_start(fix, true, &error_abort));
-    g_assert(!smmuv3_accel_host_queue_alloc(fix->host, 0, 0, 8192, &err));
+    g_assert_cmpint(alloc_at(fix->host, 0, 0, 8192, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
-    g_assert(smmuv3_accel_host_queue_alloc(fix->host, 0, 0, 4096, &err));
+    g_assert_cmpint(alloc_at(fix->host, 0, 0, 4096, &err), ==, 0);
     fixture_free(fix);
 }
 
@@ -503,13 +509,43 @@ static void test_errors(void)
 static void test_page_outlives(void)
 {
     Fixture *fix = fixture_with_queues();
+    Object *owner = object_ref(smmuv3_accel_host_queue_page(fix->host)->owner);
+    uint8_t *page = smmuv3_accel_host_queue_page(fix->host)->ram_block->host;
+
+    g_assert(queue_alloc(fix, 0, &error_abort));
+    g_free(fake_iommufd_calls(fix->f));
+    fixture_stop(fix);
+    /* The queue, the abort HWPT, the vIOMMU */
+    assert_calls(fix, "destroy destroy destroy");
+    stl_le_p(page + PROD, 1);
+    g_assert_cmphex(ldl_le_p(page + PROD), ==, 1);
+
+    /* Nothing is left that VFIO could not free */
+    smmuv3_accel_host_device_free(fix->dev);
+    fake_vfio_unbind(fix->vfio);
+    g_assert_cmpuint(fake_iommufd_backend(fix->f)->users, ==, 0);
+    stl_le_p(page + PROD, 2);
+    object_unref(owner);
+    assert_calls(fix, "");
+
+    fix->vfio = fake_vfio_bind(fix->f, &cmdqv_smmu, "0000:03:00.0", fix);
+    fix->dev = smmuv3_accel_host_device_new(fake_vfio_hiod(fix->vfio));
+    fixture_free(fix);
+}
+
+/* The process has no room for another mapping: then the vIOMMU stays, too */
+static void test_page_stays(void)
+{
+    Fixture *fix = fixture_with_queues();
     MemoryRegion *mr = smmuv3_accel_host_queue_page(fix->host);
     Object *owner = object_ref(mr->owner);
     uint8_t *page = mr->ram_block->host;
 
     g_assert(queue_alloc(fix, 0, &error_abort));
     g_free(fake_iommufd_calls(fix->f));
+    fake_cmdqv_keep_mappings(true);
     fixture_stop(fix);
+    fake_cmdqv_keep_mappings(false);
     /* The queue and the abort HWPT are destroyed; vIOMMU and page stay */
     assert_calls(fix, "destroy destroy");
     stl_le_p(page + PROD, 1);
@@ -538,7 +574,8 @@ static bool run_all(Fixture *fix)
         return false;
     }
     if (!fix->host->cmdqv) {
-        g_assert(!fix->dev->cmdqv.present == !fix->host->cmdqv_error);
+        g_assert(!fix->host->cmdqv_error ==
+                 !(fix->dev->cmdqv.present || fix->dev->cmdqv.error));
         return false;
     }
     ok = !smmuv3_accel_host_open_queue_errors(fix->host, NULL);
@@ -613,7 +650,7 @@ static void test_falls_back(void)
         assert_calls(fix, cases[i].calls);
         g_assert(!err == cases[i].works);
         g_assert(!fix->host || !fix->host->cmdqv);
-        g_assert(i == 0 || !fix->host || fix->host->cmdqv_error);
+        g_assert(!fix->host || fix->host->cmdqv_error);
         error_free(err);
         fixture_free(fix);
     }
@@ -653,6 +690,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-host/errors", test_errors);
     g_test_add_func("/smmuv3-accel/cmdqv-host/page-outlives",
                     test_page_outlives);
+    g_test_add_func("/smmuv3-accel/cmdqv-host/page-stays", test_page_stays);
     g_test_add_func("/smmuv3-accel/cmdqv-host/failures", test_failures);
     g_test_add_func("/smmuv3-accel/cmdqv-host/falls-back", test_falls_back);
     g_test_add_func("/smmuv3-accel/cmdqv-host/refused", test_refused);

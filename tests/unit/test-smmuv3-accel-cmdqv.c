@@ -173,7 +173,7 @@ static void test_execute(void)
             g_assert_cmpuint(fake_iommufd_commands(rig->iommufd)->len, ==,
                              has_host ? n : 0);
         }
-        g_assert_cmpuint(rig->s->counters.cmdqv_commands, ==, 600);
+        g_assert_cmpuint(rig->s->cmdqv->dev.commands, ==, 600);
         g_assert_cmpuint(rig->s->counters.cmdqv_doorbells, ==, 300);
         g_assert_cmpuint(rig->s->counters.cmdqv_given, ==, 0);
         g_assert_cmpuint(rig_cmdqv_irqs(), ==, 0);
@@ -236,7 +236,7 @@ static void test_error(void)
     rig_cmdqv_repair(rig, 1);
     g_assert(rig_cmdqv_is_done(rig, 1));
     rig_assert_asids(rig, "1 3 2");
-    g_assert_cmpuint(rig->s->counters.cmdqv_errors, ==, 1);
+    g_assert_cmpuint(rig->s->cmdqv->dev.errors, ==, 1);
 
     /* Masked */
     rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, 1);

@@ -58,7 +58,7 @@ check-series: packages ## build every commit of the series (long)
 check-fresh: packages ## make run and make check in clean Debian 12 and 13 roots (long, needs root)
 	@scripts/check-fresh
 
-export: packages ## write a series to mail: make export V=1 OUT=dir
+export: packages ## write a series to mail: make export V=1 OUT=dir SIGNOFF="Name <mail>"
 	@scripts/export "$(V)" "$(OUT)"
 
 deb: packages ## Debian packages beside Debian's own QEMU (DEB="trixie/arm64 bookworm/amd64 ...": which; needs root)

@@ -58,7 +58,7 @@ check-series: packages ## build every commit of the series (long)
 check-fresh: packages ## run make run and make check in clean roots of Debian 12 and 13 (long, needs root)
 	@scripts/check-fresh
 
-export: packages ## write the series as mails: make export V=1 OUT=dir
+export: packages ## write the series as mails: make export V=1 OUT=dir SIGNOFF="Name <mail>"
 	@scripts/export "$(V)" "$(OUT)"
 
 deb: packages ## build Debian packages that install beside Debian's QEMU (DEB="trixie/arm64 bookworm/amd64 ...": for these; needs root)

@@ -87,7 +87,28 @@ rm -rf "$BUILD"
 scripts/compose >"$WORK/out" 2>&1
 expect 'compose gives the same tree' 0 "^$tree" git -C "$TREE" rev-parse 'dev^{tree}'
 
+expect 'export asks who signs the patches off' 1 "mails of ' <>': type SIGNOFF=" scripts/export 2 "$WORK/mails"
+for who in 'Ann' 'Ann <ann>' 'Ann <ann@localhost>' 'Ann <ann@x.example>' 'Ann <ann@example.com>' \
+    'Ann <ann@users.noreply.host.net>' '<ann@toy.lan>' 'Ann <ann@toy.lan> <b@toy.lan>'; do
+    expect "and does not take '$who'" 1 'nobody can answer mails of' env SIGNOFF="$who" scripts/export 2 "$WORK/mails"
+done
+expect 'a complaint writes nothing' 1 '' test -e "$WORK/mails"
+git config user.name 'Ann Ä. Author'
+git config user.email ann@toy.lan
+expect "git's user is taken" 0 '6 mails' scripts/export 2 "$WORK/git-mails"
+expect 'for each patch' 0 '^5$' grep -c . <(grep -h '^Signed-off-by: Ann Ä. Author <ann@toy.lan>$' "$WORK"/git-mails/*)
+git config --unset-all user.email
+export SIGNOFF='Ann Ä. Author <ann@toy.lan>'
 expect 'export writes mails' 0 '6 mails' scripts/export 2 "$WORK/mails"
+expect 'they come from who signs off' 0 '^6$' grep -c . <(grep -l '^From: .*<ann@toy.lan>$' "$WORK"/mails/*)
+expect 'each patch has this sign-off, once' 0 '^5$' grep -c . <(grep -h '^Signed-off-by: Ann Ä. Author <ann@toy.lan>$' "$WORK"/mails/*)
+expect 'and none that no mail can reach' 1 '' grep -h 'example' "$WORK"/mails/*-000[1-9]-*
+unset SIGNOFF
+sed -i 's/author@example.com/author@other.lan/' patches/device.patch
+expect 'authors that can be reached remain' 0 '6 mails' env SIGNOFF='Ann <ann@toy.lan>' scripts/export 2 "$WORK/mails-2"
+expect 'as authors' 0 '^From: A U Thor <author@other.lan>$' cat "$WORK"/mails-2/*Bring-the-toy-device*
+expect 'and first to sign off' 0 '^Signed-off-by: A U Thor <author@other.lan>.Signed-off-by: Ann <ann@toy.lan>$' \
+    sh -c "grep -h ^Signed-off-by '$WORK'/mails-2/*Bring-the-toy-device* | paste -sd' '"
 git -C "$TREE" checkout -q --detach base
 git -C "$TREE" am -q "$WORK"/mails/*-000[1-9]-* >"$WORK/out" 2>&1; result $? 'git am applies the mails'
 expect 'the mails give the same tree' 0 "^$tree" git -C "$TREE" rev-parse 'HEAD^{tree}'

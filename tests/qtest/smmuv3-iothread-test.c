@@ -1,5 +1,5 @@
 /*
- * QTest: SMMUv3 with any values and accesses of a guest and its devices
+ * QTest: SMMUv3 translates DMA of an iothread
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,72 +7,14 @@
 #include "qemu/osdep.h"
 #include "smmuv3-rig.h"
 
-#define BAR             0x10000000
-#define SID             0x8             /* at 1.0 of pcie.0 */
-#define ASID            1               /* as in rig_put_cd() */
-
-static void start(Rig *r, const void *accel)
-{
-    rig_start(r, GPOINTER_TO_INT(accel), RIG_EDU ",bus=pcie.0,addr=1.0");
-    rig_setup_edu(r, rig_config(0, 1), BAR);
-    rig_enable(r);
-    rig_put_ste_s1(r, SID);
-}
-
-/* Values of CD.IPS above OAS, including reserved ones, mean OAS */
-static void test_reserved_ips(const void *accel)
-{
-    for (unsigned ips = 5; ips < 8; ips++) {
-        Rig r;
-
-        start(&r, accel);
-        qtest_writel(r.qts, RIG_CDS + 4,
-                     (qtest_readl(r.qts, RIG_CDS + 4) & ~7) | ips);
-        rig_assert_write(&r, RIG_IOVA_S1, RIG_NO_EVENT);
-        qtest_quit(r.qts);
-    }
-}
-
-/* Stage 2 with AArch32 tables, which the SMMU does not support */
-static void test_aarch32_stage2(const void *accel)
-{
-    Rig r;
-
-    start(&r, accel);
-    qtest_writeq(r.qts, RIG_STRTAB + SID * 64, 1 | 6 << 1);
-    rig_assert_write(&r, RIG_IOVA_S1, RIG_C_BAD_STE);
-    qtest_quit(r.qts);
-}
-
-/* TLBI_NH_VA for a number of 4K pages that is not a power of two */
-static void tlbi_range(Rig *r, uint64_t addr, unsigned pages)
-{
-    rig_command(r, 0x12 | (pages - 1) << 12 | (uint64_t)ASID << 48,
-                addr | 1 << 10 | 1);
-}
-
-static void test_range(const void *accel)
-{
-    Rig r;
-
-    start(&r, accel);
-    rig_assert_write(&r, RIG_IOVA_S1, RIG_NO_EVENT);
-    qtest_writeq(r.qts, RIG_PAGES, 0);
-    tlbi_range(&r, 0x40000000, 3);      /* next to the block */
-    rig_assert_write(&r, RIG_IOVA_S1, RIG_NO_EVENT);
-    tlbi_range(&r, 0x3fffe000, 3);      /* its last two pages */
-    rig_assert_write(&r, RIG_IOVA_S1, RIG_F_TRANSLATION);
-    qtest_quit(r.qts);
-}
-
 /* A modern virtio-blk: registers at fixed places in its BAR 4 */
 #define VIRTIO          "-object iothread,id=io -blockdev null-co," \
                         "node-name=n,size=1048576,read-zeroes=on " \
                         "-device virtio-blk-pci,drive=n,iothread=io," \
                         "bus=pcie.0,addr=2.0,iommu_platform=on," \
                         "disable-legacy=on"
-#define COMMON          0x10000000
-#define NOTIFY          0x10003000
+#define COMMON          RIG_BAR
+#define NOTIFY          (COMMON + 0x3000)
 #define DESC            0x42000000ULL
 #define AVAIL           0x42001000ULL
 #define USED            0x42002000ULL
@@ -122,7 +64,7 @@ static void start_virtio(Rig *r, uint16_t queue_size)
  * A disk in an iothread causes an event while the guest resets the disk: the
  * reset waits for the iothread, which must not wait for the BQL to signal.
  */
-static void test_iothread(const void *accel)
+static void test_reset(const void *accel)
 {
     for (int i = 0; i < 4; i++) {
         Rig r;
@@ -235,12 +177,9 @@ static void test_tlb_race(const void *accel)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    rig_add_func("guest/reserved-ips", test_reserved_ips);
-    rig_add_func("guest/aarch32-stage2", test_aarch32_stage2);
-    rig_add_func("guest/range", test_range);
     if (qtest_has_device("virtio-blk-pci")) {
-        rig_add_func("guest/iothread", test_iothread);
-        rig_add_func("guest/tlb-race", test_tlb_race);
+        rig_add_func("iothread/reset", test_reset);
+        rig_add_func("iothread/tlb-race", test_tlb_race);
     }
     return g_test_run();
 }

@@ -3,11 +3,9 @@
 
 import struct
 from collections import Counter
-from contextlib import contextmanager
 
 from lab import bare, checks, cmdqv, l0, metal, options
 from lab.bare import Smmu
-from lab.bench import counters
 from lab.checks import expect
 from lab.scenario import scenario
 from lab.scenarios import cmdqv_guest, transitions
@@ -201,70 +199,11 @@ def kdump(lab):
            f"kernel objects: {before.trace.live()}, then {guest.trace().live()}")
 
 
-READS = 128         # in one command of the guest's, which is split
-DRIVE = "d-nvme0"
-
-
-def throttle(lab, iops):
-    """The server's disk carries out so many requests a second; 0: all."""
-    lab.l1.l0.qmp.cmd("block_set_io_throttle", device=DRIVE, bps=0, bps_rd=0, bps_wr=0,
-                      iops=iops, iops_rd=0, iops_wr=0)
-
-
-@contextmanager
-def slow_disk(lab):
-    throttle(lab, 1)
-    try:
-        yield
-    finally:
-        throttle(lab, 0)
-
-
-def reads_wait(guest):
-    """Reads for two minutes, which all wait for the disk."""
-    disk, _ = checks.nvme(guest, "nvme0")
-    block = f"/sys/block/{disk.removeprefix('/dev/')}"
-    guest.guest(f"""
-        echo 4 >{block}/queue/max_sectors_kb
-        dd if={disk} of=/dev/null bs={4 * READS}k count=1 iflag=direct >/dev/null 2>&1 &""")
-    checks.eventually("reads wait for the disk", lambda: (
-        int(guest.guest(f"cat {block}/inflight").out.split()[0]) >= READS // 2))
-
-
-@contextmanager
-def blocked_writes(l1):
-    """What the device could not write, in the trace of the server; a list to come."""
-    seen = []
-    events = ("pci_nvme_err_addr_write",)
-    start = l1.l0.stderr_path.stat().st_size
-    counters.trace_events(l1.l0.qmp, events, True)
-    try:
-        yield seen
-    finally:
-        counters.trace_events(l1.l0.qmp, events, False)
-    with open(l1.l0.stderr_path, "rb") as file:
-        file.seek(start)
-        seen += [line for line in file.read().decode(errors="replace").splitlines() if events[0] in line]
-
-
 def forget_faults(lab, host):
     """Take the faults of a device out of the host's log: the crash kernel has no event queue for them."""
     for line in lab.l1.sh("dmesg").out.splitlines():
         expect(" event: " not in line or f"client: {host} " in line, f"a fault of another device: {line}")
     lab.l1.sh("dmesg -c")
-
-
-@scenario
-def kdump_in_flight(lab):
-    """The guest crashes while reads wait for the disk, which completes them later: it is blocked, and its driver resets it."""
-    host, guest = crashing(lab)
-    before = Before(guest, host)
-    with slow_disk(lab), blocked_writes(lab.l1) as blocked:
-        reads_wait(guest)
-        crash(guest)
-    expect(blocked, "the disk did not try to complete a read after the crash")
-    forget_faults(lab, host)
-    crashed_well(guest, before)
 
 
 @scenario(platform=l0.CMDQV)

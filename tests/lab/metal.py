@@ -74,6 +74,7 @@ class Smmu:
 
     def __init__(self, qtest):
         self.qtest = qtest
+        self.cmdq = CMDQ
         self.may_abort = False      # a command that a host with failures does not confirm
 
     @staticmethod
@@ -111,15 +112,19 @@ class Smmu:
     def set_up(self):
         """Set up queues and tables after a reset; SMMUEN and EVENTQEN stay 0."""
         self.write_contexts()
-        self.prod = 0
         self.qtest.send(put(SMMU + self.CR0, 0),
                         put(SMMU + self.STRTAB_BASE, STRTAB, 64),
                         put(SMMU + self.STRTAB_CFG, self.LOG2_STES),
-                        put(SMMU + self.CMDQ_BASE, CMDQ | self.LOG2_CMDS, 64),
-                        put(SMMU + self.CMDQ_PROD, 0), put(SMMU + self.CMDQ_CONS, 0),
                         put(SMMU + self.EVENTQ_BASE, EVENTQ | self.LOG2_EVENTS, 64),
                         put(SMMU + self.EVENTQ_PROD, 0), put(SMMU + self.EVENTQ_CONS, 0))
+        self.queue(CMDQ)
         self.cr0(self.CMDQEN)
+
+    def queue(self, at):
+        """Place the command queue, which is off, and empty it."""
+        self.cmdq, self.prod = at, 0
+        self.qtest.send(put(SMMU + self.CMDQ_BASE, at | self.LOG2_CMDS, 64),
+                        put(SMMU + self.CMDQ_PROD, 0), put(SMMU + self.CMDQ_CONS, 0))
 
     def cr0(self, value):
         _, ack = self.qtest.send(put(SMMU + self.CR0, value), get(SMMU + self.CR0ACK))
@@ -138,7 +143,7 @@ class Smmu:
         lines = []
         for words in commands:
             at = self.prod % (1 << self.LOG2_CMDS)
-            lines.append(memory(CMDQ + at * 16, struct.pack("<QQ", *words)))
+            lines.append(memory(self.cmdq + at * 16, struct.pack("<QQ", *words)))
             self.prod = (self.prod + 1) % (2 << self.LOG2_CMDS)
         *_, cons, gerror, gerrorn = self.qtest.send(
             *lines, put(SMMU + self.CMDQ_PROD, self.prod), get(SMMU + self.CMDQ_CONS),

@@ -8,6 +8,7 @@
  */
 
 #include "qemu/osdep.h"
+#include <sys/ioctl.h>
 #include <linux/vfio.h>
 #include "qapi/error.h"
 #include "hw/pci/pci.h"

@@ -88,10 +88,20 @@ void *iommufd_backend_viommu_mmap(IOMMUFDBackend *be, uint64_t offset,
     return page;
 }
 
-bool iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
-                                    uint32_t type, uint32_t index,
-                                    uint64_t iova, uint64_t length,
-                                    uint32_t *hw_queue_id, Error **errp)
+bool iommufd_backend_viommu_unmap(IOMMUFDBackend *be, void *page, uint64_t size)
+{
+    void *memory = mmap(page, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    int ret = memory == MAP_FAILED ? -errno : 0;
+
+    trace_iommufd_backend_viommu_unmap(be->fd, size, ret);
+    return !ret;
+}
+
+int iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
+                                   uint32_t type, uint32_t index,
+                                   uint64_t iova, uint64_t length,
+                                   uint32_t *hw_queue_id, Error **errp)
 {
     struct iommu_hw_queue_alloc alloc = {
         .size = sizeof(alloc),
@@ -107,11 +117,11 @@ bool iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
                                          length, alloc.out_hw_queue_id, ret);
     if (ret) {
         iommufd_set_error(errp, ret, "IOMMU_HW_QUEUE_ALLOC");
-        return false;
+        return ret;
     }
 
     *hw_queue_id = alloc.out_hw_queue_id;
-    return true;
+    return 0;
 }
 
 bool iommufd_backend_alloc_vdevice(IOMMUFDBackend *be, uint32_t viommu_id,

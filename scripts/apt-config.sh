@@ -13,8 +13,8 @@ apt_state() {    # ARCH: everything of this architecture's private apt lies belo
 papt() { APT_CONFIG=$D/apt.conf "$@"; }
 
 # shellcheck disable=SC2016
-# "main|security URI" of every Debian mirror in the system's own sources; apt reads both of its formats for
-# us, also where it was never updated.
+# "main|security URI" of every Debian mirror in the system's own sources. apt reads both of its formats for us,
+# even if "apt-get update" was never run.
 mirrors() {
     apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
         awk '{ kind = "" }
@@ -37,7 +37,7 @@ sources_list() {    # MAIN-URI SUITE...
     for suite; do
         uri=$main
         [[ $suite != *-security ]] || uri=$(mirrors | awk '$1 == "security" { print $2; exit }')
-        # A machine without security sources still has what the point releases brought.
+        # Without security sources, the updates of the point releases have to do.
         [ -n "$uri" ] || continue
         echo "deb [signed-by=$KEYRING] $uri $suite main"
     done
@@ -63,7 +63,7 @@ Acquire::Languages "none";
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
 END
-    # Indexes that other packages of this machine ask for (AppStream, apt-file) are of no use here.
+    # Other packages of this machine may ask for more indexes (AppStream, apt-file), which are not needed here.
     apt-config dump Acquire::IndexTargets::deb | grep -oE '^Acquire::IndexTargets::deb::[^: ]+' | sort -u |
         grep -vE '::(Packages|Translations)$' | sed 's/$/::DefaultEnabled "false";/' >>"$D/apt.conf" || true
 }
@@ -78,10 +78,10 @@ apt_update() {
     uris=$(mirrors | sed -n 's/^main //p')
     [ -n "$uris" ] || die "no Debian mirror in this machine's apt sources"
     note "reading the package indexes of ${suites[*]} ($arch)"
-    # Third parties may use Debian's suite names for their own repositories, so the first mirror need not be it.
+    # Third parties may use Debian's suite names for their own repositories, so try each mirror.
     for uri in $uris; do
         sources_list "$uri" "${suites[@]}" >"$D/sources.list"
-        # Sources are wanted of QEMU only, which is no backport, and once, not for each architecture.
+        # The only source package is QEMU, which is no backport, and one architecture is enough.
         [ "$arch" != "$(host_arch)" ] || sed -i '/backports/!{h;s/^deb /deb-src /;H;x}' "$D/sources.list"
         if papt apt-get -q -o APT::Update::Error-Mode=any update >"$D/update.log" 2>&1; then
             touch "$D/stamp"
@@ -90,5 +90,5 @@ apt_update() {
     done
     cat "$D/update.log" >&2
     [ -e "$D/stamp" ] || die "cannot read the package indexes"
-    note "cannot read the package indexes anew: going on with those of $(date -r "$D/stamp" +%F)"
+    note "cannot update the package indexes, so those of $(date -r "$D/stamp" +%F) are used"
 }

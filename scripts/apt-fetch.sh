@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# apt-private: fetching by name, version and hash.
+# apt-private: fetches packages by name, version and hash.
 DEBS=$CACHE/deb
 : "${arch:=}" "${D:=}"
 
@@ -12,7 +12,7 @@ show() {    # SPEC: "VERSION ARCH SHA256" of the newest version that fits; empty
 
 newest_kernel() { sed -n '/^linux-[a-z]*-[0-9.]*$/p' | sort -V | tail -n 1; }    # of names on standard input
 
-newest() {    # NAME LOCKED-VERSION: "NAME VERSION ARCH SHA256" of what takes the place of a version that is gone
+newest() {    # NAME LOCKED-VERSION: "NAME VERSION ARCH SHA256" of the replacement for a version that the archive lost
     local name=$1 found
     found=$(show "$name")
     # The kernel's version is part of this name.

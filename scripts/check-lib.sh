@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# The parts of check. Each prints its results, adds "pass|fail|skip [N]" lines to $tally, leaves everything else
-# in $log, and fails if it could not run to its end.
+# The parts of check. Each prints its results, adds "pass|fail|skip [N]" lines to $tally, writes all other output
+# to $log, and fails if it did not reach its end.
 : "${tally:=}" "${log:=}" "${part:=}"
 
 tap() {    # TAP on standard input
@@ -26,10 +26,10 @@ one() {    # NAME command...: a test that is one command
     if out=$("$@" 2>&1); then echo "ok 1 $name"; else echo "not ok 1 $name"; echo "# ${out//$'\n'/$'\n'# }"; fi
 }
 
-run_tap() {    # LABEL command...: its exit status counts only if it left no result that says so
+run_tap() {    # LABEL command...: fails if the command fails without the result of a failed test
     local status=0 label=$1
     shift
-    # What a part says on standard error is progress, for whoever watches.
+    # Standard error has the progress, which the user wants to see.
     { "$@" 2> >(tee -a "$log" >&2) || echo $? >"$log.status"; } | tee -a "$log" | part="$part: $label" tap
     if [ -e "$log.status" ]; then status=$(cat "$log.status"); rm "$log.status"; fi
     [ "$status" = 0 ] || grep -qE '^fail( [1-9]|$)' "$tally"
@@ -72,11 +72,11 @@ no_archive_names() {
 part_unit() { meson_suite unit; }
 
 part_qtest() {
-    # One expected table holds an address that UEFI chooses, and so differs with its build. All else in it is the same.
-    meson_suite qtest-aarch64 /aarch64/acpi/virt/memhp 'the expected SSDT is of another build of UEFI, which chooses an address in it'
+    # UEFI chooses one address in the expected SSDT, so it depends on the build of UEFI.
+    meson_suite qtest-aarch64 /aarch64/acpi/virt/memhp 'the expected SSDT comes from another build of UEFI, which chooses an address in it'
 }
 
-meson_suite() {    # SUITE [CASE REASON]: all of a suite but one case
+meson_suite() {    # SUITE [CASE REASON]: runs a suite, except this case
     local suite=$1 skip=${2:-} reason=${3:-} status=0 obj=$BUILD/obj${VARIANT:-} names=()
     if [ -n "${VARIANT:-}" ]; then
         mapfile -t names < <(own_tests "$suite")
@@ -86,7 +86,7 @@ meson_suite() {    # SUITE [CASE REASON]: all of a suite but one case
         "$ROOT/scripts/build" native || return
     fi
     "$ROOT/scripts/firmware" "$obj" || return
-    # Timeouts are meant for fast machines.
+    # The timeouts of the tests are for fast machines.
     rm -f "$log".report.*
     (cd "$obj" && sanitizer_options && pyvenv/bin/meson test --no-rebuild --num-processes "$(nproc)" --timeout-multiplier 5 \
         --suite "$suite" --logbase "check-$suite" ${skip:+--test-args="-s $skip"} "${names[@]}") >>"$log" 2>&1 || status=$?
@@ -98,7 +98,7 @@ meson_suite() {    # SUITE [CASE REASON]: all of a suite but one case
     [ "$status" = 0 ] || grep -q '^fail [1-9]' "$tally"
 }
 
-own_tests() {    # SUITE: the tests in it that are files of this repository, as meson calls them
+own_tests() {    # SUITE: prints meson's names of the tests that are files of this repository
     case $1 in
     unit) overlay_files | sed -nE 's,^tests/unit/(test-.*)\.(c|py)$,\1,p' ;;
     qtest-aarch64) overlay_files | sed -nE 's,^tests/qtest/(.*-test)\.c$,qtest-aarch64/\1,p' ;;
@@ -111,23 +111,23 @@ build_own_tests() {
     ONLY="qemu-system-aarch64 tools/smmuv3-spec/smmuv3-spec ${programs//$'\n'/ }" "$ROOT/scripts/build" "native$VARIANT"
 }
 
-# A stack through libraries without frame pointers, such as GLib, is whole only if it is unwound slowly. Reports are
-# files, because tests compare what programs say on standard error. MALLOC_PERTURB_, which meson sets, has no effect:
-# memory that is freed cannot be read at all. Debian 12's GLib has an allocator of its own for small blocks, in which no
-# leak is seen, unless G_SLICE turns it off.
+# Only the slow unwinder gives complete stacks through libraries without frame pointers, such as GLib. The reports go to
+# files, because tests compare the programs' standard error. MALLOC_PERTURB_, which meson sets, has no effect: the
+# sanitizer makes freed memory unreadable. G_SLICE turns off the allocator of Debian 12's GLib for small blocks, in which
+# the sanitizer sees no leaks.
 sanitizer_options() {
     local common=log_path=$log.report:exitcode=99:print_stacktrace=1:halt_on_error=1
     export ASAN_OPTIONS=$common:detect_leaks=1:fast_unwind_on_malloc=0 UBSAN_OPTIONS=$common
     export LSAN_OPTIONS=suppressions=$ROOT/tests/lab/lsan.supp:print_suppressions=0 G_SLICE=always-malloc
 }
 
-sanitizer_reports() {    # each is a failure, also if the test did not care how its program ended
+sanitizer_reports() {    # each is a failure, even if the test ignored the exit status of the program
     local file text
     for file in "$log".report.*; do
         [ -e "$file" ] || continue
-        # The one is said of each program with coroutines.
+        # This warning comes from each program with coroutines.
         text=$(grep -v -e "ASan doesn't fully support makecontext" -e '^=*$' "$file") || continue
-        echo "not ok   $part: a sanitizer reports (all of it is in $file)"
+        echo "not ok   $part: a sanitizer reports (the whole report is in $file)"
         head -n 12 <<<"$text" | sed 's/^/             /'
         echo fail >>"$tally"
     done
@@ -138,12 +138,12 @@ part_libvirt() {
     run_tap libvirt /usr/bin/python3 "$ROOT/tests/libvirt/run.py"
 }
 
-no_dashes() {    # which Sphinx makes of two hyphens in text that is not literal
+no_dashes() {    # fails if Sphinx turned the two hyphens of an option into a dash, because the text is not literal
     local pages=("$BUILD"/manual/html/{system/arm/smmuv3-accel*,tools/smmuv3-spec}.html "$BUILD/manual/man/smmuv3-spec.1")
     grep -q 'arm-smmuv3-accel' "${pages[@]}" && ! grep -noE '(–|—)[a-z]+' "${pages[@]}"
 }
 
-part_docs() {    # the manual, and that what its pages show is what happens
+part_docs() {    # builds the manual, and runs the commands that its pages show
     local programs
     one 'the manual builds without a warning' "$ROOT/scripts/manual" 2>&1 | tee -a "$log" | tap
     one 'options can be copied from its pages' no_dashes | tee -a "$log" | tap

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# Makes the commits of the composed tree, in the object store alone: no work tree and no branch is touched, so
-# that a mistake in patches/ leaves everything as it was, and the same input gives the same hashes everywhere.
+# Makes the commits of the composed tree. It writes only to the object store, not to a work tree or a branch, so
+# that an error in patches/ changes nothing. The same input gives the same hashes everywhere.
 # The caller provides $tmp, an empty directory, and $HEADERS_DEB.
 : "${tmp:=}" "${HEADERS_DEB:=}"
 
-# Everything the commits are made of, as one hash.
+# One hash of everything that the commits are made from.
 compose_stamp() {
     {
         cat "$BUILD/base.stamp"
@@ -27,7 +27,7 @@ base_commit() {    # prints the commit of the unpacked base, which is made once
     if [ "$(cat "$TREE/.git/base.stamp" 2>/dev/null)" != "$(cat "$BUILD/base.stamp")" ]; then
         when=$(dpkg-parsechangelog -l "$BUILD/base/debian/changelog" -S Timestamp)
         version=$(dpkg-parsechangelog -l "$BUILD/base/debian/changelog" -S Version)
-        # The firmware sources in roms/ are two files in three and no part of this build.
+        # Two thirds of the files are firmware sources in roms/, which this build does not need.
         GIT_INDEX_FILE=$tmp/base.index GIT_DIR=$TREE/.git GIT_WORK_TREE=$BUILD/base \
             tgit -C "$BUILD/base" add -A -f -- . ':!roms'
         commit=$(identity base base@localhost "@$when +0000" tgit commit-tree -m "QEMU $version as packaged" \
@@ -39,7 +39,7 @@ base_commit() {    # prints the commit of the unpacked base, which is made once
     tgit rev-parse refs/tags/base
 }
 
-identity() {    # NAME MAIL DATE command...: author and committer alike, or the hashes would tell who composed
+identity() {    # NAME MAIL DATE command...: the committer is the author, so that the hashes do not depend on the user
     local name=$1 mail=$2 when=$3
     shift 3
     GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=$mail GIT_AUTHOR_DATE=$when \
@@ -61,12 +61,12 @@ check_series() {
     done
 }
 
-# headers MESSAGE: the kernel headers that a commit brings, in the way of QEMU's scripts/update-linux-headers.sh,
-# which copies those of linux/ and asm-generic/ as they are installed.
+# MESSAGE PATCH: adds the kernel headers that a commit brings. Like QEMU's scripts/update-linux-headers.sh, it copies
+# the headers of linux/ and asm-generic/ as they are installed.
 add_headers() {
     local h blob
     for h in $(trailer Headers <"$1"); do
-        [[ $h =~ ^(linux|asm-generic)/[a-z0-9_-]+\.h$ ]] || die "$2: 'Headers: $h': only linux/*.h and asm-generic/*.h can be taken"
+        [[ $h =~ ^(linux|asm-generic)/[a-z0-9_-]+\.h$ ]] || die "$2: 'Headers: $h': only linux/*.h and asm-generic/*.h are possible"
         dpkg-deb --fsys-tarfile "$HEADERS_DEB" | tar -xO "./usr/include/$h" >"$tmp/header" 2>/dev/null ||
             die "$2: 'Headers: $h': ${HEADERS_DEB##*/} has no such file"
         blob=$(tgit hash-object -w --stdin <"$tmp/header")
@@ -79,7 +79,7 @@ add_files() {    # MESSAGE PATCH
     local f mode
     for f in $(trailer Adds <"$1"); do
         if grep -qxF -- "$f" "$tmp/claimed"; then die "$2: 'Adds: $f': another patch claims this file already"; fi
-        is_overlay_path "$f" || die "$2: 'Adds: $f': new files of QEMU live in ${OVERLAY_DIRS[*]}"
+        is_overlay_path "$f" || die "$2: 'Adds: $f': new files of QEMU have to be in ${OVERLAY_DIRS[*]}"
         grep -qxF -- "$f" "$tmp/overlay" || die "$2: 'Adds: $f': there is no such file"
         mode=100644
         [ ! -x "$ROOT/$f" ] || mode=100755
@@ -119,11 +119,11 @@ compose_patch() {    # PATCH PARENT: prints the new commit
     { sed -n 's/^Subject: //p' "$tmp/info"; echo; cat "$tmp/body"; } >"$tmp/message"
     if grep -q '^diff --git ' "$tmp/diff" && ! tgit apply --cached --whitespace=nowarn "$tmp/diff" 2>"$tmp/error"; then
         cat "$tmp/error" >&2
-        die "$p does not apply (patches apply without fuzz or not at all)"
+        die "$p does not apply (fuzz is not allowed)"
     fi
     tgit diff-index --cached --no-renames --name-status "$parent" >"$tmp/changes"
     while IFS=$'\t' read -r status f; do
-        if [ "$status" = A ]; then die "$p creates $f: a new file lives in the root of the repository and is named by 'Adds: $f'"; fi
+        if [ "$status" = A ]; then die "$p creates $f: put the new file into the root of the repository, and 'Adds: $f' into the message"; fi
         if grep -qxF -- "$f" "$tmp/claimed"; then die "$p changes $f, which is a new file of ours: edit it in the root"; fi
     done <"$tmp/changes"
     add_headers "$tmp/message" "$p"

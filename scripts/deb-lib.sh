@@ -2,14 +2,14 @@
 # shellcheck shell=bash
 # deb: the version, and the source directory, of our packages.
 
-# Debian's version, then the number of our commits that changed what is packaged, then the release: each of the three
-# makes a newer one.
+# The version consists of Debian's version, the number of our commits that changed packaged files, and the release. If
+# any of the three grows, the version is newer.
 deb_version() {    # SUITE
     local base release
     base=$(lock_lines source | sed -n 's/^qemu \([^ ]*\) .*/\1/p')
-    case $1 in bookworm) release=12 ;; trixie) release=13 ;; *) die "$1: no release that packages are made for" ;; esac
+    case $1 in bookworm) release=12 ;; trixie) release=13 ;; *) die "$1: there are no packages for this release; choose bookworm or trixie" ;; esac
     [ "$(git -C "$ROOT" rev-parse --is-shallow-repository)" = false ] ||
-        die "this clone is shallow, so its commits cannot be counted for the version: git fetch --unshallow"
+        die "this clone is shallow, so its commits cannot be counted for the version; type 'git fetch --unshallow'"
     echo "${base#*:}+accel$(git -C "$ROOT" rev-list --count HEAD -- "${OVERLAY_DIRS[@]}" patches packaging base.lock)~deb$release"
 }
 

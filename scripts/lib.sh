@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# Sourced by every script here: where things are, how to complain, and what counts as a new file of ours.
+# All scripts source this: paths, messages, and the list of our new files.
 set -euo pipefail
 shopt -s inherit_errexit
 export LC_ALL=C.UTF-8
@@ -15,8 +15,8 @@ export BUILD
 # Used by the scripts that source this file.
 export CACHE LOCK PATCHES TREE
 
-# The one rule for new QEMU files: every file below these directories that git tracks, or would track, is
-# overlaid on QEMU's tree at the same path. Nothing else in the repository is.
+# Every file below these directories that git tracks, or would track, is a new file of QEMU's tree with the same
+# path. Nothing else in the repository is one.
 # shellcheck disable=SC2034
 OVERLAY_DIRS=(
     backends contrib docs/about docs/devel docs/interop docs/specs docs/system docs/tools gdb-xml hw include
@@ -36,7 +36,7 @@ host_arch() { dpkg --print-architecture; }
 # Lines of base.lock are "<kind> <words>..."; prints the words of every line of one kind.
 lock_lines() { sed -n "s/^$1[[:space:]]\\+//p" "$LOCK"; }
 
-# Git without the user's settings: diff.*, apply.whitespace and the like would change patches.
+# Git without the user's settings, because settings like diff.* and apply.whitespace would change patches.
 export GIT_PAGER=cat
 tgit() {
     GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
@@ -65,11 +65,11 @@ series() { sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$PATCHES/series"
 trailer() { sed -n "s/^$1:[[:space:]]*//p"; }
 
 as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; elif have sudo; then sudo "$@"; else die "needs root, type as root: $*"; fi
+    if [ "$(id -u)" = 0 ]; then "$@"; elif have sudo; then sudo "$@"; else die "this needs root; as root, type: $*"; fi
 }
 
-# with_trailers TRAILER... < message: our own trailers are replaced by these, at the end of the last paragraph
-# if that holds trailers already.
+# with_trailers TRAILER... < message: replaces our own trailers by these. They go to the end of the last paragraph
+# if that paragraph has trailers already.
 with_trailers() {
     awk -v add="$(printf '%s\n' "$@")" '
         /^(Adds|Patch-Name): / { next }

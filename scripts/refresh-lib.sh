@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# The steps of refresh. $tmp holds what one step leaves for the next:
+# The steps of refresh. They pass these files in $tmp to the next step:
 #   new      new files of the tip                strip   index lines that take our files out of a tree
 #   series   names of the patches in order       plan    "copy|delete PATH" for the root
 #   newer    files that the root has in a later version than the tree
@@ -10,8 +10,8 @@ list_files() {    # TIP
     local f h
     tgit diff --no-renames --name-only --diff-filter=A base "$1" >"$tmp/new"
     while IFS= read -r f; do
-        is_overlay_path "$f" || die "$f is a new file, but new files of QEMU live in ${OVERLAY_DIRS[*]}"
-        [[ $f != *[[:space:]]* ]] || die "'$f': no white space in names, please"
+        is_overlay_path "$f" || die "$f is a new file, but new files of QEMU have to be in ${OVERLAY_DIRS[*]}"
+        [[ $f != *[[:space:]]* ]] || die "'$f': a name must not have white space"
         printf '0 %040d\t%s\n' 0 "$f"
     done <"$tmp/new" >"$tmp/strip"
     for h in $(tgit log --format=%B "base..$1" | trailer Headers); do
@@ -28,11 +28,11 @@ patch_name() {    # COMMIT
     name=$(tgit log -1 --format=%B "$1" | trailer Patch-Name)
     case $(tgit log -1 --format=%s "$1") in
     fixup!* | squash!* | amend!*)
-        die "$(tgit log -1 --format='%h %s' "$1"): fold it into its patch first: git rebase -i --autosquash --autostash base" ;;
+        die "$(tgit log -1 --format='%h %s' "$1") is not part of its patch yet; type 'git rebase -i --autosquash --autostash base'" ;;
     esac
-    [ -n "$name" ] || die "$(tgit log -1 --format='%h "%s"' "$1") has no 'Patch-Name: <name>.patch' line: a fixup that was forgotten, or a new patch without a name?"
+    [ -n "$name" ] || die "$(tgit log -1 --format='%h "%s"' "$1") has no 'Patch-Name: <name>.patch' line; if it is a fixup, fold it in; if it is a new patch, add the line"
     [[ $name =~ ^[A-Za-z0-9._+-]+\.patch$ ]] || die "$(tgit log -1 --format='%h "%s"' "$1"): Patch-Name must be one file name that ends in .patch"
-    ! grep -qxF -- "$name" "$tmp/series" || die "two commits say 'Patch-Name: $name'"
+    ! grep -qxF -- "$name" "$tmp/series" || die "two commits have the line 'Patch-Name: $name'"
     echo "$name"
 }
 
@@ -49,8 +49,8 @@ write_patches() {    # TIP
         tgit diff-tree -r --no-renames --name-only --diff-filter=A "$c^" "$c" | sort >"$tmp/added"
         mapfile -t adds <"$tmp/added"
         grep -vxFf "$tmp/new" "$tmp/added" >"$tmp/lost" || true
-        [ ! -s "$tmp/lost" ] || die "$name adds $(head -n 1 "$tmp/lost"), which is gone at the tip: drop it where it comes in"
-        # A commit without our files, so that format-patch needs no path limit: with one it may pick another commit.
+        [ ! -s "$tmp/lost" ] || die "$name adds $(head -n 1 "$tmp/lost"), which is gone at the tip: remove it from the patch that adds it"
+        # Make a commit without our files, because format-patch with a path limit may pick another commit.
         parent=$(
             export GIT_INDEX_FILE=$tmp/index GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_AUTHOR_DATE
             GIT_AUTHOR_NAME=$(tgit log -1 --format=%an "$c")
@@ -62,9 +62,9 @@ write_patches() {    # TIP
             GIT_COMMITTER_NAME=refresh GIT_COMMITTER_EMAIL=refresh@localhost \
                 tgit commit-tree -p "$parent" -F "$tmp/message" "$(tgit write-tree)"
         )
-        # --zero-commit, --no-signature, --no-stat: nothing that changes without the patch changing.
-        # --full-index: no abbreviations that grow with the repository; binary hunks need it anyway.
-        # --no-renames: quilt and dpkg-source do not know them.
+        # --zero-commit, --no-signature, --no-stat: omit what can change although the patch does not.
+        # --full-index: abbreviations would grow with the repository; binary hunks need it anyway.
+        # --no-renames: quilt and dpkg-source do not support renames.
         tgit format-patch -1 --stdout --always --keep-subject --zero-commit --no-signature --no-stat --full-index \
             --binary --no-renames --no-notes --unified=3 --diff-algorithm=myers "$parent" >"$tmp/patches/$name"
     done
@@ -95,7 +95,7 @@ plan_files() {    # TIP
     done < <({ cat "$tmp/new"; tgit diff --no-renames --name-only --diff-filter=A base refs/compose/tip; } | sort -u)
 }
 
-new_series() {    # the old file with its comments, each of which belongs to the entry below it
+new_series() {    # prints the new series; each comment of the old one stays above its entry
     awk 'NR == FNR { order[++n] = $0; next }
          /^[[:space:]]*(#|$)/ { block = block $0 "\n"; next }
          { name = $1; text[name] = block $0 "\n"; block = "" }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Summarises meson's test log: testlog.py PART LOG.json TEXTLOG [REASON]
 
-Prints a line for each program with the number of its cases (TAP), and the names of failed and skipped cases.
+Prints a line for each program with the number of its cases (TAP), and the names of the failed and skipped cases.
 Lines that begin with "@" have the numbers for the caller. REASON says why the caller omitted cases.
 """
 import json
@@ -57,7 +57,7 @@ def tell(part, test, textlog, left_out):
         tail = (out + "\n" + test.get("stderr", "")).strip().splitlines()
         tail = [line for line in tail if not line.startswith(("ok ", "# "))]
         print("\n".join("             " + line for line in tail[-15:]))
-        print(f"           all of it is in {textlog}")
+        print(f"           the whole output is in {textlog}")
     print(f"@pass {passed}\n@fail {len(failed)}\n@skip {skips}")
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What build/tree holds beyond what was composed. refs/compose/tip is the last composed commit; .git/synced
-# lists new files whose latest version went from the root to the work tree without a commit: "<sha256> <path>".
+# Finds and keeps edits in build/tree. refs/compose/tip is the last composed commit. .git/synced lists the new files
+# that were copied from the root to the work tree without a commit: "<sha256> <path>".
 
 patches_stamp() { (cd "$PATCHES" && find . -type f -exec sha256sum {} + | sort) | sha256sum; }
 
@@ -22,7 +22,7 @@ tree_changes() {    # paths that differ from HEAD, in the index or the work tree
     tgit -c core.quotePath=false status --porcelain --no-renames -uall | cut -c4-
 }
 
-tree_edits() {    # lines that describe what a new composition would lose
+tree_edits() {    # describes the edits that a new composition would lose
     local f head
     [ "$(tgit symbolic-ref -q HEAD)" = refs/heads/dev ] || { echo "  HEAD is not on branch dev (is a rebase going on?)"; return; }
     head=$(tgit rev-parse HEAD)
@@ -45,7 +45,7 @@ sync_files() {    # copies new files from the root that differ, unless the tree'
             die "$f was edited both in the root and in build/tree"
         fi
         mkdir -p "$(dirname "$TREE/$f")"
-        # A new time stamp even for older content: ninja must see that the file changed.
+        # Set a new time stamp even for older content, so that ninja sees the change.
         cp -- "$ROOT/$f" "$TREE/$f"
         if [ -x "$ROOT/$f" ]; then chmod 755 "$TREE/$f"; else chmod 644 "$TREE/$f"; fi
         touch -a "$TREE/.git/synced"
@@ -64,7 +64,7 @@ synced_paths() {
 
 adopt() {    # COMMIT: makes it the tip of build/tree
     if tgit rev-parse -q --verify refs/compose/tip >/dev/null; then
-        # Files that are right already keep their time stamps, or ninja would build everything again.
+        # Files that do not change keep their time stamps, or ninja would build everything again.
         sync_files
         synced_paths | tgit update-index --add --stdin
         tgit read-tree --reset -u "$1"

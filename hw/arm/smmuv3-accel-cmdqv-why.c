@@ -14,15 +14,31 @@
 #include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-state.h"
 
-static bool fits(SMMUv3AccelState *s)
+/* All devices are behind one SMMU, but the host may not have told each time */
+static const SMMUv3AccelHostDevice *device_with_cmdqv(const SMMUv3AccelState *s)
 {
-    const SMMUv3AccelDevice *dev = QLIST_FIRST(&s->devices);
-    const SMMUv3AccelHostCmdqvInfo *info = dev ? &dev->host->cmdqv : NULL;
-    uint32_t param = s->cmdqv->dev.regs.param;
+    const SMMUv3AccelDevice *dev;
 
-    return info && info->present &&
-           info->version == FIELD_EX32(param, CMDQV_PARAM, VER) &&
-           info->log2_vcmdqs >= FIELD_EX32(param, CMDQV_PARAM, LOG2_VCMDQS);
+    QLIST_FOREACH(dev, &s->devices, next) {
+        if (dev->host->cmdqv.present) {
+            return dev->host;
+        }
+    }
+    return NULL;
+}
+
+static const char *registers_why(const SMMUv3AccelState *s)
+{
+    const SMMUv3AccelHostDevice *dev = device_with_cmdqv(s);
+    SMMUv3AccelHostInfo host = { 0 };
+    SMMUv3AccelRegs regs = s->regs;
+
+    if (dev) {
+        host = dev->smmu;
+        host.cmdqv_param = smmuv3_accel_host_cmdqv_param(dev);
+    }
+    regs.cmdqv_param = s->cmdqv->dev.regs.param;
+    return smmuv3_accel_regs_software_queues(&regs, &host);
 }
 
 /* Other root complexes may be children of pcie.0: skip them */
@@ -112,12 +128,9 @@ const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb)
     const char *why = host_why(s->host) ?:
                       smmuv3_cmdqv_givable(&s->cmdqv->dev.regs, nb);
 
+    why = why ?: registers_why(s);
     if (why) {
         return why;
-    }
-    if (!fits(s)) {
-        return "the host's CMDQV has fewer queues or another version than "
-               "cmdqv-param= says";
     }
     if (smmuv3_accel_host_has_lost(s->host)) {
         return "the host did not carry out invalidations; QEMU replaces them "

@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "hw/irq.h"
+#include "qemu/timer.h"
 #include "trace.h"
 
 #include "smmuv3-accel-cmdqv.h"
@@ -53,8 +54,6 @@ void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s)
     if (more && !s->mmio.may_unlock) {
         smmuv3_cmdqv_soon(d);
     }
-    s->counters.cmdqv_commands = d->commands;
-    s->counters.cmdqv_errors = d->errors;
 }
 
 static void consume_more(void *opaque)
@@ -62,15 +61,74 @@ static void consume_more(void *opaque)
     smmuv3_accel_mmio_resume(opaque);
 }
 
+/*
+ * Linux gathers the commands of several vCPUs and writes PROD once, but each of
+ * these vCPUs polls CONS, even before that write. Each poll is an exit, so the
+ * second one that finds the same CONS is answered when it has changed.
+ */
+#define POLL_MS 10
+
+/* What this vCPU has read last */
+static __thread struct {
+    const SMMUv3Vcmdq *queue;
+    uint32_t cons;
+} polled;
+
+/* Returns: the queue if the register is CONS of one that QEMU executes */
+static const SMMUv3Vcmdq *is_cons(SMMUv3AccelState *s, hwaddr offset,
+                                  unsigned size)
+{
+    SMMUv3CmdqvReg reg = smmuv3_cmdqv_decode(&s->cmdqv->dev.regs, offset);
+
+    return size == 4 && reg.page == CMDQV_PAGE_VCMDQ0 &&
+           reg.reg == A_VCMDQ_CONS && !s->cmdqv->hardware ?
+           &s->cmdqv->dev.regs.vcmdq[reg.index] : NULL;
+}
+
+/*
+ * A queue that has stopped does not change, and one with commands left may
+ * need this vCPU to execute them.
+ */
+static bool is_polled(SMMUv3AccelState *s, hwaddr offset, unsigned size)
+{
+    const SMMUv3Vcmdq *queue = is_cons(s, offset, size);
+
+    return queue && queue == polled.queue && queue->cons == polled.cons &&
+           queue->status && !smmuv3_vcmdq_errors(queue) &&
+           !smmuv3_accel_cmdqv_is_pending(s);
+}
+
+static void wait_for_commands(SMMUv3AccelState *s, hwaddr offset, unsigned size)
+{
+    int64_t until_ns = get_clock() + POLL_MS * SCALE_MS;
+
+    if (!is_polled(s, offset, size)) {
+        return;
+    }
+    trace_smmuv3_accel_cmdqv_polled(offset, polled.cons);
+    while (is_polled(s, offset, size) && get_clock() < until_ns &&
+           smmuv3_accel_mmio_wait_next(s, &s->cmdqv->dev.iomem, offset, size,
+                                       POLL_MS)) {
+        continue;
+    }
+}
+
 static MemTxResult cmdqv_read(void *opaque, hwaddr offset, uint64_t *data,
                               unsigned size, MemTxAttrs attrs)
 {
     SMMUv3AccelState *s = opaque;
     SMMUv3CmdqvDevice *d = &s->cmdqv->dev;
+    const SMMUv3Vcmdq *queue;
 
     smmuv3_accel_mmio_wait(s, &d->iomem, offset, size);
+    wait_for_commands(s, offset, size);
     smmuv3_accel_cmdqv_sync(s);
     *data = smmuv3_cmdqv_read(&d->regs, offset, size);
+    queue = is_cons(s, offset, size);
+    if (queue) {
+        polled.queue = queue;
+        polled.cons = queue->cons;
+    }
     trace_smmuv3_cmdqv_read(offset, *data, size);
     return MEMTX_OK;
 }
@@ -185,27 +243,28 @@ static bool check_param(uint32_t param, Error **errp)
     return !illegal;
 }
 
-bool smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s, Error **errp)
+bool smmuv3_accel_cmdqv_check(SMMUv3AccelState *s, Error **errp)
+{
+    if (s->cmdqv_param && ARM_SMMUV3(s)->cmdqv_wanted == ON_OFF_AUTO_OFF) {
+        error_setg(errp, "cmdqv-param= is for a guest with command queues "
+                   "in hardware: add cmdqv=on, or remove it");
+        return false;
+    }
+    return !s->cmdqv_param || check_param(s->cmdqv_param, errp);
+}
+
+void smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s)
 {
     SMMUv3State *s3 = ARM_SMMUV3(s);
-    uint32_t param = s->cmdqv_param ?: SMMU_ACCEL_CMDQV_PARAM;
 
     if (s3->cmdqv_wanted == ON_OFF_AUTO_OFF) {
-        if (s->cmdqv_param) {
-            error_setg(errp, "cmdqv-param= is for a guest with command queues "
-                       "in hardware: add cmdqv=on, or remove it");
-        }
-        return !s->cmdqv_param;
-    }
-    if (!check_param(param, errp)) {
-        return false;
+        return;
     }
     s->cmdqv = g_new0(SMMUv3AccelCmdqv, 1);
     s3->cmdqv = &s->cmdqv->dev;
-    s3->cmdqv->regs.param = param;
+    s3->cmdqv->regs.param = s->cmdqv_param ?: SMMU_ACCEL_CMDQV_PARAM;
     s3->cmdqv->regs.max_log2size = CMDQV_MAX_LOG2SIZE;
     smmuv3_cmdqv_device_init(s3->cmdqv, s3, &cmdqv_ops, consume_more, s);
-    return true;
 }
 
 void smmuv3_accel_cmdqv_decide(SMMUv3AccelState *s)

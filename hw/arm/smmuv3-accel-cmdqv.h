@@ -13,6 +13,7 @@
 
 #include "hw/arm/smmuv3-accel.h"
 #include "qapi/qapi-types-smmuv3-accel.h"
+#include "smmuv3-accel-host.h"
 #include "smmuv3-accel-idregs.h"
 #include "smmuv3-cmdqv-device.h"
 
@@ -27,13 +28,14 @@ typedef struct SMMUv3AccelCmdqv {
     bool barred;                /* until a reset, after too many errors */
 } SMMUv3AccelCmdqv;
 
-/**
- * smmuv3_accel_cmdqv_realize - create a CMDQV, unless cmdqv=off
- *
- * Called by realize, when the SMMU has its own memory region and interrupts.
- * Returns: false with @errp set if cmdqv-param= is wrong.
+/* Returns: false with @errp set if cmdqv-param= is wrong. Changes nothing */
+bool smmuv3_accel_cmdqv_check(SMMUv3AccelState *s, Error **errp);
+
+/*
+ * Create a CMDQV, unless cmdqv=off. Called by realize after that check, when
+ * the SMMU has its own memory region and interrupts.
  */
-bool smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s, Error **errp);
+void smmuv3_accel_cmdqv_realize(SMMUv3AccelState *s);
 
 /**
  * smmuv3_accel_cmdqv_decide - decide on the guest's CMDQV and its PARAM
@@ -65,8 +67,9 @@ const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb);
 /* The same, only for emulated devices, which may be plugged later */
 const char *smmuv3_accel_cmdqv_kept_by_device(SMMUv3AccelState *s);
 
-/* Called after the vSMMU gets a host, and before it loses the host */
-void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s);
+/* Called after the vSMMU gets a host by @dev, and before it loses the host */
+void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s,
+                                 const SMMUv3AccelHostDevice *dev);
 void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s);
 
 /* At a reset; also lifts the bar. The registers are reset later */
@@ -97,6 +100,9 @@ bool smmuv3_accel_cmdqv_give(SMMUv3AccelState *s);
  * allow: reset, stop of the machine, unplug of the last device. Idempotent.
  */
 void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why);
+
+/* Report an error to the guest, unless the guest has masked the interrupt */
+void smmuv3_accel_cmdqv_interrupt(SMMUv3AccelState *s);
 
 /* Called after an IOMMU notifier is added, within a change of the memory map */
 void smmuv3_accel_cmdqv_notifiers_changed(SMMUv3AccelState *s);

@@ -17,6 +17,7 @@
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-mmio.h"
 #include "smmuv3-accel-report.h"
+#include "smmuv3-accel-state.h"
 
 /* "DMA of host device 0000:03:00.0, StreamID 0x900"; g_free() */
 static char *describe_dma(SMMUv3AccelState *s, uint32_t sid)

@@ -7,7 +7,8 @@
 #ifndef HW_ARM_SMMUV3_ACCEL_COMMANDS_H
 #define HW_ARM_SMMUV3_ACCEL_COMMANDS_H
 
-#include "smmuv3-accel-state.h"
+#include "hw/arm/smmuv3-accel.h"
+#include "smmuv3-internal.h"
 
 /**
  * smmuv3_accel_command - handle a guest command, for SMMUv3Class::command

@@ -168,16 +168,16 @@ const char *smmuv3_accel_regs_software_queues(const SMMUv3AccelRegs *vsmmu,
         return NULL;
     }
     if (!host->cmdqv_param) {
-        return "this SMMU has no CMDQV, or the kernel is older than 6.17 or "
-               "has no CONFIG_TEGRA241_CMDQV";
+        return "the host has no CMDQV of version 1, or its kernel is older "
+               "than 6.17 or has no CONFIG_TEGRA241_CMDQV";
     }
     if (FIELD_EX32(param, CMDQV_PARAM, LOG2_VCMDQS) >
         FIELD_EX32(host->cmdqv_param, CMDQV_PARAM, LOG2_VCMDQS)) {
-        return "this SMMU's CMDQV has fewer queues than cmdqv-param= says";
+        return "the host's CMDQV has fewer queues than cmdqv-param= says";
     }
     if (FIELD_EX32(vsmmu->reg[SMMU_ACCEL_IDR1], IDR1, CMDQS) >
         FIELD_EX32(host->idr[1], IDR1, CMDQS)) {
-        return "this SMMU's IDR1.CMDQS is less than idr1= says";
+        return "the host's IDR1.CMDQS is less than idr1= says";
     }
     return NULL;
 }

@@ -32,8 +32,6 @@ typedef struct SMMUv3AccelCounters {
     uint64_t events_lost;       /* in the kernel, before QEMU saw them */
 
     uint64_t cmdqv_doorbells;   /* writes of PROD that QEMU saw */
-    uint64_t cmdqv_commands;    /* of the CMDQV's queues, executed by QEMU */
-    uint64_t cmdqv_errors;      /* queues that stopped, in either mode */
     uint64_t cmdqv_given;       /* to the hardware */
     uint64_t cmdqv_taken_back;
 

@@ -18,6 +18,7 @@
 #include "smmuv3-accel-eventq.h"
 #include "smmuv3-accel-regs.h"
 #include "smmuv3-accel-report.h"
+#include "smmuv3-accel-state.h"
 
 /* Where PCI_PASID_CAP_WIDTH starts */
 #define PASID_CAP_WIDTH_SHIFT   8
@@ -59,7 +60,7 @@ static const char *smmu_id(SMMUv3AccelState *s)
     return DEVICE(s)->id ?: TYPE_ARM_SMMUV3_ACCEL;
 }
 
-/* The board says so if the guest cannot be told of a device that comes late */
+/* The board sets no_hotplug if the guest's tables list only devices at start */
 static bool check_time(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
                        Error **errp)
 {
@@ -67,9 +68,10 @@ static bool check_time(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
         return true;
     }
     error_setg(errp, "host device %s cannot be hot-plugged: the guest boots "
-               "with a device tree, which reserves the MSI window for devices "
-               "present at boot only. Boot with ACPI, that is with UEFI "
-               "firmware (-bios QEMU_EFI.fd) and without acpi=off", host->name);
+               "with a device tree, which reserves the MSI window only for "
+               "devices that are present at boot. Boot with ACPI, that is with "
+               "UEFI firmware (-bios QEMU_EFI.fd) and without acpi=off",
+               host->name);
     return false;
 }
 
@@ -87,8 +89,8 @@ static bool check_iommufd(SMMUv3AccelState *s,
 }
 
 /*
- * One vSMMU is one physical SMMU, chosen by host-smmu= or by the first device
- * and kept for good: invalidations of the guest reach no other.
+ * One vSMMU stands for one physical SMMU until QEMU exits, because the guest's
+ * invalidations reach only that one. host-smmu= or the first device selects it.
  */
 static bool check_association(SMMUv3AccelState *s,
                               const SMMUv3AccelHostDevice *host,
@@ -105,10 +107,9 @@ static bool check_association(SMMUv3AccelState *s,
         return false;
     }
     if (s->host_smmu && !smmu) {
-        error_setg(errp, "the physical SMMU of host device %s cannot be told "
-                   "from sysfs, so that host-smmu=%s of %s cannot be checked: "
-                   "leave host-smmu out", host->name, s->host_smmu,
-                   smmu_id(s));
+        error_setg(errp, "sysfs does not show the physical SMMU of host device "
+                   "%s, so QEMU cannot check host-smmu=%s of %s: remove "
+                   "host-smmu=", host->name, s->host_smmu, smmu_id(s));
         return false;
     }
     if (s->host && s->host->stage2_hwpt_id != smmuv3_accel_host_stage2(host)) {
@@ -123,15 +124,15 @@ static bool check_association(SMMUv3AccelState *s,
     return true;
 }
 
-/* With a device there the kernel tells; without sysfs nobody does */
+/* Without a device behind the vSMMU, only sysfs shows whether the SMMU differs */
 static void warn_unknown_smmu(SMMUv3AccelState *s,
                               const SMMUv3AccelHostDevice *host,
                               const char *smmu)
 {
     if (s->was_associated && (!smmu || !s->associated_smmu)) {
-        warn_report("nobody can tell whether host device %s is behind the "
-                    "physical SMMU that %s has stood for so far: QEMU does not "
-                    "see /sys", host->name, smmu_id(s));
+        warn_report("QEMU cannot check whether host device %s is behind the "
+                    "physical SMMU that %s stands for, because it has no "
+                    "access to /sys", host->name, smmu_id(s));
     }
 }
 
@@ -186,7 +187,7 @@ static bool ensure_host(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
                       smmu ?: "unnamed");
         return false;
     }
-    smmuv3_accel_cmdqv_host_new(s);
+    smmuv3_accel_cmdqv_host_new(s, host);
     return true;
 }
 
@@ -199,14 +200,14 @@ static void put_host_if_unused(SMMUv3AccelState *s)
     }
 }
 
-/* Everything of ours that hangs on the device */
+/* Free everything that belongs to the device */
 static void device_free(SMMUv3AccelState *s, SMMUv3AccelDevice *dev)
 {
     Error *err = NULL;
 
     if (!smmuv3_accel_host_leave(s->host, dev->host, &err)) {
-        error_prepend(&err, "arm-smmuv3-accel: host device %s, which is "
-                      "leaving: ", dev->host->name);
+        error_prepend(&err, "arm-smmuv3-accel: host device %s, which is being "
+                      "unplugged: ", dev->host->name);
         smmuv3_accel_complain(s, err);
     }
     trace_smmuv3_accel_device_free(dev->host->name);

@@ -7,7 +7,10 @@
 #ifndef HW_ARM_SMMUV3_ACCEL_DEVICE_H
 #define HW_ARM_SMMUV3_ACCEL_DEVICE_H
 
-#include "smmuv3-accel-state.h"
+#include "hw/arm/smmuv3-accel.h"
+#include "system/host_iommu_device.h"
+
+struct SMMUv3AccelDevice;
 
 /**
  * smmuv3_accel_device_plug - take over a host device from VFIO
@@ -26,8 +29,8 @@ bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
 void smmuv3_accel_device_unplug(SMMUv3AccelState *s, PCIBus *bus, int devfn);
 
 /* The host device at this place, or NULL */
-SMMUv3AccelDevice *smmuv3_accel_device_find(SMMUv3AccelState *s, PCIBus *bus,
-                                            int devfn);
+struct SMMUv3AccelDevice *
+smmuv3_accel_device_find(SMMUv3AccelState *s, PCIBus *bus, int devfn);
 
 /**
  * smmuv3_accel_pasid_cap - what the guest may do with PASIDs of this device
@@ -37,6 +40,6 @@ SMMUv3AccelDevice *smmuv3_accel_device_find(SMMUv3AccelState *s, PCIBus *bus,
  * device has none in the host, or the vSMMU no substreams.
  */
 uint16_t smmuv3_accel_pasid_cap(SMMUv3AccelState *s,
-                                const SMMUv3AccelDevice *dev);
+                                const struct SMMUv3AccelDevice *dev);
 
 #endif /* HW_ARM_SMMUV3_ACCEL_DEVICE_H */

@@ -17,6 +17,7 @@
 
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-report.h"
+#include "smmuv3-accel-state.h"
 
 /* How often to report an exposed device again */
 #define EXPOSED_RETRY_MS 5000
@@ -324,6 +325,7 @@ bool smmuv3_accel_evaluate_plug(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
     bool ok;
 
     outcome_begin(&out);
+    group->exposed = false;
     ok = follow_guest(s, group, &out, &err);
     if (!ok && group->incomplete) {
         /* The other functions of the slot may be plugged next */
@@ -332,6 +334,7 @@ bool smmuv3_accel_evaluate_plug(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
     } else {
         error_propagate(errp, err);
     }
+    watch_exposed(s);
     outcome_end(&out, s);
     return ok;
 }

@@ -7,13 +7,16 @@
 #ifndef HW_ARM_SMMUV3_ACCEL_EVALUATE_H
 #define HW_ARM_SMMUV3_ACCEL_EVALUATE_H
 
-#include "smmuv3-accel-state.h"
+#include "hw/arm/smmuv3-accel.h"
+
+struct SMMUv3AccelDevice;
 
 /*
  * Get the current StreamID. Returns false if there is none, because the bus is
  * behind a bridge and the guest has not given it a number yet.
  */
-bool smmuv3_accel_device_sid(const SMMUv3AccelDevice *dev, uint32_t *sid);
+bool smmuv3_accel_device_sid(const struct SMMUv3AccelDevice *dev,
+                             uint32_t *sid);
 
 /**
  * smmuv3_accel_evaluate - attach devices as the guest has configured
@@ -38,8 +41,8 @@ void smmuv3_accel_evaluate_moved(SMMUv3AccelState *s);
  * For plug, which can fail; all others call smmuv3_accel_evaluate(). Returns:
  * false with @errp set if the host refuses; then the caller removes the device.
  */
-bool smmuv3_accel_evaluate_plug(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
-                                Error **errp);
+bool smmuv3_accel_evaluate_plug(SMMUv3AccelState *s,
+                                struct SMMUv3AccelDevice *dev, Error **errp);
 
 /* Whether a device does DMA that the guest forbids and the host cannot block */
 bool smmuv3_accel_is_exposed(SMMUv3AccelState *s);

@@ -69,6 +69,26 @@ static void check_sequence(SMMUv3AccelState *s,
     s->eventq.next_sequence = ((uint64_t)header->sequence + 1) & INT_MAX;
 }
 
+void smmuv3_accel_eventq_close(SMMUv3AccelState *s)
+{
+    if (s->host->veventq_id) {
+        qemu_set_fd_handler(s->host->veventq_fd, NULL, NULL, NULL);
+        smmuv3_accel_host_close_events(s->host);
+    }
+}
+
+/* The next read would fail as well, and the main loop would spin */
+static void read_failed(SMMUv3AccelState *s, int os_errno)
+{
+    Error *err = NULL;
+
+    smmuv3_accel_eventq_close(s);
+    error_setg_errno(&err, os_errno, "arm-smmuv3-accel: cannot read events; "
+                     "the guest gets no more of them until it enables its "
+                     "event queue again");
+    smmuv3_accel_complain(s, err);
+}
+
 static void read_events(void *opaque)
 {
     SMMUv3AccelState *s = opaque;
@@ -78,10 +98,9 @@ static void read_events(void *opaque)
     Record record;
 
     if (len < 0) {
-        Error *err = NULL;
-
-        error_setg_errno(&err, errno, "arm-smmuv3-accel: cannot read events");
-        smmuv3_accel_complain(s, err);
+        if (errno != EAGAIN) {
+            read_failed(s, errno);
+        }
         return;
     }
 
@@ -118,14 +137,6 @@ static void eventq_open(SMMUv3AccelState *s, uint8_t log2size)
     }
     s->eventq.next_sequence = 0;
     qemu_set_fd_handler(s->host->veventq_fd, read_events, NULL, s);
-}
-
-void smmuv3_accel_eventq_close(SMMUv3AccelState *s)
-{
-    if (s->host->veventq_id) {
-        qemu_set_fd_handler(s->host->veventq_fd, NULL, NULL, NULL);
-        smmuv3_accel_host_close_events(s->host);
-    }
 }
 
 void smmuv3_accel_eventq_update(SMMUv3AccelState *s)

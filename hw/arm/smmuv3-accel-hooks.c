@@ -12,6 +12,7 @@
 #include "smmuv3-accel-eventq.h"
 #include "smmuv3-accel-hooks.h"
 #include "smmuv3-accel-mmio.h"
+#include "smmuv3-accel-state.h"
 #include "smmuv3-accel-vcpu.h"
 
 static void init_idregs(SMMUv3State *s3)
@@ -37,11 +38,12 @@ static void control_changed(SMMUv3State *s3)
     /* The queue first, so that there is one for what is found to be wrong */
     smmuv3_accel_eventq_update(s);
     smmuv3_accel_evaluate(s, 0, UINT32_MAX);
-    if (s->mmio.busy && s->host) {
+    if (s->mmio.busy && s->host && !smmuv3_accel_vcpu_shall_stop()) {
         /*
          * The guest waits for its own register write, and for nobody else's.
          * It may be a driver that starts, whose DMA would be lost. Last, as
-         * others see the register while the BQL is dropped.
+         * others see the register while the BQL is dropped. Not if the machine
+         * stops: each vCPU that writes registers would wait a second.
          */
         smmuv3_accel_host_try_again(s->host);
         smmuv3_accel_recover(s);

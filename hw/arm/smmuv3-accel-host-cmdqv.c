@@ -31,12 +31,14 @@
 /*
  * The page, and the vIOMMU that it depends on. A FlatView may use the page
  * until an RCU grace period after its removal from the guest's memory, when
- * the host may no longer exist. So this object owns everything that it needs.
+ * the host no longer exists. So this object owns the page. Virtual interfaces
+ * are few, and the next host device may come before that: memory replaces the
+ * host's registers in the page, so that the vIOMMU can go with the host.
  */
 struct SMMUv3AccelHostCmdqv {
     Object parent_obj;
 
-    IOMMUFDBackend *iommufd;    /* connected */
+    IOMMUFDBackend *iommufd;    /* connected; NULL without a vIOMMU */
     SMMUv3AccelCounters *counters;
     uint32_t viommu_id;
     uint8_t *page;              /* NULL if it could not be mapped */
@@ -55,6 +57,15 @@ static void put_id(SMMUv3AccelHostCmdqv *cmdqv, uint32_t id)
                        iommufd_backend_free_id(cmdqv->iommufd, id));
 }
 
+static void put_viommu(SMMUv3AccelHostCmdqv *cmdqv)
+{
+    if (cmdqv->viommu_id) {
+        put_id(cmdqv, cmdqv->viommu_id);
+    }
+    iommufd_backend_disconnect(cmdqv->iommufd);
+    g_clear_pointer(&cmdqv->iommufd, object_unref);
+}
+
 /* The region is a child of the object, and already finalized */
 static void host_cmdqv_finalize(Object *obj)
 {
@@ -65,12 +76,8 @@ static void host_cmdqv_finalize(Object *obj)
     if (cmdqv->page) {
         munmap(cmdqv->page, cmdqv->size);
     }
-    if (cmdqv->viommu_id) {
-        put_id(cmdqv, cmdqv->viommu_id);
-    }
     if (cmdqv->iommufd) {
-        iommufd_backend_disconnect(cmdqv->iommufd);
-        object_unref(cmdqv->iommufd);
+        put_viommu(cmdqv);
     }
 }
 
@@ -103,16 +110,22 @@ void smmuv3_accel_host_ask_cmdqv(SMMUv3AccelHostDevice *dev,
 {
     HostIOMMUDeviceIOMMUFD *hiodi = dev->hiodi;
     struct iommu_hw_info_tegra241_cmdqv info = { 0 };
+    Error *err = NULL;
     int ret = iommufd_backend_get_typed_info(hiodi->iommufd, hiodi->devid,
                                              IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV,
-                                             &info, sizeof(info), NULL);
+                                             &info, sizeof(info), &err);
 
+    if (ret == -EOPNOTSUPP) {
+        error_free(err);        /* there is none, or an older kernel */
+        err = NULL;
+    }
     smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_HW_INFO, !ret);
     dev->cmdqv = (SMMUv3AccelHostCmdqvInfo) {
         .present = !ret,
         .version = info.version,
         .log2_vcmdqs = info.log2vcmdqs,
         .log2_sids = info.log2vsids,
+        .error = err,
     };
     trace_smmuv3_accel_host_has_cmdqv(dev->name, ret, info.version,
                                       info.log2vcmdqs, info.log2vsids);
@@ -146,8 +159,12 @@ static bool map_page(SMMUv3AccelHostCmdqv *cmdqv, uint64_t offset,
                                       "smmuv3-accel-queues", size,
                                       cmdqv->page);
     /*
-     * VFIO maps all RAM for devices. Devices do not use this page, and the
-     * kernel would refuse it with a message for each device.
+     * VFIO maps all RAM for DMA, that of devices as well. No DMA uses this
+     * page, and the kernel would refuse it with a message for each device. No
+     * initializer of a region excludes it, but VFIO's listener skips protected
+     * RAM; only vhost-vdpa's looks at that flag, too. Other kinds of vhost have
+     * the page in their tables, like the BAR of an assigned device. A guest
+     * that puts a virtqueue there reaches its own registers only.
      */
     cmdqv->mr.ram_block->flags |= RAM_PROTECTED;
     return true;
@@ -193,6 +210,16 @@ smmuv3_accel_host_cmdqv_new(const SMMUv3AccelHostDevice *dev, uint32_t stage2,
     return cmdqv;
 }
 
+void smmuv3_accel_host_cmdqv_free(SMMUv3AccelHostCmdqv *cmdqv)
+{
+    /* If that fails, the vIOMMU goes with the page */
+    if (iommufd_backend_viommu_unmap(cmdqv->iommufd, cmdqv->page,
+                                     cmdqv->size)) {
+        put_viommu(cmdqv);
+    }
+    object_unref(cmdqv);
+}
+
 MemoryRegion *smmuv3_accel_host_queue_page(SMMUv3AccelHost *host)
 {
     return &host->cmdqv->mr;
@@ -215,29 +242,34 @@ uint32_t smmuv3_accel_host_queue_read(SMMUv3AccelHost *host, unsigned lvcmdq,
 void smmuv3_accel_host_queue_write(SMMUv3AccelHost *host, unsigned lvcmdq,
                                    uint32_t reg, uint32_t value)
 {
+    /*
+     * PROD and CONFIG.EN let the hardware read the queue, in which a vCPU of
+     * the guest has put commands before it told QEMU. Pairs with the order in
+     * which the hardware reads PROD and then the queue (IHI 0070, 3.5.2).
+     */
+    smp_wmb();
     qatomic_set(queue_reg(host, lvcmdq, reg), cpu_to_le32(value));
 }
 
 /* Queues */
 
-bool smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
-                                   uint64_t gpa, uint64_t length, Error **errp)
+int smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
+                                  uint64_t gpa, uint64_t length, Error **errp)
 {
     SMMUv3AccelHostCmdqv *cmdqv = host->cmdqv;
     uint32_t id;
-    bool ok;
+    int ret;
 
     assert(lvcmdq == cmdqv->queues->len);
-    smmuv3_accel_host_reap(host);
-    ok = iommufd_backend_alloc_hw_queue(host->iommufd, host->viommu_id,
-                                        IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV,
-                                        lvcmdq, gpa, length, &id, errp);
-    if (!smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HW_QUEUE_ALLOC,
-                            ok)) {
-        return false;
+    iommufd_backend_reap(host->iommufd);
+    ret = iommufd_backend_alloc_hw_queue(host->iommufd, host->viommu_id,
+                                         IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV,
+                                         lvcmdq, gpa, length, &id, errp);
+    smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HW_QUEUE_ALLOC, !ret);
+    if (!ret) {
+        g_array_append_val(cmdqv->queues, id);
     }
-    g_array_append_val(cmdqv->queues, id);
-    return true;
+    return ret;
 }
 
 void smmuv3_accel_host_queues_free(SMMUv3AccelHost *host)

@@ -20,13 +20,15 @@ void smmuv3_accel_host_ask_cmdqv(SMMUv3AccelHostDevice *dev,
  * @stage2: nesting parent HWPT
  * @viommu_id: (out) the vIOMMU, owned by the result
  *
- * Returns: an object with one reference, or NULL with @errp set and nothing
- * left in the kernel. The vIOMMU is destroyed with the last reference, which a
- * FlatView that has the page may hold.
+ * Returns: NULL with @errp set, and nothing left in the kernel, if the host
+ * refuses it.
  */
 SMMUv3AccelHostCmdqv *
 smmuv3_accel_host_cmdqv_new(const SMMUv3AccelHostDevice *dev, uint32_t stage2,
                             SMMUv3AccelCounters *counters,
                             uint32_t *viommu_id, Error **errp);
+
+/* Destroy the vIOMMU. The page stays for a FlatView that has it, as memory */
+void smmuv3_accel_host_cmdqv_free(SMMUv3AccelHostCmdqv *cmdqv);
 
 #endif /* HW_ARM_SMMUV3_ACCEL_HOST_CMDQV_H */

@@ -32,6 +32,7 @@ void smmuv3_accel_host_device_free(SMMUv3AccelHostDevice *dev)
 {
     assert(!dev->group);
     object_unref(OBJECT(dev->hiodi));
+    error_free(dev->cmdqv.error);
     g_free(dev->name);
     g_free(dev);
 }
@@ -44,11 +45,6 @@ char *smmuv3_accel_host_smmu_name(const SMMUv3AccelHostDevice *dev)
 int smmuv3_accel_host_group_id(const SMMUv3AccelHostDevice *dev)
 {
     return hiodc(dev)->iommu_group(dev->hiodi);
-}
-
-uint32_t smmuv3_accel_host_stage2(const SMMUv3AccelHostDevice *dev)
-{
-    return hiodc(dev)->stage2_hwpt(dev->hiodi);
 }
 
 /* Properties of the physical SMMU */

@@ -23,6 +23,13 @@
 QEMU_BUILD_BUG_ON(sizeof(SMMUv3AccelHostCmd) !=
                   sizeof(struct iommu_viommu_arm_smmuv3_invalidate));
 
+uint32_t smmuv3_accel_host_stage2(const SMMUv3AccelHostDevice *dev)
+{
+    HostIOMMUDeviceIOMMUFD *hiodi = dev->hiodi;
+
+    return HOST_IOMMU_DEVICE_IOMMUFD_GET_CLASS(hiodi)->stage2_hwpt(hiodi);
+}
+
 static bool alloc_abort_hwpt(SMMUv3AccelHost *host, uint32_t devid,
                              Error **errp)
 {
@@ -53,7 +60,7 @@ static void host_free(SMMUv3AccelHost *host)
     smmuv3_accel_host_queues_free(host);
     smmuv3_accel_host_put_id(host, host->abort_hwpt_id);
     if (host->cmdqv) {
-        object_unref(host->cmdqv);      /* owns the vIOMMU */
+        smmuv3_accel_host_cmdqv_free(host->cmdqv);  /* owns the vIOMMU */
     } else {
         smmuv3_accel_host_put_id(host, host->viommu_id);
     }
@@ -78,6 +85,10 @@ static bool alloc_viommu(SMMUv3AccelHost *host,
         if (host->cmdqv) {
             return true;
         }
+    } else if (queues && dev->cmdqv.error) {
+        host->cmdqv_error = error_copy(dev->cmdqv.error);
+    }
+    if (host->cmdqv_error) {
         trace_smmuv3_accel_host_no_queues(dev->name,
                                           error_get_pretty(host->cmdqv_error));
     }

@@ -47,6 +47,7 @@ typedef struct SMMUv3AccelHostCmdqvInfo {
     uint8_t version;
     uint8_t log2_vcmdqs;        /* of a virtual interface */
     uint8_t log2_sids;          /* StreamIDs of a virtual interface */
+    Error *error;               /* why nobody knows whether it is present */
 } SMMUv3AccelHostCmdqvInfo;
 
 typedef struct SMMUv3AccelHostCmdqv SMMUv3AccelHostCmdqv;
@@ -86,7 +87,8 @@ typedef struct SMMUv3AccelHost {
     uint8_t veventq_log2size;
 
     SMMUv3AccelHostCmdqv *cmdqv;    /* NULL: the vIOMMU has no queues */
-    Error *cmdqv_error;         /* why it has no queues despite a CMDQV */
+    Error *cmdqv_error;         /* why it has no queues, if not for the lack
+                                   of a CMDQV */
     uint32_t queue_errors_id;   /* 0: none */
     int queue_errors_fd;
 
@@ -299,11 +301,11 @@ void smmuv3_accel_host_queue_write(SMMUv3AccelHost *host, unsigned lvcmdq,
  *
  * The registers of the new queue are 0, and it is not enabled.
  *
- * Returns: false with @errp set.
+ * Returns: 0, or -errno with @errp set.
  */
-bool smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
-                                   uint64_t gpa, uint64_t length,
-                                   Error **errp);
+int smmuv3_accel_host_queue_alloc(SMMUv3AccelHost *host, unsigned lvcmdq,
+                                  uint64_t gpa, uint64_t length,
+                                  Error **errp);
 
 /* Free all queues, the last one first; may take a second for each */
 void smmuv3_accel_host_queues_free(SMMUv3AccelHost *host);

@@ -79,12 +79,15 @@ void smmuv3_accel_mmio_breathe(SMMUv3AccelState *s)
     smmuv3_accel_mmio_lock(s, true);
 }
 
+/* For a write; enter() follows */
 static void wait_idle(SMMUv3AccelState *s)
 {
     DEVICE(s)->mem_reentrancy_guard.engaged_in_io = false;
+    s->mmio.waiting++;
     while (s->mmio.busy) {
         qemu_cond_wait_bql(&s->mmio.idle);
     }
+    s->mmio.waiting--;
     DEVICE(s)->mem_reentrancy_guard.engaged_in_io = true;
 }
 
@@ -134,6 +137,7 @@ static void work(void *opaque, bool alone)
     SMMUv3AccelState *s = opaque;
     MemReentrancyGuard *guard = &DEVICE(s)->mem_reentrancy_guard;
 
+    s->mmio.resuming = false;
     guard->engaged_in_io = true;
     if (s->mmio.busy && s->mmio.handed_over < HANDED_OVER_MAX) {
         hand_over(s, ARM_SMMUV3(s)->cmdq.prod);
@@ -152,9 +156,14 @@ void smmuv3_accel_mmio_resume(SMMUv3AccelState *s)
 {
     SMMUv3State *s3 = ARM_SMMUV3(s);
 
+    /* A device may ring faster than a vCPU takes up the work */
+    if (s->mmio.resuming) {
+        return;
+    }
     if ((smmuv3_cmdq_enabled(s3) && !smmuv3_q_empty(&s3->cmdq)) ||
         smmuv3_accel_cmdqv_is_pending(s)) {
         trace_smmuv3_accel_resume(s3->cmdq.cons, s3->cmdq.prod);
+        s->mmio.resuming = true;
         smmuv3_accel_vcpu_run(work, s);
     }
 }
@@ -243,10 +252,37 @@ bool smmuv3_accel_mmio_may_work(const SMMUv3AccelState *s)
     return s->mmio.may_unlock || !smmuv3_accel_vcpu_can_run();
 }
 
+/* Those who wait wake up at once: for a read, the writes have to come first */
+static bool is_written(const SMMUv3AccelState *s)
+{
+    return s->mmio.busy || s->mmio.waiting;
+}
+
 void smmuv3_accel_mmio_wait(SMMUv3AccelState *s, MemoryRegion *mr,
                             hwaddr offset, unsigned size)
 {
-    if (s->mmio.busy && smmuv3_accel_vcpu_at(mr, offset, size, false)) {
-        wait_idle(s);
+    if (!is_written(s) || !smmuv3_accel_vcpu_at(mr, offset, size, false)) {
+        return;
     }
+    DEVICE(s)->mem_reentrancy_guard.engaged_in_io = false;
+    while (is_written(s)) {
+        qemu_cond_wait_bql(&s->mmio.idle);
+    }
+    DEVICE(s)->mem_reentrancy_guard.engaged_in_io = true;
+}
+
+bool smmuv3_accel_mmio_wait_next(SMMUv3AccelState *s, MemoryRegion *mr,
+                                 hwaddr offset, unsigned size, int ms)
+{
+    if (smmuv3_accel_vcpu_shall_stop() ||
+        !smmuv3_accel_vcpu_at(mr, offset, size, false)) {
+        return false;
+    }
+    DEVICE(s)->mem_reentrancy_guard.engaged_in_io = false;
+    qemu_cond_timedwait_bql(&s->mmio.idle, ms);
+    while (is_written(s)) {
+        qemu_cond_wait_bql(&s->mmio.idle);
+    }
+    DEVICE(s)->mem_reentrancy_guard.engaged_in_io = true;
+    return true;
 }

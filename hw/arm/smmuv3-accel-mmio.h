@@ -57,13 +57,24 @@ void smmuv3_accel_mmio_leave(SMMUv3AccelState *s);
 bool smmuv3_accel_mmio_may_work(const SMMUv3AccelState *s);
 
 /**
- * smmuv3_accel_mmio_wait - wait until no other thread writes registers
+ * smmuv3_accel_mmio_wait - wait until no thread writes registers, or waits to
  *
  * For a read by a vCPU that polls for the completion of another vCPU's write,
  * and would only read again.
  */
 void smmuv3_accel_mmio_wait(SMMUv3AccelState *s, MemoryRegion *mr,
                             hwaddr offset, unsigned size);
+
+/**
+ * smmuv3_accel_mmio_wait_next - wait for the end of the next write, or @ms
+ *
+ * For the same read if it has no news.
+ *
+ * Returns: false at once if nobody may wait: below another device model, or if
+ * the vCPU has been asked to stop.
+ */
+bool smmuv3_accel_mmio_wait_next(SMMUv3AccelState *s, MemoryRegion *mr,
+                                 hwaddr offset, unsigned size, int ms);
 
 /* Execute commands that were left in a queue, as when the machine stopped */
 void smmuv3_accel_mmio_resume(SMMUv3AccelState *s);

@@ -15,6 +15,7 @@
 #include "smmuv3-accel-device.h"
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-pci.h"
+#include "smmuv3-accel-state.h"
 
 /*
  * Stage 2 of every host device maps all guest memory, so all vSMMUs of a VM,

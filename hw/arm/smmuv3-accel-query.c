@@ -15,6 +15,7 @@
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-query.h"
 #include "smmuv3-accel-regs.h"
+#include "smmuv3-accel-state.h"
 #include "smmuv3-cmdqv-device.h"
 
 static SMMUv3AccelInfoFieldList *query_fields(SMMUv3AccelReg reg,
@@ -270,10 +271,10 @@ query_attached(const SMMUv3AccelCounters *counters)
     return list;
 }
 
-static SMMUv3AccelInfoCounters *
-query_counters(const SMMUv3AccelCounters *counters)
+static SMMUv3AccelInfoCounters *query_counters(const SMMUv3AccelState *s)
 {
     SMMUv3AccelInfoCounters *info = g_new0(SMMUv3AccelInfoCounters, 1);
+    const SMMUv3AccelCounters *counters = &s->counters;
 
     info->commands = query_commands(counters);
     info->batches = counters->batches;
@@ -291,8 +292,10 @@ query_counters(const SMMUv3AccelCounters *counters)
     info->events_dropped = counters->events_dropped;
     info->events_lost = counters->events_lost;
     info->cmdqv_doorbells = counters->cmdqv_doorbells;
-    info->cmdqv_commands = counters->cmdqv_commands;
-    info->cmdqv_errors = counters->cmdqv_errors;
+    if (s->cmdqv) {
+        info->cmdqv_commands = s->cmdqv->dev.commands;
+        info->cmdqv_errors = s->cmdqv->dev.errors;
+    }
     info->cmdqv_given = counters->cmdqv_given;
     info->cmdqv_taken_back = counters->cmdqv_taken_back;
     info->complaints = counters->complaints;
@@ -320,6 +323,6 @@ SMMUv3AccelInfo *smmuv3_accel_query(SMMUv3AccelState *s)
     info->cmdqv = query_cmdqv(s);
     info->host_devices = query_host_devices(s);
     query_emulated_devices(s, bus, &info->emulated_devices);
-    info->counters = query_counters(&s->counters);
+    info->counters = query_counters(s);
     return info;
 }

@@ -213,25 +213,26 @@ static bool parse_member(Parser *p, const char *key, const QObject *obj,
         }
         if (string && parse_reg(key, qstring_get_str(string), &reg_value,
                                 NULL)) {
-            error_setg(errp, "%s is a decimal number in JSON: \"%s\": %u", key,
+            error_setg(errp, "%s must be a number in JSON: \"%s\": %u", key,
                        key, reg_value);
             return false;
         }
-        error_setg(errp, "%s is a decimal number in JSON", key);
+        error_setg(errp, "%s must be a number of 32 bits in JSON", key);
         return false;
     }
     if (!strcmp(key, "accel")) {
         const QBool *on = qobject_to(QBool, obj);
 
         if (!on) {
-            error_setg(errp, "accel is true or false in JSON: \"accel\": true");
+            error_setg(errp, "accel must be true or false in JSON: "
+                       "\"accel\": true");
             return false;
         }
         p->spec->dropin = qbool_get_bool(on);
         return true;
     }
     if (!string && is_option(key)) {
-        error_setg(errp, "%s is a string in JSON, such as \"%s\": \"auto\"",
+        error_setg(errp, "%s must be a string in JSON: \"%s\": \"auto\"",
                    key, key);
         return false;
     }
@@ -280,7 +281,7 @@ static char *find_group(GKeyFile *file, Error **errp)
             continue;
         }
         if (found) {
-            error_setg(errp, "[%s] and [%s] are both of " DEVICE ": leave one",
+            error_setg(errp, "[%s] and [%s] are both for " DEVICE ": keep one",
                        found, groups[i]);
             g_free(found);
             return NULL;
@@ -299,7 +300,7 @@ static bool parse_line(Parser *p, const char *key, char *value, Error **errp)
     size_t len = strlen(value);
 
     if (len < 2 || value[0] != '"' || value[len - 1] != '"') {
-        error_setg(errp, "%s = %s: the value belongs in double quotes", key,
+        error_setg(errp, "%s = %s: put the value in double quotes", key,
                    value);
         return false;
     }
@@ -386,7 +387,7 @@ bool smmuv3_accel_spec_parse(const char *text, SMMUv3AccelSpec *spec,
     }
     if (parser.needs_accel && !spec->dropin) {
         error_setg(errp, "without accel=on " DROPIN " is an emulated SMMU, "
-                   "whose registers cannot vary: add accel=on");
+                   "whose registers cannot be set: add accel=on");
         return false;
     }
     return check_cmdqv(spec, errp);

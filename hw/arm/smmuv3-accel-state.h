@@ -44,7 +44,9 @@ typedef struct SMMUv3AccelMMIO {
     bool may_unlock;                /* no other device model is below */
     int64_t locked_ns;              /* when the busy thread got the BQL */
     QemuCond idle;
+    unsigned int waiting;           /* threads that wait to write registers */
     bool rung;                      /* by another thread, for the busy one */
+    bool resuming;                  /* a vCPU has been asked to continue */
     unsigned int handed_over;
 } SMMUv3AccelMMIO;
 

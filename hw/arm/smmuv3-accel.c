@@ -26,6 +26,7 @@
 #include "smmuv3-accel-pci.h"
 #include "smmuv3-accel-props.h"
 #include "smmuv3-accel-regs.h"
+#include "smmuv3-accel-state.h"
 
 static void vm_state_changed(void *opaque, bool running, RunState state)
 {
@@ -69,15 +70,18 @@ static void smmuv3_accel_realize(DeviceState *d, Error **errp)
                    "S2P of idr0= say what it translates");
         return;
     }
+    /* Nothing is there yet that a failure would have to free */
     if (!smmuv3_accel_props_to_spec(s, errp) ||
-        !smmuv3_accel_regs_from_spec(s, errp)) {
+        !smmuv3_accel_regs_from_spec(s, errp) ||
+        !smmuv3_accel_cmdqv_check(s, errp)) {
         return;
     }
     parent->realize(d, errp);
-    if (*errp || !smmuv3_accel_cmdqv_realize(s, errp)) {
+    if (*errp) {
         return;
     }
 
+    smmuv3_accel_cmdqv_realize(s);
     smmuv3_accel_mmio_init(s);
     s->exposed_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
                                     smmuv3_accel_exposed_timer, s);

@@ -55,6 +55,18 @@ uint32_t smmuv3_vcmdq_read(const SMMUv3Vcmdq *vcmdq, SMMUv3CmdqvPage page,
            read_page1(vcmdq, reg);
 }
 
+int smmuv3_cmdqv_find(const SMMUv3Cmdqv *s, unsigned v, unsigned l)
+{
+    for (unsigned q = 0; q < smmuv3_cmdqv_nb_vcmdqs(s); q++) {
+        if (smmuv3_vcmdq_is_mapped(&s->vcmdq[q]) &&
+            smmuv3_cmdqv_owner(s, q) == v &&
+            smmuv3_vcmdq_lvcmdq(&s->vcmdq[q]) == l) {
+            return q;
+        }
+    }
+    return -1;
+}
+
 bool smmuv3_cmdqv_may_run(const SMMUv3Cmdqv *s, unsigned q)
 {
     return smmuv3_vcmdq_is_mapped(&s->vcmdq[q]) &&
@@ -288,7 +300,7 @@ void smmuv3_vcmdq_adopt(SMMUv3Vcmdq *vcmdq, const uint32_t *slot)
 static bool is_lvcmdq(const SMMUv3Cmdqv *s, unsigned q)
 {
     unsigned v = smmuv3_cmdqv_owner(s, q);
-    unsigned l = FIELD_EX32(s->vcmdq[q].alloc, CMDQV_CMDQ_ALLOC_MAP, LVCMDQ);
+    unsigned l = smmuv3_vcmdq_lvcmdq(&s->vcmdq[q]);
 
     return l < smmuv3_cmdqv_nb_lvcmdqs(s) && smmuv3_cmdqv_find(s, v, l) == q &&
            (!l || smmuv3_cmdqv_find(s, v, l - 1) >= 0);

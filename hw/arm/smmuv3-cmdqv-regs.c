@@ -63,25 +63,10 @@ void smmuv3_cmdqv_reset(SMMUv3Cmdqv *s)
     memset(s->vcmdq, 0, sizeof(s->vcmdq));
 }
 
-static unsigned lvcmdq(const SMMUv3Vcmdq *vcmdq)
-{
-    return FIELD_EX32(vcmdq->alloc, CMDQV_CMDQ_ALLOC_MAP, LVCMDQ);
-}
-
 static bool belongs_to(const SMMUv3Cmdqv *s, unsigned q, unsigned v)
 {
     return smmuv3_vcmdq_is_mapped(&s->vcmdq[q]) &&
            smmuv3_cmdqv_owner(s, q) == v;
-}
-
-int smmuv3_cmdqv_find(const SMMUv3Cmdqv *s, unsigned v, unsigned l)
-{
-    for (unsigned q = 0; q < smmuv3_cmdqv_nb_vcmdqs(s); q++) {
-        if (belongs_to(s, q, v) && lvcmdq(&s->vcmdq[q]) == l) {
-            return q;
-        }
-    }
-    return -1;
 }
 
 static SMMUv3CmdqvReg decode_config(const SMMUv3Cmdqv *s, hwaddr offset)
@@ -162,9 +147,9 @@ static uint32_t lvcmdq_err_map(const SMMUv3Cmdqv *s, unsigned v, unsigned word)
     for (unsigned q = 0; q < smmuv3_cmdqv_nb_vcmdqs(s); q++) {
         const SMMUv3Vcmdq *vcmdq = &s->vcmdq[q];
 
-        if (belongs_to(s, q, v) && lvcmdq(vcmdq) / 32 == word &&
+        if (belongs_to(s, q, v) && smmuv3_vcmdq_lvcmdq(vcmdq) / 32 == word &&
             smmuv3_vcmdq_errors(vcmdq)) {
-            map |= BIT(lvcmdq(vcmdq) % 32);
+            map |= BIT(smmuv3_vcmdq_lvcmdq(vcmdq) % 32);
         }
     }
     return map;
@@ -284,7 +269,7 @@ static bool alloc_is_legal(const SMMUv3Cmdqv *s, unsigned q, uint32_t value)
         return value == vcmdq->alloc ||
                (!FIELD_EX32(value, CMDQV_CMDQ_ALLOC_MAP, ALLOC) &&
                 smmuv3_cmdqv_find(s, smmuv3_cmdqv_owner(s, q),
-                                  lvcmdq(vcmdq) + 1) < 0);
+                                  smmuv3_vcmdq_lvcmdq(vcmdq) + 1) < 0);
     }
     if (!FIELD_EX32(value, CMDQV_CMDQ_ALLOC_MAP, ALLOC)) {
         return true;

@@ -247,6 +247,11 @@ static inline uint32_t smmuv3_vcmdq_errors(const SMMUv3Vcmdq *vcmdq)
     return vcmdq->gerror ^ vcmdq->gerrorn;
 }
 
+static inline unsigned smmuv3_vcmdq_lvcmdq(const SMMUv3Vcmdq *vcmdq)
+{
+    return FIELD_EX32(vcmdq->alloc, CMDQV_CMDQ_ALLOC_MAP, LVCMDQ);
+}
+
 /* The VINTF that VCMDQ @q belongs to, if it is mapped */
 static inline unsigned smmuv3_cmdqv_owner(const SMMUv3Cmdqv *s, unsigned q)
 {

@@ -83,6 +83,21 @@ void *iommufd_backend_viommu_mmap(IOMMUFDBackend *be, uint64_t offset,
                                   uint64_t size, Error **errp);
 
 /**
+ * iommufd_backend_viommu_unmap: replace such a mapping by memory
+ *
+ * @be: connected iommufd backend
+ * @page: from iommufd_backend_viommu_mmap()
+ * @size: its size
+ *
+ * The mapping no longer pins the virtual IOMMU. Other threads may access @page
+ * meanwhile and afterwards, until the caller unmaps it with munmap(2).
+ *
+ * Returns: false if the mapping stays as it is.
+ */
+bool iommufd_backend_viommu_unmap(IOMMUFDBackend *be, void *page,
+                                  uint64_t size);
+
+/**
  * iommufd_backend_alloc_hw_queue: have the hardware consume a queue in the
  * guest's memory
  *
@@ -97,12 +112,12 @@ void *iommufd_backend_viommu_mmap(IOMMUFDBackend *be, uint64_t offset,
  * @hw_queue_id: (out) id of the new object
  * @errp: (out) error
  *
- * Returns: true, or false with @errp set.
+ * Returns: 0, or -errno with @errp set.
  */
-bool iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
-                                    uint32_t type, uint32_t index,
-                                    uint64_t iova, uint64_t length,
-                                    uint32_t *hw_queue_id, Error **errp);
+int iommufd_backend_alloc_hw_queue(IOMMUFDBackend *be, uint32_t viommu_id,
+                                   uint32_t type, uint32_t index,
+                                   uint64_t iova, uint64_t length,
+                                   uint32_t *hw_queue_id, Error **errp);
 
 /**
  * iommufd_backend_alloc_vdevice: tell a virtual IOMMU by what id its guest

@@ -14,7 +14,7 @@ class Block:
     line: int               # number of its first line of text
     lines: list
     caption: str = ""       # the terminal in which it runs
-    shown: tuple = ()       # tests that show it, if it cannot run here: the words of the comment in front
+    shown: tuple = ()       # tests that show it, if it cannot run here; from the comment in front
 
 
 def indent(line):

@@ -3,8 +3,8 @@
 """Check that the pages of arm-smmuv3-accel are correct.
 
   check.py OBJ          runs the console blocks of the tutorial and of the troubleshooting page with the programs of a
-                        build directory, and compares the output; looks for every other message of the pages in the
-                        output of the unit tests and in the lab; and looks for every message of the code on the pages.
+                        build directory, and compares the output; searches the output of the unit tests and the lab for
+                        every other message of the pages; and searches the pages for every message of the code.
                         Prints TAP.
   check.py --programs   prints the unit tests that this needs, as targets of the build
 """
@@ -43,7 +43,7 @@ def read(name):
 
 
 def malformed():
-    """XML on the pages and diagrams that cannot be parsed."""
+    """XML on the pages, and diagrams, that cannot be parsed."""
     texts = {path.name: path.read_text() for path in PAGES["reference"].parent.glob("smmuv3-accel*.svg")}
     for name in PAGES:
         texts.update({f"{name}, line {block.line}": "<x xmlns:qemu='x'>" + "\n".join(block.lines) + "</x>"
@@ -84,14 +84,15 @@ def main():
         for spelling in spellings:
             with tempfile.TemporaryDirectory() as directory:
                 problems = transcript.replay(read(page), directory, obj, (SPELLINGS[0], spelling))
-            tap.result(f"{page}: typed, with {spelling[:-1]}", problems)
+            tap.result(f"{page}: the commands have the output of the page, with {spelling[:-1]}", problems)
     said = messages.of_programs(read("troubleshooting"), obj)
     for page in ("tutorial", "troubleshooting"):
-        tap.result(f"{page}: what cannot be typed here is shown by a test", messages.unshown(ROOT, read(page), said))
+        tap.result(f"{page}: a test shows each message that no command here can show",
+                   messages.unshown(ROOT, read(page), said))
     tap.result("every message of the code is on the troubleshooting page",
                messages.missing(ROOT, read("troubleshooting")))
     tap.result("XML on the pages, and diagrams, are well-formed", list(malformed()))
-    tap.result("reference: traces are what events write", list(untraced(obj)))
+    tap.result("reference: the trace lines are those of the events", list(untraced(obj)))
     print(f"1..{tap.count}")
     return tap.failed > 0
 

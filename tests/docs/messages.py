@@ -10,10 +10,10 @@ FORMAT = re.compile(r"%(?:(%)|[-#0-9.]*[lhz]*([sdiuxX]))")
 
 # Sources whose messages are not for users who start QEMU, with the reason.
 ELSEWHERE = {
-    "hw/arm/smmuv3-accel-spec.c": "of smmuv3-spec, which has a page of its own",
-    "hw/arm/smmuv3-accel-baseline.c": "of smmuv3-spec, which has a page of its own",
-    "hw/arm/smmuv3-cmdqv.c": "of an option that is for tests",
-    "patches/smmuv3-load.patch": "a stream that no QEMU writes",
+    "hw/arm/smmuv3-accel-spec.c": "smmuv3-spec has a page of its own",
+    "hw/arm/smmuv3-accel-baseline.c": "smmuv3-spec has a page of its own",
+    "hw/arm/smmuv3-cmdqv.c": "the option is for tests",
+    "patches/smmuv3-load.patch": "no QEMU writes such a stream",
 }
 # Formats without words of their own.
 FRAME = ("%s", "%s failed", "%s failed (%s)", "detach %s failed")
@@ -21,11 +21,11 @@ FRAME = ("%s", "%s failed", "%s failed (%s)", "detach %s failed")
 NEVER = {
     "the host maps ": "no kernel maps more or less than page 0 of a virtual interface",
     "arm-smmuv3-accel: cannot read events": "the kernel does not fail a read of a vEVENTQ that is ready",
-    "host device %s is behind an arm-smmuv3-accel and needs iommufd": "VFIO says the same before",
-    "the host's CMDQV cannot start a queue ": "hardware of which nobody knows whether there is any; the page has it",
-    "smmuv3-cmdqv: in the stream ": "a stream that no QEMU writes",
-    "Failed to free id: ": "a bug: the kernel says that the id is not there",
-    "vfio %s: no room for the PASID capability": "takes a device with PASIDs; the reference page has it",
+    "host device %s is behind an arm-smmuv3-accel and needs iommufd": "VFIO prints the same before",
+    "the host's CMDQV cannot start a queue ": "it is not known whether such hardware exists; the page has the message",
+    "smmuv3-cmdqv: in the stream ": "no QEMU writes such a stream",
+    "Failed to free id: ": "it is a bug: the kernel does not have the id",
+    "vfio %s: no room for the PASID capability": "it needs a device with PASIDs; the reference page has the message",
 }
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run console blocks and compare their output.
 
-The caption of a block names its terminal.  "..." stands for any text, and a page may break lines at spaces.  A block with
-a comment that names another test is not run.  A block of the language "shell" is a command that starts a machine, which
-has to start without output.
+The caption of a block names its terminal.  "..." stands for any text, and a page may break lines at spaces.  A block is
+not run if the comment in front names another test.  A block of the language "shell" is a command that starts a machine,
+which must not print anything.
 """
 
 import difflib
@@ -29,7 +29,7 @@ def compare(number, command, expected, got):
 
 
 def starts(terminal, block):
-    """The command of a shell block ends with "quit", without output before."""
+    """Run the command of a shell block; it must exit at "quit", without output."""
     command = "\n".join(block.lines)
     got = terminal.type(f"{QUIT}{command} -qmp stdio 2>&1 >/dev/null; echo status $?")
     return compare(block.line, command, ["status 0"], got)

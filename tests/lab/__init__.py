@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab: a real kernel's SMMUv3 path on any machine."""
+"""The lab: runs the SMMUv3 code of a real kernel on any machine."""

@@ -21,7 +21,7 @@ def refusal(l2, **properties):
         l2.device_add("vfio-pci", id="wrong", **properties)
     except QmpError as error:
         return str(error)
-    raise LabError(f"device_add took {properties}")
+    raise LabError(f"device_add accepted {properties}")
 
 
 def nvme(l2, serial, timeout=20, interval=0.2):
@@ -76,14 +76,14 @@ def nested(trace, device=None, viommus=None):
     now = trace.attachment(device)
     expect(now is not None, f"{who} is attached to no HWPT at the end")
     expect(now.kind == "nested", f"{who} is on HWPT {now.id}, which is {now.kind}")
-    expect(now.parent in made, f"HWPT {now.id} hangs on object {now.parent}, which is no vIOMMU")
+    expect(now.parent in made, f"the parent of HWPT {now.id} is object {now.parent}, which is not a vIOMMU")
     expect(now.ste == "stage 1", f"{who} is on HWPT {now.id}, whose STE is {now.ste}, not stage 1")
     expect(trace.vdevices(), "no vDEVICE was made")
     return now
 
 
 def state(trace, device=None):
-    """"stage 1", "bypass" or "abort": the attachment of a device."""
+    """The attachment of a device: "stage 1", "bypass" or "abort"."""
     now = trace.attachment(device)
     if now is None:
         return "abort" if trace.moves(device) else "nothing"
@@ -118,5 +118,5 @@ def eventually(what, test, timeout=10):
         if test():
             return
         if time.monotonic() > deadline:
-            raise LabError(f"{what}: not within {timeout} s")
+            raise LabError(f"{what}: this did not happen within {timeout} s")
         time.sleep(0.2)

@@ -30,7 +30,7 @@ def shell(args):
     image = kernel.image()
     qemu = scenario.under_test() if scenario.under_test().exists() else None
     rival = roots.rival_root() / "image" if args.rival else None
-    util.say("L1's shell; Ctrl-A X ends it.  /lab holds the guest's files and the QEMU under test")
+    util.say("This is L1's shell; Ctrl-A X ends it.  /lab has the guest's files and the QEMU under test")
     l1 = host.L1(image, util.LOGS / "shell", qemu=qemu, rival=rival, shell=True)
     try:
         return l1.l0.proc.wait()
@@ -39,44 +39,46 @@ def shell(args):
 
 
 def main(parser):
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print more")
     sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    add = sub.add_parser("run", help="the main job, with a report")
+    add = sub.add_parser("run", help="run a guest with a vSMMU and a device, and print a report")
     add.add_argument("--device", metavar="BDF",
-                     help="on an Arm host with SMMUv3: use this real PCI device, no emulation")
-    add.add_argument("--yes", action="store_true", help="with --device: do not ask before unbinding")
+                     help="on an Arm host with SMMUv3: use this PCI device, without emulation")
+    add.add_argument("--yes", action="store_true",
+                     help="with --device: do not ask before taking the device from its driver")
     add.add_argument("--rival", action="store_true", help=argparse.SUPPRESS)
     add.set_defaults(func=mainjob.main)
 
-    add = sub.add_parser("check", help="run scenarios (all, or those named); prints TAP")
+    add = sub.add_parser("check", help="run all scenarios, or those that are named; prints TAP")
     add.add_argument("names", nargs="*", metavar="NAME")
     add.add_argument("--rival", action="store_true",
-                     help="only those for Debian's newer QEMU with upstream's device")
+                     help="run only those for upstream's device, with Debian's newer QEMU")
     add.set_defaults(func=check)
 
-    add = sub.add_parser("bench", help="this vSMMU, upstream's, none, and L1 itself, side by side")
+    add = sub.add_parser("bench", help="compare this vSMMU, upstream's, no vIOMMU, and L1 itself")
     much = add.add_mutually_exclusive_group()
-    much.add_argument("--quick", action="store_true", help="one round of the least (4 minutes)")
-    much.add_argument("--full", action="store_true", help="all of it, with more rounds (an hour)")
+    much.add_argument("--quick", action="store_true",
+                      help="run one round with the fewest measurements (4 minutes)")
+    much.add_argument("--full", action="store_true", help="run more rounds and more measurements (an hour)")
     much.add_argument("--docs", action="store_true",
-                      help="no run: write docs/ from the results of the last one")
+                      help="do not run, but write docs/ from the results of the last run")
     add.add_argument("--parts", metavar="NAME,...",
-                     help="with --docs: only the parts between these markers, and no plots")
-    add.add_argument("--rounds", type=int, metavar="N", help="so many rounds")
+                     help="with --docs: write only the parts between these markers, and no plots")
+    add.add_argument("--rounds", type=int, metavar="N", help="run N rounds")
     add.add_argument("--only", metavar="NAME,...",
-                     help="these configurations: " + " ".join(bench.BY_NAME))
+                     help="run only these configurations: " + " ".join(bench.BY_NAME))
     add.set_defaults(func=bench.main)
-    add = sub.add_parser("soak", help="one thing again and again: memory and kernel objects stay flat")
-    add.add_argument("names", nargs="*", metavar="NAME", help="only these flows")
-    add.add_argument("--cycles", type=int, metavar="N", help="so many of each")
-    add.add_argument("--quick", action="store_true", help=f"1/{soak.QUICK} of the cycles")
+    add = sub.add_parser("soak", help="repeat operations, and check that memory and kernel objects do not grow")
+    add.add_argument("names", nargs="*", metavar="NAME", help="run only these flows")
+    add.add_argument("--cycles", type=int, metavar="N", help="run N cycles of each flow")
+    add.add_argument("--quick", action="store_true", help=f"run 1/{soak.QUICK} of the cycles")
     add.add_argument("--resume", action="store_true",
-                     help="leave out what was flat with this QEMU in an earlier run")
+                     help="omit flows that were flat with this QEMU in an earlier run")
     add.set_defaults(func=soak.main)
-    sub.add_parser("list", help="the scenarios and what each shows").set_defaults(func=listing)
-    sub.add_parser("prepare", help="build and fetch what runs need").set_defaults(func=prepare)
-    add = sub.add_parser("shell", help="an interactive L1")
+    sub.add_parser("list", help="list the scenarios and what each shows").set_defaults(func=listing)
+    sub.add_parser("prepare", help="build and fetch everything that runs need").set_defaults(func=prepare)
+    add = sub.add_parser("shell", help="start an interactive L1")
     add.add_argument("--rival", action="store_true", help="with Debian's newer QEMU below /lab/rival")
     add.set_defaults(func=shell)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Command queues in hardware: what L0's SMMU was given by whom, and a guest's own queues."""
+"""Command queues in hardware: the commands that L0's SMMU receives, and the queues of a guest."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from . import bare, checks
 from .bench import counters, workloads
 from .checks import expect
 
-# All commands of the SMMU's own queue, and all of any other
+# The events for each command of the SMMU's own queue, and of every other queue
 COMMANDS = ("smmuv3_cmdq_opcode", "smmuv3_cmdqv_command")
 WRITES = ("smmuv3_cmdqv_write",)
 OWN = re.compile(r"smmuv3_cmdq_opcode <--- SMMU_CMD_(\w+)")
@@ -18,17 +18,17 @@ VCMDQ = re.compile(r"smmuv3_cmdqv_command vintf (\d+) vcmdq (\d+) (?:SMMU_CMD_)?
                    r"0x([0-9a-f]+) 0x[0-9a-f]+ error (\d+)")
 WRITE = re.compile(r"smmuv3_cmdqv_write offset 0x([0-9a-f]+) value 0x([0-9a-f]+)")
 
-# What a driver says that has, or has not, all of its queues
+# Messages of a driver that has all of its queues, and of one that has not
 FOUND = "found companion CMDQV device: NVDA200C:"
 BAD = ("Falling back to standard", "failed to enable", "failed to reset impl", "errors will not be reported")
 TOLD = "unexpected error reported. vintf_map:"
 
-# Where KVM's counters say nothing to the point: 0.00 of 1000 reads
+# Two numbers of reads, and the exits for each read that count as none
 FEW, MANY, NONE = 200, 1200, 0.005
 
 
 class Seen:
-    """What L0's SMMU was given: opcodes of its own queue, and of each VINTF's."""
+    """The commands that L0's SMMU received: opcodes of its own queue, and of each VINTF's."""
 
     def __init__(self):
         self.own = Counter()
@@ -55,14 +55,14 @@ class Seen:
         return sum(n for opcode, n in opcodes.items() if opcode.startswith("TLBI"))
 
     def given(self):
-        """{VINTF: VMID} of those that were enabled for a guest."""
+        """{VINTF: VMID} of the VINTFs that were enabled for a guest."""
         return {(offset - 0x1000) >> 8: value >> 1 & 0xffff for offset, value in self.writes
                 if 0x1100 <= offset < 0x5000 and offset & 0xff == 0 and value & 1}
 
 
 @contextmanager
 def watched(l1, events=COMMANDS):
-    """Trace L0's command queues, meanwhile."""
+    """Trace L0's command queues during the with statement."""
     seen = Seen()
     start = l1.l0.stderr_path.stat().st_size
     counters.trace_events(l1.l0.qmp, events, True)
@@ -76,7 +76,7 @@ def watched(l1, events=COMMANDS):
 
 
 def driver_has_queues(machine, acpi=True, queues=(0, 1)):
-    """The kernel of a machine found its CMDQV, and everything it did with it worked."""
+    """Check that the kernel of a machine found its CMDQV and uses it without an error."""
     log = machine("dmesg").out
     expect(not acpi or FOUND in log, "the kernel did not find a CMDQV")
     for q in queues:
@@ -86,13 +86,14 @@ def driver_has_queues(machine, acpi=True, queues=(0, 1)):
 
 
 def read(guest, disk, ops):
-    """So many unmaps."""
+    """Read the disk, with one unmap for each of `ops` reads."""
     workloads.reads(lambda script, timeout: guest.guest(script, timeout).out, disk,
                     workloads.Reads("4k", ops))
 
 
 def exits_per_unmap(lab, guest, disk):
-    """Exits to QEMU, by KVM's counters; what comes with the question cancels out."""
+    """Exits to QEMU, from KVM's counters.  The difference of two measurements omits the
+    exits of the measurement itself."""
     meter = counters.Meter(lab, guest)
     few, many = (meter.measure(lambda ops=ops: read(guest, disk, ops))[1]["to_qemu"]
                  for ops in (FEW, MANY))
@@ -100,9 +101,9 @@ def exits_per_unmap(lab, guest, disk):
 
 
 class Queue:
-    """An LVCMDQ of a guest that boots with ACPI, which its kernel does not use.
+    """An LVCMDQ that the kernel of a guest with ACPI does not use.
 
-    With one vCPU that is LVCMDQ 1.
+    With one vCPU, that is LVCMDQ 1.
     """
 
     CONS, PROD, GERROR, GERRORN = 0x0, 0x4, 0x10, 0x14
@@ -116,73 +117,73 @@ class Queue:
         self.prod = bare.read(guest, self.page0 + self.PROD)
 
     def put(self, word0, word1=0):
-        """Write a command and ring."""
+        """Write a command, and then PROD."""
         at = self.address + 16 * (self.prod % self.size)
         self.prod = (self.prod + 1) % (2 * self.size)
         self.guest.guest(f"devmem {at:#x} 64 {word0:#x}; devmem {at + 8:#x} 64 {word1:#x}\n"
                          f"devmem {self.page0 + self.PROD:#x} 32 {self.prod:#x}")
 
     def idle(self):
-        """All was consumed, and no error is active."""
+        """Whether all commands were consumed."""
         return bare.read(self.guest, self.page0 + self.CONS) == self.prod
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A command that a guest's queue does not take."""
+    """A command that a queue of a guest refuses."""
     what: str
     word0: int
     error: int          # in CONS
-    software: bool = True   # QEMU, with one guest only, refuses it as well
+    software: bool = True   # whether QEMU refuses it, too, when it executes the queue
 
 
-WRONG = (Wrong("an opcode of none", 0xff, 1), Wrong("TLBI_NSNH_ALL", 0x30, 4),
+WRONG = (Wrong("an unknown opcode", 0xff, 1), Wrong("TLBI_NSNH_ALL", 0x30, 4),
          Wrong("CFGI_ALL", 0x04, 4), Wrong("ATC_INV of another StreamID", 0x40 | 0x7777 << 32, 4, False),
          Wrong("CMD_SYNC with an interrupt", 0x1046, 1))
 
 
 def told(machine):
-    """How often the kernel of a machine was told of an error, after which it repairs the queue."""
+    """The number of errors that were reported to the kernel of a machine, which then repairs the queue."""
     return machine("dmesg").out.count(TOLD)
 
 
 def misbehave(guest, disk, wrong):
-    """The guest puts in what it must not; it is told, repairs the queue, and its disk goes on."""
+    """The guest sends illegal commands: each error is reported, the guest repairs the queue, and its disk works."""
     queue = Queue(guest)
     for number, case in enumerate(wrong, told(guest.guest) + 1):
         queue.put(case.word0)
         checks.eventually(f"{case.what}: the guest's driver repairs the queue", queue.idle)
-        expect(told(guest.guest) == number, f"{case.what}: the guest was told {told(guest.guest)} "
-               f"times, not {number}")
+        expect(told(guest.guest) == number, f"{case.what}: {told(guest.guest)} errors were reported "
+               f"to the guest, not {number}")
         read(guest, disk, 50)
 
 
 def only_that_queue_stopped(seen, wrong, vintf):
-    """L0 refused that one command of misbehave(), and carried out all others of the VINTF."""
+    """Check that L0 refused only this command, and carried out all others of the VINTF."""
     expect([(v, error) for v, _, error in seen.errors] == [(vintf, wrong.error)],
-           f"{wrong.what}: errors are {seen.errors}")
-    expect(seen.tlbi(seen.vintf[vintf]) >= 50, f"{wrong.what}: the other queue has {seen.vintf}")
+           f"{wrong.what}: the errors are {seen.errors}")
+    expect(seen.tlbi(seen.vintf[vintf]) >= 50, f"{wrong.what}: the VINTFs executed only {seen.vintf}")
 
 
-# ------------------------------------------------------------ what QEMU says
+# ------------------------------------------------------- the monitor of QEMU
 
 def info(guest, smmu="smmu1"):
     return next(i for i in guest.qmp.cmd("query-smmuv3-accel") if i.get("id") == smmu)
 
 
 def mode(guest, smmu="smmu1"):
-    """Who consumes the queues of a vSMMU, and why."""
+    """The mode of the queues of a vSMMU, "hardware" or "software", and the reason."""
     cmdqv = info(guest, smmu)["cmdqv"]
     return cmdqv["mode"], cmdqv.get("why", "")
 
 
 def expect_mode(guest, want, when, smmu="smmu1"):
     have, why = mode(guest, smmu)
-    expect(have == want, f"{when}: queues are in {have} ({why or 'no reason given'}), not in {want}")
+    expect(have == want, f"{when}: the queues are in {have} ({why or 'no reason given'}), not in {want}")
     return why
 
 
 def moves(guest):
-    """How often queues were given to the hardware, and taken back."""
+    """How often QEMU gave the queues to the hardware, and took them back."""
     counts = info(guest)["counters"]
     return counts["cmdqv-given"], counts["cmdqv-taken-back"]

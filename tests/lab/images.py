@@ -96,7 +96,7 @@ def disk_sha256(seed, offset_mb=0, length_mb=16):
 
 
 def head_sha256(seed, size, mb):
-    """The expected sha256 of the first bytes of a disk of so many megabytes."""
+    """The expected sha256 of the first `size` bytes of a disk of `mb` megabytes."""
     with open(disk(seed, mb), "rb") as file:
         return hashlib.sha256(file.read(size)).hexdigest()
 

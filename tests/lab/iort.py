@@ -30,7 +30,7 @@ def nodes(table):
 
 def check(table):
     if table[:4] != b"IORT" or len(table) != struct.unpack_from("<I", table, 4)[0]:
-        raise ValueError("this is no IORT")
+        raise ValueError("this is not an IORT")
     return bytearray(table)
 
 

@@ -64,8 +64,8 @@ def check_config(config, wanted, fragment=FRAGMENT):
         if (off and symbol in names) or (not off and line not in lines):
             lost.append(line)
     if lost:
-        raise LabError("kernel configuration: these did not survive olddefconfig "
-                       f"(renamed, or a dependency is missing in {fragment}):\n  "
+        raise LabError("kernel configuration: olddefconfig dropped these lines "
+                       f"(a symbol was renamed, or a dependency is missing in {fragment}):\n  "
                        + "\n  ".join(lost))
 
 

@@ -16,7 +16,7 @@ from . import images, iort, roots, util
 from .channel import Agent, Channel, Dead, LabError
 from .qmp import Qmp
 
-SLOTS = ("a", "b")      # number of L2 at a time
+SLOTS = ("a", "b")      # one for each L2 that can run at a time
 L2_PORTS = ("qmp", "agent", "console")
 
 
@@ -130,7 +130,7 @@ CMDQV = Platform(
     append=("iommu.passthrough=0", "iommu.strict=1"))
 CMDQV_ONE_LEFT = replace(CMDQV, name="cmdqv-one-left", machine=tuple(
     word.replace("x-cmdqv-vintfs=4", "x-cmdqv-vintfs=2") for word in CMDQV.machine))
-# For figures: one VINTF, which a device of its own can take away from others.
+# For the bench: one VINTF, and a spare device whose machine can take that VINTF from others.
 BENCH = replace(CMDQV_ONE_LEFT, name="bench", append=(), devices=(*DEVICES, Assignable("spare0", "nvme", 4, mb=1)))
 CMDQV_DT = replace(CMDQV, name="cmdqv-dt", mend=None, firmware=False)
 

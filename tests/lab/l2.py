@@ -33,7 +33,7 @@ class L2:
         self.files = {"stderr": "l2-qemu.log", "trace": "l2-trace.log"}
         self.saved = {}
         self.booted = False
-        self.killed = False     # because it did not end when it was told to
+        self.killed = False     # whether QEMU had to be killed
         self._asked = 0     # when QEMU was last known to run
 
     # ------------------------------------------------------------- start
@@ -83,7 +83,7 @@ class L2:
         line += f"exec env {self.qemu_build.env} {wrap} {shlex.join(words)}\n"
         self.host.sh(f"rm -rf {self.dir} && mkdir -p {self.dir}")
         self.host.put(f"{self.dir}/start", line.encode())
-        # L1's channels outlive its guests, those of this machine belong to QEMU.
+        # L1's channels outlive its guests; on this machine QEMU owns the channels.
         channels = self._channels() if self.host.lasting_channels else None
         self.pid = self.host.sh(f"""
             cd {self.dir}
@@ -112,7 +112,7 @@ class L2:
         self._asked = time.monotonic()
         if not self.running():
             raise Dead(f"L2's QEMU ended ({self.ending()}): "
-                       + (self.stderr()[-1500:].strip() or "without a word"))
+                       + (self.stderr()[-1500:].strip() or "it printed nothing"))
 
     def running(self):
         return not self.host.sh(f"[ -e {self.dir}/status ]", check=False)
@@ -191,7 +191,7 @@ class L2:
                     sleep 0.1
                 done
                 kill -9 {self.pid}; sleep 0.5; exit 1""", util.ending + 25, check=False)
-            self._keep_files()      # its last messages
+            self._keep_files()      # with QEMU's last messages
         finally:
             self.pid = None
             if self.copy:

@@ -46,7 +46,7 @@ for m in dev/pts dev/shm sys/fs/cgroup sys/kernel/security; do
     mounted $root/$m || mount --bind /$m $root/$m
 done
 chgrp 104 /dev/kvm && chmod 660 /dev/kvm
-# libvirt enters the mount namespaces of its guests, and would leave a chroot by that.
+# libvirt enters the mount namespaces of its guests, which would take it out of a chroot.
 kill -0 $(cat /tmp/$name.pid 2>/dev/null) 2>/dev/null || {{
     rm -f /tmp/$name.pid
     setsid unshare -m sh -c "cd $root && pivot_root . mnt && umount -l /mnt && exec sleep 1000000" \\
@@ -56,7 +56,7 @@ kill -0 $(cat /tmp/$name.pid 2>/dev/null) 2>/dev/null || {{
 }}
 """
 
-# Between a socket of libvirt's and one of the lab's ports in L1.
+# Copies data between a socket of libvirt and a port of the lab in L1.
 RELAY = """
 import os, select, socket, sys
 port = os.open(sys.argv[1], os.O_RDWR)
@@ -105,7 +105,7 @@ class Libvirt:
     def refuses(self, command, *words):
         """Run a command of virsh that must fail, with these words in its message."""
         result = self.sh(f"virsh {command}", check=False)
-        expect(not result, f"virsh {command}: it worked")
+        expect(not result, f"virsh {command} worked, but it should fail")
         for word in words:
             expect(word in result.out, f"virsh {command}: no {word!r} in {result.out}")
 
@@ -189,7 +189,7 @@ class Domain:
             sed -n 's/^Uid:\\t\\([0-9]*\\).*/\\1/p' /proc/$p/status; cat /proc/$p/cgroup /proc/$p/attr/current""").out.split("\n")
         expect(uid == "64055", f"QEMU runs as user {uid}")
         expect("/machine/qemu-" in group, f"QEMU is in the control group {group}")
-        expect(label.startswith("libvirt-") and "(enforce)" in label, f"AppArmor says of QEMU: {label}")
+        expect(label.startswith("libvirt-") and "(enforce)" in label, f"AppArmor's label of QEMU is {label}")
 
     def guest(self, script, timeout=60, check=True):
         return self.agent.sh(script, timeout, check)

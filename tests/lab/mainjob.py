@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`run`: a guest's DMA through its own stage 1, and a report of it."""
+"""`run`: runs a guest whose DMA goes through its own stage 1, and reports on it."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from .util import LabError
 
 def with_vsmmu(guest, qemu, bdf, expected, serial):
     """Start a guest with a vSMMU and check it; returns the data for the report."""
-    with util.stage("L2 boots, its device behind the vSMMU"):
+    with util.stage("L2 boots with its device behind the vSMMU"):
         guest.start(options.iommufd() + options.root_complex(qemu) + options.vfio(bdf))
         guest.boot()
     facts = {"registers": report.registers(guest), "device": bdf}
@@ -39,7 +39,7 @@ def with_vsmmu(guest, qemu, bdf, expected, serial):
 
 
 def without_vsmmu(guest, bdf, serial):
-    with util.stage("the same without a vSMMU"):
+    with util.stage("L2 boots and reads its disk without a vSMMU"):
         guest.start(options.iommufd() + options.port(1, bus="pcie.0") + options.vfio(bdf))
         guest.boot()
         device, _ = checks.nvme(guest, serial)
@@ -84,7 +84,7 @@ def in_use(bdf):
     if not path.exists():
         return f"there is no PCI device {bdf}"
     if not (path / "iommu").exists():
-        return "no IOMMU serves it"
+        return "it is not behind an IOMMU"
     others = [p.name for p in (path / "iommu_group/devices").iterdir()
               if p.name != bdf and not (p / "pci_bus").exists()]
     if others:
@@ -134,12 +134,12 @@ def real(args):
         machine.stop()
         raise LabError(f"{bdf}: {why}")
     driver = machine.driver_of(bdf)
-    print(f"{bdf} (driver {driver or 'none'}) is bound to vfio-pci, read from by a guest, "
-          "never\nwritten to by the lab, and given back.")
+    print(f"The lab binds {bdf} (driver {driver or 'none'}) to vfio-pci, lets a guest read from it, "
+          "and gives it\nback to its driver. The lab does not write to the device.")
     if not args.yes:
-        if not sys.stdin.isatty() or input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        if not sys.stdin.isatty() or input("Continue? [y/N] ").strip().lower() not in ("y", "yes"):
             machine.stop()
-            raise LabError("nothing was done (--yes goes on without asking)")
+            raise LabError("nothing was done; with --yes the lab does not ask")
     logs = util.LOGS / "run"
     shutil.rmtree(logs, ignore_errors=True)
     qemu = options.Qemu(options.OURS.name, str(util.BUILD / "obj/qemu-system-aarch64"))

@@ -199,15 +199,15 @@ class Cmdqv:
     def __init__(self, qtest):
         self.qtest = qtest
         self.prod = 0
-        self.may_abort = False      # as of Smmu
+        self.may_abort = False      # as in Smmu
 
     def off(self):
-        """No queue, no VINTF."""
+        """Disable the queue and the VINTF."""
         self.qtest.send(put(self.EN, 0), put(CMDQV + self.ALLOC_MAP, 0), put(CMDQV + self.VINTF_CONFIG, 0),
                         put(CMDQV + self.CONFIG, self.qtest.send(get(CMDQV + self.CONFIG))[0] & ~1))
 
     def on(self):
-        """From whatever there was to a queue that is enabled, and empty."""
+        """Go from any state to an empty, enabled queue."""
         self.off()
         config = self.qtest.send(get(CMDQV + self.CONFIG))[0]
         self.prod = 0
@@ -221,7 +221,7 @@ class Cmdqv:
             raise LabError(f"VINTF0's STATUS is {vintf:#x}, that of its queue {queue:#x}")
 
     def commands(self, *commands):
-        """Pairs of 64-bit words and CMD_SYNC; the queue must come to its end."""
+        """Send pairs of 64-bit words and a CMD_SYNC; the queue must be consumed completely."""
         for words in (*commands, (SYNC, 0)):
             at = self.prod % (1 << self.LOG2_CMDS)
             self.qtest.send(memory(VCMDQ + at * 16, struct.pack("<QQ", *words)))

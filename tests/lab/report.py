@@ -61,7 +61,7 @@ def text(facts, logs):
     for number in trace.veventqs():
         out += f"vEVENTQ  {number:4}\n"
     calls, commands = trace.invalidations()
-    out += f"{commands} invalidation commands in {calls} ioctls (the measurement not counted)\n"
+    out += f"{commands} invalidation commands in {calls} ioctls (without those of the measurement)\n"
 
     if facts.get("times"):
         out += heading("Direct reads in the guest")
@@ -70,7 +70,7 @@ def text(facts, logs):
             a, b = facts["times"][size], (facts["plain"] or {}).get(size)
             ratio = f"{a / b:7.1f}" if b else ""
             out += f"{f'{count} x {SIZES[size]}':18}{rate(count, a):>20}  {rate(count, b):>20} {ratio}\n"
-        out += "Emulated machines: only the ratio means anything.\n" if "emulated" in facts["host"] else ""
+        out += "The machines are emulated, so only the ratio is meaningful.\n" if "emulated" in facts["host"] else ""
 
     out += heading("Verdict")
     if facts.get("sha256"):
@@ -78,6 +78,6 @@ def text(facts, logs):
         out += f"sha256 of the disk        {facts['expected'][:48]}...\n"
         out += ("EQUAL: " if ok else "NOT EQUAL: ")
     else:
-        out += "no NVMe, so no data to compare; "
-    out += f"the device is on nested HWPT {hwpt.id}, stage 1 by the guest.\n"
+        out += "The device is not an NVMe, so no data was compared; "
+    out += f"the device is attached to nested HWPT {hwpt.id}, with the guest's stage 1.\n"
     return out + f"\nLogs: {logs}\n"

@@ -194,7 +194,7 @@ def deb_root():
     """A root with the arm64 packages of `make deb` and their dependencies, without files of the build."""
     found = [sorted((util.BUILD / f"deb/{L1_SUITE}").glob(f"{name}_*_arm64.deb")) for name in DEBS]
     if not all(found):
-        raise LabError(f"no {' and '.join(DEBS)} in {util.BUILD}/deb/{L1_SUITE}: `make deb' builds them")
+        raise LabError(f"{util.BUILD}/deb/{L1_SUITE} does not have {' and '.join(DEBS)}: build them with `make deb'")
     debs = [paths[-1] for paths in found]
     return root_image("deb-root", [L1_SUITE], ["busybox-static", *depends(debs)], BULK, debs=debs)
 
@@ -221,7 +221,7 @@ LIBVIRT_FILES = (
     ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
 )
 
-# Firmware with secure boot has four hundred megabytes; the network drivers require a firewall.
+# The firmware with secure boot takes four hundred megabytes; the network drivers need a firewall.
 LIBVIRT_DROP = ("usr/share/AAVMF/AAVMF_CODE.secboot*", "usr/share/AAVMF/*.ms.fd",
                 "usr/share/AAVMF/*.snakeoil.fd", "usr/share/qemu/firmware/*secure*",
                 "usr/lib/aarch64-linux-gnu/libvirt/connection-driver/libvirt_driver_network.so",

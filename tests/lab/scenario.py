@@ -31,7 +31,7 @@ def scenario(func=None, *, rival=False, platform=l0.EMULATED, sanitized=False, n
     """
     def register(f):
         if not (f.__doc__ or "").strip():
-            raise LabError(f"scenario {f.__name__}: say in its docstring what it shows")
+            raise LabError(f"scenario {f.__name__} needs a docstring that says what it shows")
         f.rival = rival
         f.platform = platform
         f.sanitized = sanitized
@@ -139,7 +139,7 @@ class Lab:
             for guest in self.guests:
                 guest.stop()
                 if guest.killed:
-                    raise LabError("a QEMU had to be killed, so nobody looked for its leaks")
+                    raise LabError("a QEMU had to be killed, so it did not look for leaks")
             reports = sanitizer.collect(self.l1_, self.dir, under_test())
             if reports:
                 raise LabError(sanitizer.first_lines(reports))
@@ -195,14 +195,14 @@ def run_one(lab, name, func):
         lab.sanitizers_are_silent()
         bad = lab.l1_.oopses() if lab.l1_ else []
         if bad:
-            raise LabError("L1's kernel complains: " + " | ".join(bad[:3]))
+            raise LabError("L1's kernel reports errors: " + " | ".join(bad[:3]))
         failed, state = False, "ok"
     except Skip as skip:
         failed, state, text = False, "skip", str(skip)
     except LabError as error:
         text = str(error)
     except (KeyError, ValueError, IndexError, TypeError, AttributeError):
-        # an error of the scenario itself: its own lines are the message
+        # The scenario itself is wrong, so the message has its lines.
         text = traceback.format_exc(limit=-3)
     try:
         if state == "not ok":
@@ -223,8 +223,8 @@ def report_failure(lab, name, text):
             for line in lines:
                 util.say(f"    {line[:200]}")
     except (OSError, Dead) as error:
-        util.say(f"  (no more evidence: {error})")
-    util.say(f"  all logs: {lab.dir}{Path('/')}")
+        util.say(f"  (the other logs cannot be read: {error})")
+    util.say(f"  all logs are in {lab.dir}{Path('/')}")
 
 
 def run_all(names, rival=False):
@@ -232,7 +232,7 @@ def run_all(names, rival=False):
     known = load()
     for name in names:
         if name not in known:
-            raise LabError(f"no scenario {name}; there are: {' '.join(sorted(known))}")
+            raise LabError(f"there is no scenario {name}; the scenarios are: {' '.join(sorted(known))}")
     sanitized = has_sanitizers()
     # Sort by platform, which shares one boot of L1, in the order of their files.
     names = names or sorted((n for n, f in known.items() if f.rival == rival and f.sanitized <= sanitized and not f.named),

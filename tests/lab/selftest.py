@@ -281,7 +281,7 @@ class Soak(unittest.TestCase):
     def test_verdict(self):
         flat = {m.name: 100 for m in soak.METRICS}
         self.assertEqual(soak.judge([flat] * 12)[1], [])
-        self.assertEqual(soak.judge([flat])[1], ["too few samples"])
+        self.assertEqual(soak.judge([flat])[1], ["there are too few samples"])
         leak = [dict(flat, ids=n, rss=n) for n in range(12)]
         self.assertEqual(soak.judge(leak)[1], ["ids +7"])
 

@@ -32,7 +32,7 @@ ERRNOS = read_errnos()
 KINDS = {"IOMMU_IOAS_ALLOC": "IOAS", "IOMMU_HWPT_ALLOC": "HWPT", "IOMMU_VIOMMU_ALLOC": "vIOMMU",
          "IOMMU_VDEVICE_ALLOC": "vDEVICE", "IOMMU_VEVENTQ_ALLOC": "vEVENTQ",
          "IOMMU_HW_QUEUE_ALLOC": "hardware queue", "VFIO_DEVICE_BIND_IOMMUFD": "device"}
-# What a file keeps even when it is closed
+# A mapping exists even after its file is closed
 PAGE = "page of a vIOMMU"
 
 

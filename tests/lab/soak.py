@@ -74,7 +74,7 @@ class Sampler:
         self.text = ""
 
     def take(self):
-        # Files in /tmp are memory of L1 (Shmem): the trace would count as growth.
+        # Files in /tmp are memory of L1 (Shmem), so the trace would count as growth.
         # Large mappings other than the heap are the guest's memory and flash.
         out = self.guest.host.sh(f"""
             cd /proc/{self.guest.pid} || exit
@@ -113,7 +113,7 @@ class Run:
 
     def cycles(self, guest):
         """Numbers from 1 on; takes at most SAMPLES samples of the guest."""
-        bench.quiet(guest)      # a line for each invalidation is not needed here
+        bench.quiet(guest)      # no trace of each invalidation
         sampler = Sampler(guest)
         step = max(1, self.count // SAMPLES)
         begin = said = time.monotonic()
@@ -149,7 +149,7 @@ def judge(samples):
     """({metric: growth}, [descriptions of what grew])"""
     grown = {m.name: growth([s[m.name] for s in samples]) for m in METRICS}
     if None in grown.values():
-        return grown, ["too few samples"]
+        return grown, ["there are too few samples"]
     return grown, [f"{m.title.split()[0]} +{grown[m.name]}" for m in METRICS
                    if grown[m.name] > m.allowed]
 
@@ -173,8 +173,8 @@ def table(results):
     head += "".join(f" {m.title:>{width(m)}}" for m in METRICS) + "  verdict"
     limits = ", ".join(f"{m.title.split()[0]} {m.allowed}" for m in METRICS)
     return "\n".join([head, *(row(r) for r in results), "",
-                      "In parentheses: the least value of the last quarter less that of the first.",
-                      f"Flat is up to: {limits}."])
+                      "In parentheses: the minimum of the last quarter minus that of the first after the warm-up.",
+                      f"A flow is flat if no metric grows by more than its limit: {limits}."])
 
 
 # ------------------------------------------------------------------ running
@@ -215,14 +215,14 @@ def planned(args, key):
     """[(flow, cycles)] to run; prints those that --resume omits."""
     for name in args.names:
         if name not in FLOWS:
-            raise util.LabError(f"no soak flow {name}; there are: {' '.join(FLOWS)}")
+            raise util.LabError(f"there is no flow {name}; the flows are: {' '.join(FLOWS)}")
     known, out = load(), []
     for name in args.names or FLOWS:
         one, old = FLOWS[name], known.get(name, {})
         cycles = max(LEAST, args.cycles or one.cycles // (QUICK if args.quick else 1))
         same = old.get("qemu") == key and old.get("done", 0) >= cycles
         if args.resume and same and old["verdict"] == "flat":
-            util.say(f"{name}: flat over {old['done']} cycles already (--resume)")
+            util.say(f"{name}: omitted, because an earlier run was flat over {old['done']} cycles (--resume)")
             continue
         out.append((one, cycles))
     return out
@@ -252,5 +252,5 @@ def main(args):
             print(row(results[-1]), flush=True)
     finally:
         lab.drop_l1()
-    print(f"\n{table(results)}\n\nAll samples: {RESULTS}")
+    print(f"\n{table(results)}\n\nAll samples are in {RESULTS}.")
     return 0 if all(r["verdict"] == "flat" for r in results) else 1

@@ -118,7 +118,7 @@ def kexec(lab, run):
         before = guest.guest(BOOT_ID).out
         guest.guest(NEXT_KERNEL, 120)
         guest.booted_again()
-        expect(guest.guest(BOOT_ID).out != before, "it is the old kernel still")
+        expect(guest.guest(BOOT_ID).out != before, "the old kernel still runs")
         right(guest, "nvme0", number)
     checks.proven(guest, "nvme0", host, viommus=1)
 
@@ -145,7 +145,7 @@ def every_disk(guest, serials):
 
 
 def reboots_of_many(lab, run, guest, hosts):
-    """Reboot with all of these; each of them is on stage 1 before and after."""
+    """Reboot with all these devices; each is on stage 1 before and after."""
     serials = [name for name, _ in hosts]
 
     def all_nested():

@@ -40,7 +40,7 @@ class Bench:
                 + ["-device", "pcie-root-port,id=rp1,bus=pcie.0,addr=2,chassis=1",
                    "-device", "pcie-root-port,id=rp2,bus=pcie.0,addr=3,chassis=2"])
 
-    # ------------------------------------------------- what flows consist of
+    # ------------------------------------------------------- steps of a flow
 
     def plug(self, n):
         if n in self.there:
@@ -64,7 +64,7 @@ class Bench:
         self.smmu.cfgi_ste(self.ports[n].sid)
 
     def dma(self, n):
-        """Where DMA of a device reaches RAM: a set of "bypass", 0, 1 (contexts)."""
+        """How the DMA of a device reaches RAM: a set of "bypass", 0, 1 (contexts)."""
         bases = {"bypass": metal.RAM, 0: self.smmu.va(0), 1: self.smmu.va(1)}
         return {name for name, base in bases.items() if self.disks[n].identify(base)}
 
@@ -76,7 +76,7 @@ class Bench:
             sleep 0.1
         done; echo still running""").out
 
-    # --------------------------------------------- what the host is asked for
+    # ------------------------------------------------------ calls to the host
 
     def look(self, nth=0, errnos=None, times=1):
         """New ioctls and messages of QEMU since the last call; then arm or disarm."""
@@ -92,7 +92,7 @@ class Bench:
         return Seen(calls, "\n".join(said.splitlines() + trace.splitlines()), shim.live(self.calls), int(fds))
 
     def settled(self, live, fds):
-        """Wait until so many objects and files exist: RCU frees some of them later."""
+        """Wait until these objects and files are left; RCU frees some of them later."""
         deadline = time.monotonic() + 5
         while True:
             seen = self.look()
@@ -121,7 +121,7 @@ class Flow:
 
 
 def as_wanted(bench, flow, live):
-    """Whether all is as the flow should leave it.  DMA that is neither so nor blocked is an error."""
+    """Whether the flow had its effect.  DMA that is neither as expected nor blocked is an error."""
     good = live.get("vEVENTQ", 0) == flow.queues
     for n, want in flow.dma.items():
         if n not in bench.there:
@@ -140,13 +140,13 @@ def reference(bench, flow):
         bench.look()
         flow.run(bench)
         calls = bench.look()
-        expect(as_wanted(bench, flow, calls.live), f"{flow.name} fails without a failure: {calls.said}")
+        expect(as_wanted(bench, flow, calls.live), f"{flow.name} does not work although no call fails: {calls.said}")
         after = bench.look()
     return [call.name for call in calls.calls if call.name in ERRNOS], (after.live, after.fds)
 
 
 def attempt(bench, flow, goal, nth, errnos, times=1):
-    """Run once, with one or more failing calls.  Returns the first of them, or None if there were not so many."""
+    """Run once, with one or more failing calls.  Returns the first of them, or None if there were fewer calls."""
     flow.prepare(bench)
     before = bench.look(nth, errnos, times)
     error = None
@@ -160,23 +160,24 @@ def attempt(bench, flow, goal, nth, errnos, times=1):
     bench.smmu.acknowledge()
     failed = next((call for call in seen.calls if call.by == "inject"), None)
     util.detail(f"{flow.name} {nth}: {failed and failed.name} {failed and os.strerror(-failed.ret)}: "
-                f"{error or seen.said or 'nothing said'}")
+                f"{error or seen.said or 'no message'}")
     if not failed:
-        expect(not error and as_wanted(bench, flow, seen.live), f"untouched, but {error or seen.said}")
+        expect(not error and as_wanted(bench, flow, seen.live),
+               f"no call failed, but the flow did: {error or seen.said}")
         return None
     what = f"{flow.name}, call {nth}, {failed.name} fails ({os.strerror(-failed.ret)})"
     try:
         if error:
-            expect(any(host in error for host in bench.hosts.values()), f"no device in: {error}")
+            expect(any(host in error for host in bench.hosts.values()), f"the message names no device: {error}")
             if times == 1:
                 bench.settled(before.live, before.fds)
         elif times == 1:
-            expect(as_wanted(bench, flow, seen.live) or seen.said, "nobody was told")
+            expect(as_wanted(bench, flow, seen.live) or seen.said, "there is no message")
         else:
             # A host that refuses everything does not block DMA either. QEMU keeps the
             # ids of objects that it does not destroy, and tries again.
             kept = all(call.name == "IOMMU_DESTROY" for call in seen.calls if call.by == "inject")
-            expect(seen.said or kept, "nobody was told")
+            expect(seen.said or kept, "there is no message")
         flow.run(bench)
         bench.smmu.again()
         expect(as_wanted(bench, flow, bench.look().live), "a retry does not work")
@@ -198,7 +199,7 @@ def sweep(bench, flow, names=None):
         nth = 1
         while attempt(bench, flow, goal, nth, errnos, times):
             nth += 1
-            expect(nth < 100, f"{flow.name}: no end of calls")
+            expect(nth < 100, f"{flow.name}: the calls do not end")
         return nth - 1
 
     if names:

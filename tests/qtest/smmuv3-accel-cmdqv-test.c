@@ -9,7 +9,7 @@
 
 #include "qemu/osdep.h"
 #include <glib/gstdio.h>
-#include "smmuv3-rig.h"
+#include "smmuv3-cmdqv.h"
 
 #define MACHINE     "-M virt,highmem-ecam=off -m 64M -nodefaults -display none "
 #define CMDQV       0x0c080000ULL
@@ -20,25 +20,12 @@
 #define P0(l)       (CMDQV + 0x30000 + 0x80 * (l))
 #define P1(l)       (P0(l) + 0x10000)
 
-#define CONS        0x0
-#define PROD        0x4
-#define EN          0x8
-#define EN_OK       0xc
-#define GERROR      0x10
-#define GERRORN     0x14
-
 #define QUEUE(l)    (0x42000000ULL + 0x100000 * (l))
-#define LOG2SIZE    8
 
 #define TLBI        (0x11 | 1ULL << 48)     /* NH_ASID of rig_put_cd() */
-#define SYNC        0x46
 
 #define BAR         0x10000000
 #define SID         0x8                     /* at 1.0 of pcie.0 */
-
-/* SPI 116 of the GICv2's distributor */
-#define GICD        0x08000000ULL
-#define SPI         (32 + 116)
 
 static char *tmpdir;
 
@@ -50,7 +37,7 @@ static void start(Rig *r, const char *options, const char *args)
     };
 }
 
-/* As Linux's driver: the queue is disabled, and all its registers are 0 */
+/* Like Linux's driver: disable the queue, and set all its registers to 0 */
 static void deinit_queue(Rig *r, int l)
 {
     uint32_t gerror;
@@ -111,47 +98,24 @@ static void linux_start(Rig *r)
     }
 }
 
-/* Write the next command of a queue, without waiting for it */
 static void submit(Rig *r, int l, uint64_t word0)
 {
-    uint32_t prod = qtest_readl(r->qts, P0(l) + PROD);
-    uint64_t at = QUEUE(l) + 16 * (prod & ((1 << LOG2SIZE) - 1));
-
-    qtest_writeq(r->qts, at, word0);
-    qtest_writeq(r->qts, at + 8, 0);
-    qtest_writel(r->qts, P0(l) + PROD, (prod + 1) & ((2 << LOG2SIZE) - 1));
+    cmdqv_submit(r, P0(l), QUEUE(l), word0);
 }
 
 static void assert_done(Rig *r, int l)
 {
-    g_assert_cmphex(qtest_readl(r->qts, P0(l) + CONS), ==,
-                    qtest_readl(r->qts, P0(l) + PROD));
-    g_assert_cmphex(qtest_readl(r->qts, P0(l) + GERROR), ==,
-                    qtest_readl(r->qts, P0(l) + GERRORN));
+    cmdqv_assert_done(r, P0(l));
 }
 
 static void repair(Rig *r, int l)
 {
-    uint32_t index = qtest_readl(r->qts, P0(l) + CONS) & ((1 << LOG2SIZE) - 1);
-
     g_assert_cmphex(qtest_readl(r->qts, CMDQV + 0x14), ==, 1);
     g_assert_cmphex(qtest_readq(r->qts, VINTF + 0xc0), ==, 1 << l);
-    qtest_writeq(r->qts, QUEUE(l) + 16 * index, SYNC);
-    qtest_writel(r->qts, P0(l) + GERRORN,
-                 qtest_readl(r->qts, P0(l) + GERROR));
+    cmdqv_repair(r, P0(l), QUEUE(l));
 }
 
-static bool take_irq(Rig *r)
-{
-    uint64_t reg = GICD + 0x200 + 4 * (SPI / 32);
-    uint32_t bit = 1U << SPI % 32;
-    bool pending = qtest_readl(r->qts, reg) & bit;
-
-    qtest_writel(r->qts, reg + 0x80, bit);
-    return pending;
-}
-
-/* The sequence of Linux; its TLBI must invalidate */
+/* The accesses of Linux's driver; its TLBI must invalidate */
 static void test_linux(void)
 {
     Rig r;
@@ -174,7 +138,7 @@ static void test_linux(void)
         submit(&r, 0, i % 2 ? SYNC : TLBI);
         assert_done(&r, 0);
     }
-    /* As after kexec; and a reset */
+    /* Again, as after kexec, and then a reset */
     linux_start(&r);
     qtest_system_reset(r.qts);
     g_assert_cmphex(qtest_readl(r.qts, DIRECT0(0) + EN_OK), ==, 0);
@@ -187,33 +151,36 @@ static void test_linux(void)
 /* A queue stops with an interrupt, and continues after the repair */
 static void test_error(void)
 {
-    /* None, those of a hypervisor, with an interrupt, ATC_INV without ATS */
+    /*
+     * An unknown opcode, CFGI_ALL, TLBI_NSNH_ALL, a CMD_SYNC with an interrupt,
+     * ATC_INV without ATS
+     */
     static const uint64_t commands[] = {
         0xff, 0x04, 0x30, SYNC | 1 << 12, 0x40 | 0x100ULL << 32,
     };
     Rig r;
 
     start(&r, ",cmdqv=on", "");
-    qtest_writel(r.qts, GICD + 0xc00 + 4 * (SPI / 16), 2U << 2 * (SPI % 16));
+    cmdqv_init_irq(&r);
     linux_start(&r);
     for (int i = 0; i < ARRAY_SIZE(commands); i++) {
         submit(&r, 0, TLBI);
-        g_assert_false(take_irq(&r));
+        g_assert_false(cmdqv_take_irq(&r));
         submit(&r, 0, commands[i]);
         submit(&r, 0, SYNC);
-        g_assert_true(take_irq(&r));
+        g_assert_true(cmdqv_take_irq(&r));
         g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS) & 0xfffff, ==,
                         3 * i + 1);
         submit(&r, 1, SYNC);
         assert_done(&r, 1);
         repair(&r, 0);
         assert_done(&r, 0);
-        g_assert_false(take_irq(&r));
+        g_assert_false(cmdqv_take_irq(&r));
     }
     qtest_quit(r.qts);
 }
 
-/* A device's DMA writes a doorbell, with the value in edu's buffer */
+/* A device's DMA writes the value in edu's buffer to a doorbell */
 static void test_dma(void)
 {
     const uint32_t prod = RIG_MARK & 0xfffff, wrap = (2 << LOG2SIZE) - 1;
@@ -274,7 +241,7 @@ static void test_long(void)
             qtest_clock_step(r.qts, 10);
             g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, done);
             qtest_qmp_assert_success(r.qts, "{'execute': 'cont'}");
-            done += CHUNK;          /* executed when the machine starts */
+            done += CHUNK;          /* executed at the start */
             g_assert_cmphex(qtest_readl(r.qts, P0(0) + CONS), ==, done);
         }
         qtest_clock_step(r.qts, 1);
@@ -316,7 +283,7 @@ static GArray *read_all(QTestState *qts)
     return rig_read_rows(qts, CMDQV, rows, ARRAY_SIZE(rows));
 }
 
-/* There and back, with an error and a queue that is mostly not executed */
+/* Migrate in both directions, with an error and a mostly unexecuted queue */
 static void test_migration(void)
 {
     g_autoptr(GArray) before = NULL;
@@ -351,7 +318,7 @@ static void test_migration(void)
     qtest_quit(r.qts);
 }
 
-/* With cmdqv=auto and no host, there is no CMDQV, not even in the stream */
+/* With cmdqv=auto and no host there is no CMDQV, and none in the stream */
 static void test_auto(void)
 {
     static const char *const options[] = { ",cmdqv=auto", ",cmdqv=off", "" };

@@ -9,7 +9,6 @@
 
 #include "qemu/osdep.h"
 #include <glib/gstdio.h>
-#include "qemu/bswap.h"
 #include "smmuv3-accel.h"
 #include "smmuv3-rig.h"
 
@@ -232,47 +231,6 @@ static void test_mismatch(gconstpointer opaque)
     assert_refused(mismatch->args, uri, mismatch->error);
 }
 
-/*
- * A stream that no source sends
- */
-
-/* The position of a queue in the stream: BASE, PROD, CONS, log2 size */
-static uint8_t *find_queue(char *stream, gsize size, uint64_t base)
-{
-    uint64_t be = cpu_to_be64(base);
-    char *queue = memmem(stream, size, &be, sizeof(be));
-
-    g_assert_nonnull(queue);
-    g_assert_cmpint(stream + size - queue, >, 17);
-    g_assert_null(memmem(queue + 1, stream + size - queue - 1, &be,
-                         sizeof(be)));
-    return (uint8_t *)queue;
-}
-
-static void test_sizes(gconstpointer opaque)
-{
-    static const char args[] = SMMU_A(SPEC_MSI);
-    const uint64_t *base = opaque;
-    QTestState *qts = qtest_init(MACHINE SMMU_A(SPEC_MSI));
-    g_autofree char *uri = NULL, *stream = NULL;
-    g_autoptr(GError) err = NULL;
-    uint8_t *queue;
-    gsize size;
-
-    configure(qts, MMIO_BASE, QUEUE);
-    uri = save(qts);
-    qtest_quit(qts);
-
-    g_file_get_contents(uri + strlen("file:"), &stream, &size, &err);
-    g_assert_no_error(err);
-    queue = find_queue(stream, size, *base);
-    g_assert_cmpint(queue[16], ==, *base & 0x1f);
-    queue[16] = 32;
-    g_file_set_contents(uri + strlen("file:"), stream, size, &err);
-    g_assert_no_error(err);
-    assert_refused(args, uri, "out of range");
-}
-
 static void remove_tmpdir(void)
 {
     g_autofree char *state = g_build_filename(tmpdir, "state", NULL);
@@ -284,8 +242,6 @@ static void remove_tmpdir(void)
 
 int main(int argc, char **argv)
 {
-    static const uint64_t cmdq_base = QUEUE | 3;
-    static const uint64_t eventq_base = 0x4000000040100005;
     int ret;
 
     g_test_init(&argc, &argv, NULL);
@@ -301,10 +257,6 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(path, &mismatches[i], test_mismatch);
     }
-    qtest_add_data_func("smmuv3-accel/migration/size/command-queue",
-                        &cmdq_base, test_sizes);
-    qtest_add_data_func("smmuv3-accel/migration/size/event-queue",
-                        &eventq_base, test_sizes);
     ret = g_test_run();
     remove_tmpdir();
     return ret;

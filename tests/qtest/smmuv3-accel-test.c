@@ -181,13 +181,6 @@ static const Refusal refusals[] = {
       "from -global" },
     { "cmdqv/accel", SMMU0 "bus=pcie.0,x-cmdqv-vintfs=4," SPEC_A,
       "x-cmdqv-vintfs= is for an emulated SMMUv3: remove accel=on, or it" },
-
-    { "iommufd/null", "-object iommufd,id=iommufd0,fd=0",
-      "fd=0 is not /dev/iommu but /dev/null: pass an open /dev/iommu, or leave "
-      "out fd=" },
-    { "iommufd/closed", "-object iommufd,id=iommufd0,fd=987",
-      "fd=987 is not an open file descriptor: let QEMU inherit an open "
-      "/dev/iommu, or leave out fd=" },
 };
 
 /*

@@ -1,15 +1,15 @@
 /*
- * QTest: SMMUv3 with a Tegra241 CMDQV, that of a server
+ * QTest: SMMUv3 with a Tegra241 CMDQV, as in a server
  *
- * What commands in its queues do to the SMMU's TLB, and to whose entries; what
- * an error stops; and migration. Registers one by one are in a unit test.
+ * Tests which entries of the SMMU's TLB the commands in its queues invalidate,
+ * what an error stops, and migration. A unit test covers each register.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include <glib/gstdio.h>
-#include "smmuv3-rig.h"
+#include "smmuv3-cmdqv.h"
 
 #define MACHINE(n)  "-M virt,highmem-ecam=off -m 64M -nodefaults " \
                     "-device arm-smmuv3,primary-bus=pcie.0,stage=nested," \
@@ -21,15 +21,7 @@
 #define P0(v, l)    (CMDQV + 0x30000 + 0x20000 * (v) + 0x80 * (l))
 #define P1(v, l)    (P0(v, l) + 0x10000)
 
-#define CONS        0x0
-#define PROD        0x4
-#define EN          0x8
-#define EN_OK       0xc
-#define GERROR      0x10
-#define GERRORN     0x14
-
 #define QUEUE(v, l) (0x42000000ULL + 0x200000 * (v) + 0x100000 * (l))
-#define LOG2SIZE    8
 
 #define UART        0x09000000
 
@@ -38,13 +30,8 @@
 #define VMID        7               /* of its STE */
 #define ASID        1               /* as in rig_put_cd() */
 
-/* SPI 116 of the GICv2's distributor */
-#define GICD        0x08000000ULL
-#define SPI         (32 + 116)
-
 #define TLBI_NH_ASID(vmid)  (0x11 | (uint64_t)ASID << 48 | \
                              (uint64_t)(vmid) << 32)
-#define SYNC                0x46
 
 static void start(Rig *r, const char *args)
 {
@@ -54,7 +41,7 @@ static void start(Rig *r, const char *args)
     };
 }
 
-/* VINTF @v has both its queues and they are on */
+/* Map and enable both queues of VINTF @v */
 static void give(Rig *r, int v, unsigned vmid, bool hyp_own)
 {
     qtest_writel(r->qts, VINTF(v), hyp_own << 17 | vmid << 1 | 1);
@@ -67,22 +54,14 @@ static void give(Rig *r, int v, unsigned vmid, bool hyp_own)
     }
 }
 
-/* Write the next command of a queue, without waiting for it */
 static void submit(Rig *r, int v, int l, uint64_t word0)
 {
-    uint32_t prod = qtest_readl(r->qts, P0(v, l) + PROD);
-
-    qtest_writeq(r->qts, QUEUE(v, l) + 16 * prod, word0);
-    qtest_writeq(r->qts, QUEUE(v, l) + 16 * prod + 8, 0);
-    qtest_writel(r->qts, P0(v, l) + PROD, prod + 1);
+    cmdqv_submit(r, P0(v, l), QUEUE(v, l), word0);
 }
 
 static void assert_done(Rig *r, int v, int l)
 {
-    g_assert_cmphex(qtest_readl(r->qts, P0(v, l) + CONS), ==,
-                    qtest_readl(r->qts, P0(v, l) + PROD));
-    g_assert_cmphex(qtest_readl(r->qts, P0(v, l) + GERROR), ==,
-                    qtest_readl(r->qts, P0(v, l) + GERRORN));
+    cmdqv_assert_done(r, P0(v, l));
 }
 
 static void assert_error(Rig *r, int v, int l, unsigned index, unsigned error)
@@ -96,16 +75,9 @@ static void assert_error(Rig *r, int v, int l, unsigned index, unsigned error)
     g_assert_cmphex(qtest_readq(r->qts, VINTF(v) + 0xc0), ==, 1 << l);
 }
 
-/* What Linux does: a SYNC in place of the command, and acknowledge */
-static void repair(Rig *r, int v, int l, bool replace)
+static void repair(Rig *r, int v, int l)
 {
-    uint32_t index = qtest_readl(r->qts, P0(v, l) + CONS) & 0xfffff;
-
-    if (replace) {
-        qtest_writeq(r->qts, QUEUE(v, l) + 16 * index, SYNC);
-    }
-    qtest_writel(r->qts, P0(v, l) + GERRORN,
-                 qtest_readl(r->qts, P0(v, l) + GERROR));
+    cmdqv_repair(r, P0(v, l), QUEUE(v, l));
 }
 
 static void test_layout(void)
@@ -129,14 +101,14 @@ static void test_layout(void)
     g_assert_cmphex(qtest_readl(r.qts, CMDQV + 0x200 + 4 * 7), ==, 0);
     qtest_quit(r.qts);
 
-    /* The default is none */
+    /* By default there is no CMDQV */
     r.qts = qtest_init("-M virt -nodefaults -device arm-smmuv3,"
                        "primary-bus=pcie.0");
     g_assert_cmphex(qtest_readl(r.qts, CMDQV + 4), ==, 0);
     qtest_quit(r.qts);
 }
 
-/* A device whose translation is in the TLB, and not in memory any more */
+/* A device whose translation is in the TLB, but no longer in memory */
 static void start_stale(Rig *r)
 {
     start(r, RIG_EDU ",bus=pcie.0,addr=1.0");
@@ -149,7 +121,7 @@ static void start_stale(Rig *r)
     rig_assert_write(r, RIG_IOVA_S1, RIG_NO_EVENT);
 }
 
-/* The hypervisor's own queues: all commands, and as they are */
+/* The hypervisor's own queues accept all commands, and do not change them */
 static void test_own(void)
 {
     Rig r;
@@ -170,7 +142,7 @@ static void test_own(void)
     qtest_quit(r.qts);
 }
 
-/* A guest reaches the TLB entries of its own VMID, whatever it writes */
+/* A guest reaches only the TLB entries of its own VMID, whatever it writes */
 static void test_vmid(void)
 {
     Rig r;
@@ -191,34 +163,23 @@ static void test_vmid(void)
     qtest_quit(r.qts);
 }
 
-static bool take_irq(Rig *r)
-{
-    uint64_t reg = GICD + 0x200 + 4 * (SPI / 32);
-    uint32_t bit = 1U << SPI % 32;
-    bool pending = qtest_readl(r->qts, reg) & bit;
-
-    qtest_writel(r->qts, reg + 0x80, bit);
-    return pending;
-}
-
-/* An error stops the queue it is in and interrupts once; the rest goes on */
+/* An error stops only its queue, with one interrupt; the others continue */
 static void test_errors(void)
 {
     static const struct {
         uint64_t command;
         unsigned error;
     } cases[] = {
-        { 0xff, 1 },                    /* no command */
-        { 0x30, 4 },                    /* TLBI_NSNH_ALL: of all guests */
+        { 0xff, 1 },                    /* unknown opcode */
+        { 0x30, 4 },                    /* TLBI_NSNH_ALL, for all guests */
         { 0x04, 4 },                    /* CFGI_ALL */
         { 0x40 | 0x100ULL << 32, 4 },   /* ATC_INV of a foreign StreamID */
-        { SYNC | 1 << 12, 1 },          /* with an interrupt */
+        { SYNC | 1 << 12, 1 },          /* CMD_SYNC with an interrupt */
     };
     Rig r;
 
     start(&r, "");
-    /* Edge-triggered, as the tables say */
-    qtest_writel(r.qts, GICD + 0xc00 + 4 * (SPI / 16), 2U << 2 * (SPI % 16));
+    cmdqv_init_irq(&r);
     for (int v = 0; v < 3; v++) {
         give(&r, v, v, !v);
     }
@@ -230,11 +191,11 @@ static void test_errors(void)
 
         g_test_message("0x%" PRIx64, cases[i].command);
         submit(&r, 1, 0, SYNC);
-        g_assert_false(take_irq(&r));
+        g_assert_false(cmdqv_take_irq(&r));
         submit(&r, 1, 0, cases[i].command);
         submit(&r, 1, 0, 0x40 | 0x200ULL << 32);
         assert_error(&r, 1, 0, index + 1, cases[i].error);
-        g_assert_true(take_irq(&r));
+        g_assert_true(cmdqv_take_irq(&r));
 
         submit(&r, 1, 1, TLBI_NH_ASID(0));
         submit(&r, 2, 0, TLBI_NH_ASID(0));
@@ -244,21 +205,21 @@ static void test_errors(void)
         assert_done(&r, 0, 0);
         assert_error(&r, 1, 0, index + 1, cases[i].error);
 
-        repair(&r, 1, 0, true);
+        repair(&r, 1, 0);
         assert_done(&r, 1, 0);
         g_assert_cmphex(qtest_readl(r.qts, CMDQV + 0x14), ==, 0);
-        g_assert_false(take_irq(&r));
+        g_assert_false(cmdqv_take_irq(&r));
     }
 
-    /* Not repaired: the same again, and another interrupt */
+    /* Without a repair the error comes again, with another interrupt */
     submit(&r, 1, 0, 0xff);
-    g_assert_true(take_irq(&r));
-    repair(&r, 1, 0, false);
-    g_assert_true(take_irq(&r));
+    g_assert_true(cmdqv_take_irq(&r));
+    cmdqv_acknowledge(&r, P0(1, 0));
+    g_assert_true(cmdqv_take_irq(&r));
     qtest_quit(r.qts);
 }
 
-/* A queue that is a device's registers, its own too: they are not read */
+/* A queue at the registers of a device, or of the CMDQV: they are not read */
 static void test_memory(void)
 {
     static const uint64_t bases[] = { UART, CMDQV + 0x10000 };
@@ -269,13 +230,13 @@ static void test_memory(void)
     for (int i = 0; i < ARRAY_SIZE(bases); i++) {
         qtest_writel(r.qts, P0(1, 0) + EN, 0);
         qtest_writeq(r.qts, P1(1, 0), bases[i] | LOG2SIZE);
-        repair(&r, 1, 0, false);
+        cmdqv_acknowledge(&r, P0(1, 0));
         qtest_writel(r.qts, P0(1, 0) + EN, 1);
         qtest_writel(r.qts, P0(1, 0) + PROD, 1);
         assert_error(&r, 1, 0, 0, RIG_CERROR_ABT);
     }
 
-    /* With CMDQ_INIT_ERR: not aligned, larger than the SMMU's own may be */
+    /* CMDQ_INIT_ERR: not aligned, or larger than the SMMU's own queue can be */
     qtest_writel(r.qts, P0(1, 1) + EN, 0);
     qtest_writeq(r.qts, P1(1, 1), 0x40000000 | 20);
     qtest_writel(r.qts, P0(1, 1) + EN, 1);
@@ -284,7 +245,7 @@ static void test_memory(void)
     qtest_quit(r.qts);
 }
 
-/* A device's DMA writes a doorbell, with the value in edu's buffer */
+/* A device's DMA writes the value in edu's buffer to a doorbell */
 static void test_dma(void)
 {
     const uint32_t prod = RIG_MARK & 0xfffff, wrap = (2 << LOG2SIZE) - 1;
@@ -298,7 +259,7 @@ static void test_dma(void)
     g_assert_cmphex(qtest_readl(r.qts, P0(1, 0) + PROD), ==, prod);
     g_assert_cmphex(qtest_readl(r.qts, P0(1, 0) + CONS), ==, prod & wrap);
 
-    /* Half of a register is none */
+    /* Writes to a part of a register are ignored */
     qtest_writew(r.qts, P0(1, 0) + PROD, 0);
     qtest_writeb(r.qts, P0(1, 0) + PROD + 1, 0);
     g_assert_cmphex(qtest_readl(r.qts, P0(1, 0) + PROD), ==, prod);
@@ -307,7 +268,7 @@ static void test_dma(void)
 
 #define MANY    0x8000
 
-/* So many CMD_SYNC, of which 0x46 repeated is one, while nothing moves on */
+/* Fill a queue with CMD_SYNC (a repeated 0x46 is one) while the clock stands */
 static void put_many(Rig *r, int l)
 {
     qtest_writel(r->qts, P0(1, l) + EN, 0);
@@ -319,7 +280,7 @@ static void put_many(Rig *r, int l)
     g_assert_cmpint(qtest_readl(r->qts, P0(1, l) + CONS), ==, 1024);
 }
 
-/* The first @n queues together have a thousand for each tick of the clock */
+/* The first @n queues together execute 1000 commands at each tick */
 static void finish_many(Rig *r, int n)
 {
     qtest_qmp_assert_success(r->qts, "{'execute': 'cont'}");
@@ -334,7 +295,7 @@ static void finish_many(Rig *r, int n)
     }
 }
 
-/* Long queues do not hold up the rest of QEMU, nor a stopped machine */
+/* Long queues do not delay the rest of QEMU, and wait while it is stopped */
 static void test_long_queue(void)
 {
     Rig r;
@@ -348,7 +309,7 @@ static void test_long_queue(void)
     qtest_quit(r.qts);
 }
 
-/* For the state of a machine: a file, and its URI; g_free() both */
+/* A file for the state of a machine, and its URI; g_free() both */
 static char *make_file(char **uri)
 {
     char *file;
@@ -360,7 +321,7 @@ static char *make_file(char **uri)
     return file;
 }
 
-/* Every register there is; a queue's are 6 in page 0 and 4 in page 1 */
+/* Read all registers; a queue has 6 in page 0 and 4 in page 1 */
 static GArray *read_all(QTestState *qts)
 {
     static const RigRow rows[] = {
@@ -386,11 +347,11 @@ static void test_migration(void)
         qtest_writel(r.qts, VINTF(3) + 0x80 + 4 * i, 0x200 + i);
     }
     qtest_writel(r.qts, CMDQV + 0x1c, 4);
-    qtest_writeq(r.qts, P1(3, 1) + 8, 0x1234);  /* on: ignored */
+    qtest_writeq(r.qts, P1(3, 1) + 8, 0x1234);  /* enabled: ignored */
     qtest_writel(r.qts, P0(1, 1) + EN, 0);
     qtest_writeq(r.qts, P1(1, 1) + 8, 0x1234567890);
     submit(&r, 3, 1, 0xff);
-    repair(&r, 3, 1, true);
+    repair(&r, 3, 1);
     submit(&r, 3, 0, 0xff);
     put_many(&r, 0);
     before = read_all(r.qts);
@@ -404,13 +365,13 @@ static void test_migration(void)
     after = read_all(r.qts);
     g_assert_cmpmem(after->data, after->len * 4, before->data, before->len * 4);
     finish_many(&r, 1);
-    repair(&r, 3, 0, true);
+    repair(&r, 3, 0);
     assert_done(&r, 3, 0);
     qtest_quit(r.qts);
     g_unlink(file);
 }
 
-/* The guest's queues would be gone, or be others: refused, and QEMU goes on */
+/* A stream for other queues is refused, and QEMU does not exit */
 static void test_migration_differs(void)
 {
     static const char *others[] = { "0", "2" };

@@ -72,6 +72,7 @@ enum {
 
 #define RIG_MARK        0x5ca1ab1eULL
 #define RIG_ECAM        0x3f000000ULL
+#define RIG_BAR         0x10000000
 #define RIG_EDU_BUFFER  0x40000         /* as its registers have it */
 #define RIG_EDU         "-device edu,dma_mask=0xffffffffffff"
 
@@ -139,6 +140,16 @@ static inline void rig_enable(Rig *r)
     qtest_writeq(r->qts, r->smmu + RIG_EVENTQ_BASE,
                  RIG_EVENTQ | RIG_LOG2_QUEUE);
     qtest_writel(r->qts, r->smmu + RIG_CR0, 0xd);
+}
+
+/* The device at 1.0 of pcie.0, with the SMMU enabled, but no STE */
+#define RIG_EDU_SID     0x8
+
+static inline void rig_start_edu(Rig *r, bool accel)
+{
+    rig_start(r, accel, RIG_EDU ",bus=pcie.0,addr=1.0");
+    rig_setup_edu(r, rig_config(0, 1), RIG_BAR);
+    rig_enable(r);
 }
 
 /* The guest writes a command to the queue */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Where packages come from: the mirror in each form a machine may name it, and base.lock against the cache. No
-# network: whatever is not in the cache must fail here.
+# The source of packages: the mirror, in each form that a machine may name it, and base.lock with the cache. There is no
+# network, so a package that is not in the cache must fail.
 . "$(dirname "${BASH_SOURCE[0]}")/toy.sh"
 
 mkdir -p "$TOY/scripts" "$WORK/etc/parts"
@@ -36,7 +36,7 @@ Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 END
 expect 'deb822 sources of Debian 13' 0 '^https://mirror.example/debian/$' scripts/apt-private mirror
-expect 'no security mirror: left out' 0 '' scripts/apt-private sources trixie-security
+expect 'a machine without a security mirror' 0 '' scripts/apt-private sources trixie-security
 expect 'backports of another release' 0 'mirror.example/debian/ bookworm-backports main' scripts/apt-private sources bookworm-backports
 
 machine sources.list <<'END'
@@ -45,11 +45,11 @@ deb [arch=amd64] http://vendor.example/linux/debian bookworm stable
 deb http://vendor.example/apt nodistro main
 deb mirror+file:/etc/apt/mirrors/debian.list bookworm main
 END
-expect 'neither disks nor other vendors; mirror lists are taken' 0 '^mirror.file:/etc/apt/mirrors/debian.list/?$' scripts/apt-private mirror
+expect 'a mirror list is used, but neither a disk nor another vendor' 0 '^mirror.file:/etc/apt/mirrors/debian.list/?$' scripts/apt-private mirror
 
 machine sources.list <<<'deb http://vendor.example/apt nodistro main'
 expect 'no Debian mirror at all' 1 "no Debian mirror in this machine's apt sources" scripts/apt-private mirror
-expect 'and so no package' 1 'no Debian mirror' scripts/apt-private download linux-libc-dev
+expect 'without a mirror there is no package' 1 'no Debian mirror' scripts/apt-private download linux-libc-dev
 
 machine sources.list <<<'deb http://127.0.0.1:9/debian bookworm main'
 expect 'a mirror that does not answer' 1 'cannot read the package indexes' scripts/apt-private download linux-libc-dev
@@ -62,10 +62,10 @@ source-file $(sha256sum "$CACHE/qemu_1.dsc" | cut -d' ' -f1) qemu_1.dsc
 deb toy 1:2 all $(sha256sum "$CACHE/toy_1%3a2_all.deb" | cut -d' ' -f1)
 END
 expect 'a package with the right hash needs no network' 0 'toy_1%3a2_all.deb$' scripts/apt-private download toy
-expect 'named with its version' 0 'toy_1%3a2_all.deb$' scripts/apt-private download toy=1:2
-expect 'a source too' 0 'qemu_1.dsc$' scripts/apt-private source qemu
+expect 'the same with its version' 0 'toy_1%3a2_all.deb$' scripts/apt-private download toy=1:2
+expect 'a source with the right hash needs no network' 0 'qemu_1.dsc$' scripts/apt-private source qemu
 echo >>"$CACHE/toy_1%3a2_all.deb"
-expect 'a damaged package is not taken' 1 'cannot read the package indexes' scripts/apt-private download toy
+expect 'a damaged package is not used' 1 'cannot read the package indexes' scripts/apt-private download toy
 echo >>"$CACHE/qemu_1.dsc"
-expect 'nor a damaged source' 1 'cannot read the package indexes' scripts/apt-private source qemu
+expect 'a damaged source is not used' 1 'cannot read the package indexes' scripts/apt-private source qemu
 finish

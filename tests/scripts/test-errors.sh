@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every mistake in patches/, the root or build/tree has its own complaint, and leaves things as they were.
+# Every mistake in patches/, the root or build/tree has its own message, and changes nothing.
 . "$(dirname "${BASH_SOURCE[0]}")/toy.sh"
 
 make_toy
@@ -10,10 +10,10 @@ sed -i 's/^ 12$/ twelve/' patches/device.patch
 complains 'a patch whose context is wrong (needs fuzz)' 'device.patch does not apply'
 
 echo x >hw/arm/virt.c
-complains 'a new file that the base has' 'hw/arm/virt.c exists in QEMU'
+complains 'a new file that exists in the base' 'hw/arm/virt.c exists in QEMU'
 
 echo x >hw/arm/lonely.c
-complains 'a new file that nobody claims' 'no patch claims.*hw/arm/lonely.c'
+complains 'a new file that no patch claims' 'no patch claims.*hw/arm/lonely.c'
 
 sed -i 's/^Adds: tests\/data.*/&\nAdds: hw\/arm\/toy.c/' patches/tests.patch
 complains 'a new file claimed twice' 'hw/arm/toy.c.: another patch claims'
@@ -22,7 +22,7 @@ rm hw/arm/toy.h
 complains 'a claimed file that is missing' 'hw/arm/toy.h.: there is no such file'
 
 sed -i 's/^Adds: hw\/arm\/toy.c/&\nAdds: README.new/' patches/device.patch
-complains 'a claim outside the directories of new files' 'README.new.: new files of QEMU live in'
+complains 'a claim outside the directories of new files' 'README.new.: new files of QEMU have to be in'
 
 echo >patches/stray.patch
 complains 'a patch that the series does not name' 'stray.patch is not in patches/series'
@@ -70,31 +70,31 @@ complains 'a patch that changes a new file' 'tests.patch changes hw/arm/toy.c'
 printf '%s\n' 'before' '<!-- touched-files -->' '<!-- /touched-files -->' 'after' >ARCHITECTURE.md
 expect 'a table of patches that is out of date' 1 'is out of date' scripts/touched-files --check
 scripts/touched-files
-expect 'a table of patches that was written' 0 '' scripts/touched-files --check
-expect 'a row of it' 0 'after' grep -E -e '^\| device \| .* \| hw/arm/virt.c' -e '^after' ARCHITECTURE.md
+expect 'a table of patches that is up to date' 0 '' scripts/touched-files --check
+expect 'a row of the table' 0 'after' grep -E -e '^\| device \| .* \| hw/arm/virt.c' -e '^after' ARCHITECTURE.md
 rm ARCHITECTURE.md
 
 before=$(git -C "$TREE" rev-parse dev)
 echo gone.patch >>patches/series
 scripts/compose >"$WORK/out" 2>&1
 [ "$(git -C "$TREE" rev-parse dev)" = "$before" ] && [ -z "$(git -C "$TREE" status --porcelain)" ]
-result $? 'a complaint leaves the tree alone'
+result $? 'an error does not change the tree'
 reset_toy
 
 echo edit >>"$TREE/hw/arm/virt.c"
 echo '# comment' >>patches/series
-complains 'make tree with uncommitted edits' 'edits that are nowhere else:'
+complains 'make tree with uncommitted edits' 'edits that exist nowhere else:'
 echo edit >>"$TREE/hw/arm/virt.c"
 echo '# comment' >>patches/series
 expect 'make build with edits on top of other patches' 1 'patches/ has changed' scripts/compose --build
 reset_toy
 echo edit >>"$TREE/hw/arm/virt.c"
 git -C "$TREE" commit -qam 'An edit'
-expect 'make tree with commits that were not taken back' 1 'commit [0-9a-f]+ An edit' scripts/compose
+expect 'make tree with commits that are not in patches/' 1 'commit [0-9a-f]+ An edit' scripts/compose
 expect 'make clean with such commits' 1 'An edit' scripts/clean
 expect 'refresh: a commit without a name' 1 'An edit. has no .Patch-Name' scripts/refresh
 git -C "$TREE" commit -q --amend -m 'An edit' -m 'Patch-Name: tests.patch'
-expect 'refresh: two commits of one name' 1 'two commits say' scripts/refresh
+expect 'refresh: two commits with the same name' 1 'two commits have' scripts/refresh
 git -C "$TREE" commit -q --amend -m 'An edit' -m 'Patch-Name: ../evil.patch'
 expect 'refresh: a name with a path' 1 'must be one file name' scripts/refresh
 reset_toy

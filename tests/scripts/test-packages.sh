@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What make packages does on machines that lack something, shown by stand-ins for dpkg-query, id and apt-get.
+# make packages on machines where packages are missing, with stubs for dpkg-query, id and apt-get.
 # shellcheck disable=SC2016,SC2317
 . "$(dirname "${BASH_SOURCE[0]}")/toy.sh"
 
@@ -17,17 +17,17 @@ printf '#!/bin/sh\necho "apt-private $*"\n' >"$TOY/scripts/apt-private"
 
 stub id 'echo 1000'
 stub dpkg-query '[ "$1" = -W ] && [ "$4" = meson ] && { echo 1.7.0-1; exit; }; shift 3; for p; do [ "$p" = bc ] || echo "ii  $p"; done'
-expect 'neither root nor sudo: the line to type' 1 '^apt-get install --no-install-recommends bc$' packages
+expect 'without root and sudo, it prints the command to type' 1 '^apt-get install --no-install-recommends bc$' packages
 
 stub sudo 'echo "sudo $*" >>"'"$WORK"'/calls"'
-expect 'sudo is used' 0 'installing bc' packages
-expect 'with the packages that are missing' 0 'sudo env .* apt-get .*install -y --no-install-recommends bc$' cat "$WORK/calls"
+expect 'it uses sudo' 0 'installing bc' packages
+expect 'only for the packages that are missing' 0 'sudo env .* apt-get .*install -y --no-install-recommends bc$' cat "$WORK/calls"
 
 stub id 'echo 0'
 stub apt-get 'exit 100'
-expect 'apt-get fails: its output and where the rest is' 1 'apt-get failed; all of it is in' packages
+expect 'if apt-get fails, it names the file with the output' 1 'apt-get failed; the whole output is in' packages
 
 stub dpkg-query 'if [ "$4" = meson ]; then echo 1.7.0-1; exit; fi; shift 3; for p; do echo "ii  $p"; done'
-expect 'nothing is missing: nothing is done' 0 '' packages
-[ ! -s "$WORK/out" ]; result $? 'in silence'
+expect 'if no package is missing, it does nothing' 0 '' packages
+[ ! -s "$WORK/out" ]; result $? 'and prints nothing'
 finish

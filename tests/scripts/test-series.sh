@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# This repository's own patches and new files make the round trip byte for byte.
+# compose and refresh give this repository's own patches and new files back unchanged.
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 base=$(realpath -m "${BUILD:-$TOP/build}")
 . "$TOP/tests/scripts/toy.sh"
@@ -15,11 +15,11 @@ cp -a "$TOY" "$WORK/before"
 cd "$TOY" || exit
 git init -q .
 rm -rf .git/hooks
-expect 'the series composes' 0 'patches on' scripts/compose
-expect 'and is taken apart again' 0 'patches' scripts/refresh
+expect 'compose works' 0 'patches on' scripts/compose
+expect 'refresh works' 0 'patches' scripts/refresh
 rm -rf .git
-same "$WORK/before" "$TOY" 'with no difference'
+same "$WORK/before" "$TOY" 'no file differs'
 (cd "$TOY" && find . -type f -printf '%m %p\n' | sort) >"$WORK/modes"
 (cd "$WORK/before" && find . -type f -printf '%m %p\n' | sort) | cmp - "$WORK/modes" >"$WORK/out" 2>&1
-result $? 'nor one in file modes'
+result $? 'no file mode differs'
 finish

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# A toy repository with the real scripts but a base of a few files, so that a composition takes a second and no
-# network. Sourced by the tests; results are printed as TAP.
+# A toy repository with the real scripts but a base of a few files, so that a composition takes a second and needs no
+# network. The tests source this file and print their results as TAP.
 set -uo pipefail
 export LC_ALL=C.UTF-8 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export GIT_AUTHOR_NAME=T GIT_AUTHOR_EMAIL=t@example.com GIT_COMMITTER_NAME=T GIT_COMMITTER_EMAIL=t@example.com
@@ -26,7 +26,7 @@ result() {    # STATUS NAME
 }
 finish() { echo "1..$count"; exit $failed; }
 
-# expect NAME STATUS REGEX command...: exit status (0 or 1) and a piece of the output
+# expect NAME STATUS REGEX command...: compares the exit status (0 or 1), and looks for REGEX in the output
 expect() {
     local name=$1 want=$2 regex=$3 got
     shift 3

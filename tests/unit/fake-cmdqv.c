@@ -12,11 +12,11 @@
 #include <sys/syscall.h>
 
 #define PAGE_SIZE       0x10000
-/* The first offset; the kernel never hands out 0 */
+/* The first offset; the kernel never returns 0 */
 #define FIRST_OFFSET    0x1000000
 #define VSID_MAX        0xfffff
 
-/* mmap(2) and munmap(2) without this file's own */
+/* mmap(2) and munmap(2) of the kernel, without those of this file */
 
 static void *real_mmap(void *addr, size_t length, int prot, int flags, int fd,
                        off_t offset)
@@ -68,7 +68,7 @@ int fake_get_cmdqv_info(FakeIOMMUFD *f, struct iommu_hw_info *info,
     return 0;
 }
 
-/* Runs after the checks that all types have in common */
+/* Runs after the checks for all types of vIOMMU */
 int fake_interface_check(FakeIOMMUFD *f, struct iommu_viommu_alloc *alloc,
                          const FakeSMMU *smmu)
 {
@@ -111,7 +111,7 @@ void fake_interface_remove(FakeObject *viommu)
     close(viommu->page_fd);
 }
 
-/* A StreamID occupies a slot. Runs after the checks of all vDEVICEs */
+/* A StreamID needs a slot. Runs after the checks for all vDEVICEs */
 int fake_interface_check_sid(FakeIOMMUFD *f, FakeObject *viommu, uint64_t vsid)
 {
     unsigned n = 0;
@@ -163,6 +163,15 @@ static void *map_page(FakeIOMMUFD *f, FakeObject *viommu, size_t length,
     return mapping.at;
 }
 
+static bool unmap_page(FakeIOMMUFD *f, void *addr, size_t length);
+
+static bool keep_mappings;
+
+void fake_cmdqv_keep_mappings(bool keep)
+{
+    keep_mappings = keep;
+}
+
 /* Replaces the C library's function, like ioctl() */
 void *mmap(void *addr, size_t length, int prot, int flags, int fd,
            off_t offset)
@@ -173,6 +182,13 @@ void *mmap(void *addr, size_t length, int prot, int flags, int fd,
     void *page;
     int ret;
 
+    if (!f && flags & MAP_FIXED) {
+        if (keep_mappings) {
+            errno = ENOMEM;
+            return MAP_FAILED;
+        }
+        fake_each(unmap_page, addr, length);
+    }
     if (!f) {
         return real_mmap(addr, length, prot, flags, fd, offset);
     }

@@ -36,7 +36,7 @@ static uint32_t *regs_of(FakeObject *viommu, uint32_t index)
     return (uint32_t *)viommu->page + index * QUEUE_WORDS;
 }
 
-/* Registers are 0 before and after */
+/* The registers are 0 before a queue exists, and after it */
 static void hw_add(FakeIOMMUFD *f, uint32_t *regs, uint64_t length)
 {
     FakeQueue q = { .regs = regs, .mask = length / 16 * 2 - 1 };
@@ -58,7 +58,7 @@ static void hw_remove(FakeIOMMUFD *f, uint32_t *regs)
     memset(regs, 0, 4 * QUEUE_WORDS);
 }
 
-/* The driver's answer, after the memory of the queue has been found */
+/* The checks of the driver, which come after those of the queue's memory */
 static int check_queue(FakeIOMMUFD *f, FakeObject *viommu,
                        const struct iommu_hw_queue_alloc *alloc, uint64_t host)
 {

@@ -18,7 +18,7 @@
 /* Stubs: memory regions, interrupts, guest memory, migration */
 
 static unsigned irqs;
-static MemoryRegion *enabled_page;      /* that the guest has directly */
+static MemoryRegion *enabled_page;      /* the page that the guest has */
 
 void memory_region_init_io(MemoryRegion *mr, Object *owner,
                            const MemoryRegionOps *ops, void *opaque,
@@ -86,7 +86,7 @@ MemTxResult address_space_rw(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
     return MEMTX_OK;
 }
 
-/* The machine's memory, and behind it that of a device */
+/* The machine's memory, followed by that of a device */
 
 static MemoryRegion ram, vram;
 static MachineState machine = { .ram = &ram };
@@ -153,7 +153,7 @@ void rig_assert_asids(Rig *rig, const char *want)
     g_assert_cmpstr(have, ==, want);
 }
 
-/* The hardware runs between any two accesses */
+/* The hardware runs between every two accesses */
 
 RigHardware rig_hardware;
 static Rig *the_rig;
@@ -288,7 +288,7 @@ unsigned rig_cmdqv_irqs(void)
     return n;
 }
 
-/* As Linux's driver; the page of a queue that is not mapped reads as 0 */
+/* Like Linux's driver; the page of a queue that is not mapped reads as 0 */
 
 static void deinit_queue(Rig *rig, unsigned l)
 {
@@ -472,10 +472,13 @@ Rig *rig_cmdqv_new(FakeKernel kernel, const FakeSMMU *smmu, OnOffAuto wanted,
     rig->smmu = smmu ?: rig->smmu;
     rig->s3->cmdqv_wanted = wanted;
     rig->s->cmdqv_param = param;
-    if (!smmuv3_accel_cmdqv_realize(rig->s, errp)) {
+    rig->s->spec.cmdqv = wanted;
+    rig->s->spec.cmdqv_param = param;
+    if (!smmuv3_accel_cmdqv_check(rig->s, errp)) {
         rig_free(rig);
         return NULL;
     }
+    smmuv3_accel_cmdqv_realize(rig->s);
     return rig;
 }
 

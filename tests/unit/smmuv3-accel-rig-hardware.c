@@ -1,9 +1,9 @@
 /*
  * arm-smmuv3-accel in a unit test: accesses of QEMU to queues in hardware
  *
- * The module that gives queues and takes them back, with register accesses that
- * a test can watch and change. The registers are memory in the fake host, but a
- * device in a real one.
+ * The module that accesses their registers, with accesses that a test can watch
+ * and change. The registers are memory in the fake host, but a device in a real
+ * one.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -39,4 +39,4 @@ static void queue_write(SMMUv3AccelHost *host, unsigned l, uint32_t reg,
 
 #define smmuv3_accel_host_queue_read queue_read
 #define smmuv3_accel_host_queue_write queue_write
-#include "hw/arm/smmuv3-accel-cmdqv-give.c"
+#include "hw/arm/smmuv3-accel-cmdqv-slot.c"

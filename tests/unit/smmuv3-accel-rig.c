@@ -177,6 +177,19 @@ void qemu_cond_wait_bql(QemuCond *cond)
     qemu_cond_wait(cond, &bql);
 }
 
+static bool patient;
+
+void qemu_cond_timedwait_bql(QemuCond *cond, int ms)
+{
+    g_assert(bql_is_mine);
+    qemu_cond_timedwait(cond, &bql, patient ? 60000 : ms);
+}
+
+void rig_set_patient(bool is_patient)
+{
+    patient = is_patient;
+}
+
 /* The thread that writes registers */
 
 static __thread bool vcpu_alone;
@@ -215,6 +228,7 @@ void smmuv3_accel_vcpu_run(void (*func)(void *opaque, bool alone),
                            void *opaque)
 {
     if (vcpu_can_run) {
+        g_assert(!deferred);    /* each one takes memory in QEMU */
         deferred = func;
         deferred_opaque = opaque;
     } else {

@@ -70,6 +70,8 @@ void rig_set_config(uint32_t sid, int config);
  */
 void rig_set_alone(bool alone);
 void rig_set_shall_stop(bool shall_stop);
+/* Who waits for a write for a limited time, waits without a limit */
+void rig_set_patient(bool is_patient);
 /*
  * Set whether there are vCPUs that handle a doorbell which a device rings; and
  * let one handle it: returns whether there was anything to do

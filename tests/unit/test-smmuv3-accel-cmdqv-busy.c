@@ -1,8 +1,8 @@
 /*
- * arm-smmuv3-accel: unit tests of a guest's CMDQV while the host is at work
+ * arm-smmuv3-accel: unit tests of a guest's CMDQV during a host call
  *
- * The BQL is dropped then: who rings meanwhile, asks for CONS, takes a device
- * away or the queues.
+ * QEMU drops the BQL during a host call.  Meanwhile another thread rings a
+ * doorbell, reads CONS, unplugs a device, or takes the queues back.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,7 @@ static QemuSemaphore entered, leave;
 
 typedef struct Vcpu {
     QemuThread thread;
-    bool read;
+    unsigned reads;         /* 0: a write */
     hwaddr offset;
     uint32_t value;
     bool done;
@@ -32,19 +32,20 @@ static void *vcpu(void *opaque)
     bql_lock();
     if (v->offset == OWN_QUEUE) {
         rig_write(rig, A_CMDQ_PROD, v->value);
-    } else if (v->read) {
-        v->value = rig_cmdqv_read(rig, v->offset);
-    } else {
+    } else if (!v->reads) {
         rig_cmdqv_write(rig, v->offset, v->value);
+    }
+    for (unsigned i = 0; i < v->reads; i++) {
+        v->value = rig_cmdqv_read(rig, v->offset);
     }
     v->done = true;
     bql_unlock();
     return NULL;
 }
 
-static void vcpu_start(Vcpu *v, bool read, hwaddr offset, uint32_t value)
+static void vcpu_start(Vcpu *v, unsigned reads, hwaddr offset, uint32_t value)
 {
-    *v = (Vcpu) { .read = read, .offset = offset, .value = value };
+    *v = (Vcpu) { .reads = reads, .offset = offset, .value = value };
     qemu_thread_create(&v->thread, "vcpu", vcpu, v, QEMU_THREAD_JOINABLE);
 }
 
@@ -92,12 +93,12 @@ static uint32_t cons(unsigned q)
 }
 
 /*
- * CONS does not pass a CMD_SYNC before the host has done what is before it; who
- * asks for CONS meanwhile, or rings, waits
+ * CONS passes a CMD_SYNC only when the host has carried out the commands before
+ * it. Meanwhile a vCPU that reads CONS or rings a doorbell waits.
  */
 static void test_sync(void)
 {
-    Vcpu busy, poll, other;
+    Vcpu busy, poll, poll_other, other;
 
     hold_start(&host_smmu);
     rig_cmdqv_put(rig, 0, TLBI_ASID(1), 0);
@@ -105,26 +106,95 @@ static void test_sync(void)
     rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
     rig_cmdqv_put(rig, 1, TLBI_ASID(2), 0);
     rig_cmdqv_put(rig, 1, SMMU_CMD_SYNC, 0);
-    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 3);
+    vcpu_start(&busy, 0, PAGE0(0) + A_VCMDQ_PROD, 3);
     wait_entered();
     g_assert_cmpuint(cons(0), ==, 1);
-    vcpu_start(&poll, true, PAGE0(0) + A_VCMDQ_CONS, 0);
-    vcpu_start(&other, false, PAGE0(1) + A_VCMDQ_PROD, 2);
+    vcpu_start(&poll, 1, PAGE0(0) + A_VCMDQ_CONS, 0);
+    /* It is the first to wait, and still sees what the other one rings for */
+    vcpu_start(&poll_other, 1, PAGE0(1) + A_VCMDQ_CONS, 0);
     let_run();
-    g_assert(!busy.done && !poll.done && !other.done);
+    vcpu_start(&other, 0, PAGE0(1) + A_VCMDQ_PROD, 2);
+    while (!rig->s->mmio.waiting) {
+        let_run();
+    }
+    g_assert(!busy.done && !poll.done && !poll_other.done && !other.done);
     g_assert_cmpuint(cons(1), ==, 0);
     qemu_sem_post(&leave);
     qemu_sem_post(&leave);
     vcpu_join(&busy);
     vcpu_join(&poll);
+    vcpu_join(&poll_other);
     vcpu_join(&other);
     g_assert_cmpuint(poll.value, ==, 3);
+    g_assert_cmpuint(poll_other.value, ==, 2);
     g_assert(rig_cmdqv_is_done(rig, 0) && rig_cmdqv_is_done(rig, 1));
     rig_assert_asids(rig, "1 2");
     hold_stop();
 }
 
-/* A device's DMA makes nobody work or wait: a vCPU does it later */
+/*
+ * A vCPU that reads the same CONS again waits for the doorbell of another vCPU,
+ * which covers the commands of both
+ */
+static void test_poll(void)
+{
+    Vcpu poll, busy;
+
+    hold_start(&host_smmu);
+    rig_set_patient(true);
+    rig_cmdqv_put(rig, 0, TLBI_ASID(1), 0);
+    rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
+    vcpu_start(&poll, 2, PAGE0(0) + A_VCMDQ_CONS, 0);
+    let_run();
+    g_assert(!poll.done);
+    vcpu_start(&busy, 0, PAGE0(0) + A_VCMDQ_PROD, 2);
+    wait_entered();
+    let_run();
+    g_assert(!poll.done);
+    qemu_sem_post(&leave);
+    vcpu_join(&busy);
+    vcpu_join(&poll);
+    g_assert_cmpuint(poll.value, ==, 2);
+    rig_set_patient(false);
+    hold_stop();
+}
+
+/* The wait ends; there is none for a device, or if the vCPU has to stop */
+static void test_poll_ends(void)
+{
+    int64_t start_us = g_get_monotonic_time();
+    Vcpu poll;
+
+    hold_start(&host_smmu);
+    vcpu_start(&poll, 2, PAGE0(0) + A_VCMDQ_CONS, 0);
+    vcpu_join(&poll);
+    g_assert_cmpuint(poll.value, ==, 0);
+
+    /* From here on, a wait takes a minute */
+    rig_set_patient(true);
+    for (int i = 0; i < 2; i++) {
+        g_assert_cmpuint(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==, 0);
+    }
+    rig_set_shall_stop(true);
+    vcpu_start(&poll, 2, PAGE0(0) + A_VCMDQ_CONS, 0);
+    vcpu_join(&poll);
+    rig_set_shall_stop(false);
+
+    /* A queue that is off, and one that has stopped */
+    rig_cmdqv_write(rig, PAGE0(1) + A_VCMDQ_CONFIG, 0);
+    vcpu_start(&poll, 2, PAGE0(1) + A_VCMDQ_CONS, 0);
+    vcpu_join(&poll);
+    rig_cmdqv_put(rig, 0, 0xff, 0);
+    rig_cmdqv_ring(rig, 0);
+    vcpu_start(&poll, 2, PAGE0(0) + A_VCMDQ_CONS, 0);
+    vcpu_join(&poll);
+    g_assert_cmpuint(poll.value, ==, SMMU_CERROR_ILL << R_VCMDQ_CONS_ERR_SHIFT);
+    g_assert_cmpint(g_get_monotonic_time() - start_us, <, 30 * G_USEC_PER_SEC);
+    rig_set_patient(false);
+    hold_stop();
+}
+
+/* DMA to a doorbell neither executes commands nor waits; a vCPU does it */
 static void test_by_device(void)
 {
     Vcpu busy;
@@ -143,11 +213,11 @@ static void test_by_device(void)
 
     rig_cmdqv_put(rig, 0, TLBI_ASID(2), 0);
     rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
-    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 4);
+    vcpu_start(&busy, 0, PAGE0(0) + A_VCMDQ_PROD, 4);
     wait_entered();
     g_assert_cmpint(rig_cmdqv_trap(rig, PAGE0(1) + A_VCMDQ_PROD, 1, 4), ==,
                     MEMTX_ACCESS_ERROR);
-    /* And a read of one finds CONS as it is */
+    /* A device that reads CONS gets its present value */
     g_assert_cmpuint(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==, 3);
     qemu_sem_post(&leave);
     vcpu_join(&busy);
@@ -156,7 +226,7 @@ static void test_by_device(void)
     hold_stop();
 }
 
-/* The machine stops: what is not begun is left, and done when it goes on */
+/* When the machine stops, the remaining commands wait until it runs again */
 static void test_stop(void)
 {
     Vcpu busy;
@@ -166,7 +236,7 @@ static void test_stop(void)
         rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
         rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
     }
-    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 6);
+    vcpu_start(&busy, 0, PAGE0(0) + A_VCMDQ_PROD, 6);
     wait_entered();
     rig_set_shall_stop(true);
     qemu_sem_post(&leave);
@@ -181,7 +251,7 @@ static void test_stop(void)
     hold_stop();
 }
 
-/* The last device goes while the host is at work for a queue, and one comes */
+/* The last device is unplugged, and another one plugged, during a host call */
 static void test_unplug(void)
 {
     FakeSMMU smmu = host_smmu;
@@ -192,7 +262,7 @@ static void test_unplug(void)
         rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
         rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
     }
-    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 4);
+    vcpu_start(&busy, 0, PAGE0(0) + A_VCMDQ_PROD, 4);
     wait_entered();
     rig_unplug(rig, 1);
     smmu = cmdqv_smmu;
@@ -206,8 +276,8 @@ static void test_unplug(void)
 }
 
 /*
- * Before QEMU gives the queues, the host carries out what was put off for it:
- * it can be another host then, or none, or there is a reason not to
+ * Before QEMU gives the queues, the host carries out the collected commands.
+ * After that, there may be another host, none, or a reason to keep the queues.
  */
 static void give_and(void (*meanwhile)(void), bool gives)
 {
@@ -216,7 +286,7 @@ static void give_and(void (*meanwhile)(void), bool gives)
     hold_start(&cmdqv_smmu);
     rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
     rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
-    vcpu_start(&busy, false, PAGE0(0) + A_VCMDQ_PROD, 1);
+    vcpu_start(&busy, 0, PAGE0(0) + A_VCMDQ_PROD, 1);
     wait_entered();
     g_assert(!rig_cmdqv_is_hardware(rig));
     meanwhile();
@@ -261,8 +331,8 @@ static void test_give(void)
 
 /*
  * The queues are in hardware, and a vCPU waits for the host because of the
- * SMMU's own queue: it executes what the hardware has left, if they are taken
- * back meanwhile, and nobody waits for it
+ * SMMU's own queue. If QEMU takes the queues back meanwhile, it does not wait
+ * for that vCPU, which executes the commands that are left.
  */
 static void busy_and_take_back(void (*take)(void))
 {
@@ -272,7 +342,7 @@ static void busy_and_take_back(void (*take)(void))
     rig_cmdqv_give(rig);
     rig_put_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
     rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
-    vcpu_start(&busy, false, OWN_QUEUE, rig->s3->cmdq.prod);
+    vcpu_start(&busy, 0, OWN_QUEUE, rig->s3->cmdq.prod);
     rig->s3->cmdq.prod = rig->s3->cmdq.cons;
     wait_entered();
     rig_hardware.dead = true;
@@ -315,6 +385,8 @@ int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
     g_test_add_func("/smmuv3-accel/cmdqv-busy/sync", test_sync);
+    g_test_add_func("/smmuv3-accel/cmdqv-busy/poll", test_poll);
+    g_test_add_func("/smmuv3-accel/cmdqv-busy/poll-ends", test_poll_ends);
     g_test_add_func("/smmuv3-accel/cmdqv-busy/by-device", test_by_device);
     g_test_add_func("/smmuv3-accel/cmdqv-busy/stop", test_stop);
     g_test_add_func("/smmuv3-accel/cmdqv-busy/unplug", test_unplug);

@@ -1,8 +1,8 @@
 /*
- * arm-smmuv3-accel: unit tests of queues in hardware whose host calls fail
+ * arm-smmuv3-accel: unit tests of queues in hardware with failing host calls
  *
- * Each flow with its first call failing, then its second, and so on, with every
- * errno that the kernel has for that call. The guest never notices.
+ * In each flow the first host call fails, then the second, and so on, with
+ * every errno that the kernel has for that call. The guest must not notice.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,7 +24,7 @@ static unsigned queues_kept(Rig *rig)
     return MIN(kept, fake_cmdqv_queues(rig->iommufd));
 }
 
-/* A command was aborted, as DMA could not be blocked: it is to be repeated */
+/* Repeat a command that was aborted because DMA could not be blocked */
 static void acknowledge(Rig *rig)
 {
     for (int l = 0; l < RIG_QUEUES; l++) {
@@ -39,7 +39,7 @@ static void acknowledge(Rig *rig)
     }
 }
 
-/* The guest invalidates, and it happens; a queue may have no host at all */
+/* The guest's invalidations are carried out; there may be no host */
 static void assert_works(Rig *rig)
 {
     for (int l = 0; l < RIG_QUEUES; l++) {
@@ -54,7 +54,7 @@ static void assert_works(Rig *rig)
                              software + !!rig->s->host);
         }
         g_assert(rig_cmdqv_is_direct(rig) == is_hardware(rig));
-        /* What could not be destroyed the backend has kept to try again */
+        /* The backend keeps queues that it could not destroy, to try again */
         g_assert_cmpuint(fake_cmdqv_queues(rig->iommufd), ==,
                          is_hardware(rig) ? RIG_QUEUES : queues_kept(rig));
     }
@@ -71,7 +71,7 @@ static unsigned count(const char *messages, const char *what)
     return n;
 }
 
-/* Flows: return false if the caller was told so */
+/* Flows: return false if they report an error */
 
 static Rig *prepare_started(void)
 {
@@ -144,7 +144,7 @@ static const Flow flows[] = {
     { "reset", prepare_given, run_reset, .resets = true },
 };
 
-/* All is well again: a guest that starts anew has its queues in hardware */
+/* Without failures, a guest that starts again has its queues in hardware */
 static void assert_recovers(Rig *rig, const Flow *flow)
 {
     rig->s->complaints.next_ms = 0;
@@ -159,7 +159,14 @@ static void assert_recovers(Rig *rig, const Flow *flow)
     rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
 }
 
-/* Returns false if there was no such call */
+static bool may_have_queues(Rig *rig)
+{
+    const SMMUv3AccelDevice *dev = QLIST_FIRST(&rig->s->devices);
+
+    return dev && (dev->host->cmdqv.present || dev->host->cmdqv.error);
+}
+
+/* Returns: false if the flow has fewer calls than @nth */
 static bool fail_one(const Flow *flow, unsigned nth, unsigned variant,
                      void (*fail)(FakeIOMMUFD *f, unsigned nth,
                                   unsigned variant))
@@ -189,14 +196,19 @@ static bool fail_one(const Flow *flow, unsigned nth, unsigned variant,
         g_assert(!is_hardware(rig));
         g_assert_cmpuint(count(messages, REFUSED), ==, 1);
         g_assert(strstr(messages, "QEMU executes the commands"));
+        /* Only if it helps */
+        g_assert_cmpuint(count(messages, "use huge pages"), ==,
+                         count(messages, "the queue is not contiguous"));
+        g_assert_cmpuint(count(messages, "use an idr1="), ==,
+                         count(messages, "takes neither so large a queue"));
         g_assert_nonnull(smmuv3_accel_cmdqv_why(rig->s));
     } else {
         g_assert(is_hardware(rig) == flow->gives);
         g_assert_cmpuint(count(messages, REFUSED), ==, 0);
     }
-    /* Who knows that the host has queues, says why not here */
-    if (rig->s->host && QLIST_FIRST(&rig->s->devices)->host->cmdqv.present &&
-        smmuv3_accel_cmdqv_why(rig->s) && !flow->resets) {
+    /* A message says why the host does not have the queues, if it could */
+    if (may_have_queues(rig) && smmuv3_accel_cmdqv_why(rig->s) &&
+        !flow->resets) {
         g_assert(*messages);
     }
     if (!flow->resets) {
@@ -228,7 +240,7 @@ static void test_one(gconstpointer opaque)
     }
 }
 
-/* That call and all after it */
+/* A call fails, and all calls after it */
 static void test_outage(gconstpointer opaque)
 {
     for (unsigned variant = 0; variant < FAKE_VARIANTS; variant++) {
@@ -240,7 +252,7 @@ static void test_outage(gconstpointer opaque)
     }
 }
 
-/* Once per configuration, each with a message if it is not too early for one */
+/* QEMU tries once for each configuration, with a message unless rate-limited */
 static void assert_refused_once(Rig *rig, const char *why)
 {
     for (int round = 0; round < 2; round++) {
@@ -260,7 +272,7 @@ static void assert_refused_once(Rig *rig, const char *why)
     }
 }
 
-/* The queue is in the way of nothing but itself */
+/* A queue that is not contiguous stays in QEMU, and everything else works */
 static void test_not_contiguous(void)
 {
     Rig *rig = prepare_started();
@@ -273,7 +285,7 @@ static void test_not_contiguous(void)
     rig_free(rig);
 }
 
-/* A guest that sets up its queues again and again costs no more calls */
+/* A guest that sets up its queues repeatedly does not cause more calls */
 static void test_interval(void)
 {
     Rig *rig = prepare_started();
@@ -283,7 +295,7 @@ static void test_interval(void)
     assert_works(rig);
     g_free(fake_iommufd_calls(rig->iommufd));
     rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, 1);
-    rig->s->cmdqv->next_give_ms += 10000;       /* no matter how slow this is */
+    rig->s->cmdqv->next_give_ms += 10000;       /* even if this test is slow */
     rig_cmdqv_invalidate(rig, 0, 1);
     rig_assert_calls(rig, "invalidate");
     rig->s->cmdqv->next_give_ms -= 10000;
@@ -301,7 +313,7 @@ static void test_keeps_cons(void)
     rig_cmdqv_invalidate(rig, 0, 1);
     rig_hardware.keeps_cons = true;
     assert_refused_once(rig, "cannot start a queue at command");
-    /* From the start it can, and so it is tried then */
+    /* It can start a queue at command 0, so QEMU tries again then */
     assert_recovers(rig, NULL);
     g_assert(is_hardware(rig));
     rig_free(rig);
@@ -319,7 +331,7 @@ static void test_dead(void)
     rig_free(rig);
 }
 
-/* Dead while it has the queues: it takes a while, and nothing is lost */
+/* The hardware stops while it has the queues: QEMU loses no command */
 static void test_dies(void)
 {
     Rig *rig = prepare_given();
@@ -330,14 +342,14 @@ static void test_dies(void)
     rig_cmdqv_invalidate(rig, 1, 1);
     start_us = g_get_monotonic_time();
     run_take_back(rig, NULL);
-    /* A tenth of one, however many queues there are, and the machine's load */
+    /* 0.1 s for any number of queues, and some more for the machine's load */
     g_assert_cmpint(g_get_monotonic_time() - start_us, <, G_USEC_PER_SEC / 2);
     g_assert(rig_cmdqv_is_done(rig, 0) && rig_cmdqv_is_done(rig, 1));
     g_assert_cmpuint(rig_executed()->len, ==, 4);
     rig_free(rig);
 }
 
-/* All virtual interfaces of the host are taken */
+/* All virtual interfaces of the host are in use */
 static void test_no_interface(void)
 {
     FakeSMMU smmu = cmdqv_smmu;
@@ -350,7 +362,7 @@ static void test_no_interface(void)
 
     smmu.interfaces = 1;
     ARM_SMMUV3(other)->cmdqv_wanted = ON_OFF_AUTO_ON;
-    g_assert(smmuv3_accel_cmdqv_realize(other, &error_abort));
+    smmuv3_accel_cmdqv_realize(other);
     dev = fake_vfio_bind_in_group(rig->iommufd, &smmu, "0000:04:00.0", other,
                                   100);
     g_assert(smmuv3_accel_device_plug(other, &bus.bus, 0, fake_vfio_hiod(dev),
@@ -369,6 +381,29 @@ static void test_no_interface(void)
     smmuv3_accel_device_unplug(other, &bus.bus, 0);
     fake_vfio_unbind(dev);
     rig_vsmmu_free(other);
+    rig_free(rig);
+}
+
+/*
+ * The host has one virtual interface. A device comes back to it while a FlatView
+ * still has the page of the device before
+ */
+static void test_replug(void)
+{
+    FakeSMMU smmu = cmdqv_smmu;
+    Rig *rig = rig_cmdqv_started(LINUX_6_19, &smmu);
+    Object *view;
+
+    smmu.interfaces = 1;
+    rig_cmdqv_give(rig);
+    view = object_ref(smmuv3_accel_host_queue_page(rig->s->host)->owner);
+    rig_unplug(rig, 1);
+    g_assert(rig_plug(rig, 1, &error_abort));
+    g_assert(rig->s->host->cmdqv);
+    rig_cmdqv_give(rig);
+    object_unref(view);
+    rig_cmdqv_invalidate(rig, 0, 1);
+    g_assert(is_hardware(rig) && rig_cmdqv_is_done(rig, 0));
     rig_free(rig);
 }
 
@@ -391,5 +426,6 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-failures/dies", test_dies);
     g_test_add_func("/smmuv3-accel/cmdqv-failures/no-interface",
                     test_no_interface);
+    g_test_add_func("/smmuv3-accel/cmdqv-failures/replug", test_replug);
     return g_test_run();
 }

@@ -1,7 +1,7 @@
 /*
  * arm-smmuv3-accel: unit tests of a guest's CMDQV that the host executes
  *
- * How the queues get there, and their errors.
+ * When QEMU gives the queues to the host, and errors of the queues.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -44,7 +44,7 @@ static void test_give(void)
     rig_free(rig);
 }
 
-/* What QEMU has executed is before, what it put off for the host as well */
+/* QEMU's commands, including collected ones, precede those of the hardware */
 static void test_outstanding(void)
 {
     Rig *rig = start();
@@ -57,7 +57,7 @@ static void test_outstanding(void)
     rig_cmdqv_put(rig, 1, TLBI_ASID(1), 0);
     rig_cmdqv_ring(rig, 1);
     g_free(fake_iommufd_calls(rig->iommufd));
-    rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);   /* of the SMMU's queue */
+    rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);   /* in the SMMU's queue */
     rig_cmdqv_put(rig, 0, TLBI_ASID(1), 0);
     rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
     rig_hardware.dead = false;
@@ -71,7 +71,7 @@ static void test_outstanding(void)
     rig_free(rig);
 }
 
-/* Not before all queues are on, nor by a doorbell that is not the VINTF's */
+/* Not before all queues are enabled, nor at a doorbell outside of the VINTF */
 static void test_not_yet(void)
 {
     Rig *rig = start();
@@ -115,7 +115,7 @@ static void test_fits(void)
     }
 }
 
-/* Kernels before 6.19 give a queue as another guest has left it */
+/* Kernels before 6.19 give a queue in the state that another guest has left */
 static void test_stale(void)
 {
     Rig *rig = start();
@@ -130,7 +130,7 @@ static void test_stale(void)
     rig_free(rig);
 }
 
-/* An emulated device: its ATC_INVs and its notifiers are QEMU's to see */
+/* QEMU has to see the ATC_INVs and notifications for an emulated device */
 static void test_emulated(void)
 {
     Rig *rig = start();
@@ -146,7 +146,7 @@ static void test_emulated(void)
 
     QLIST_INSERT_HEAD(&rig->bus[0].bus.child, bus, sibling);
     bus->devices[8] = &pdev;
-    g_assert_null(smmuv3_accel_cmdqv_why(rig->s));      /* the guest cannot */
+    g_assert_null(smmuv3_accel_cmdqv_why(rig->s));      /* IDR0.ATS is 0 */
     rig->s3->idr[0] |= R_IDR0_ATS_MASK;
     rig_cmdqv_invalidate(rig, 0, 1);
     g_assert(strstr(smmuv3_accel_cmdqv_why(rig->s), "has ATS"));
@@ -154,7 +154,7 @@ static void test_emulated(void)
     bus->flags |= PCI_BUS_IS_ROOT;      /* behind another SMMU */
     rig_cmdqv_invalidate(rig, 0, 1);
     g_assert(rig_cmdqv_is_hardware(rig));
-    /* It is plugged later: no error of the guest's */
+    /* It is plugged later: its error does not count as one of the guest */
     bus->flags &= ~PCI_BUS_IS_ROOT;
     rig_hardware_error(rig, 0, CMDQV_CERROR_ACCESS);
     g_assert_cmpuint(rig_cmdqv_irqs(), >=, 1);
@@ -166,8 +166,8 @@ static void test_emulated(void)
 }
 
 /*
- * Memory of a device, or of nobody: VFIO could not unmap what hardware reads.
- * A queue that has its end there is not in memory either.
+ * Memory of a device, or no memory: VFIO could not unmap memory that hardware
+ * reads. The same is true for a queue that only ends there.
  */
 static void test_memory(void)
 {
@@ -202,7 +202,7 @@ static void test_memory(void)
     }
 }
 
-/* A store that was on its way when the guest got the page, and an odd one */
+/* A store that was under way when the guest got the page, and unusual stores */
 static void test_late_store(void)
 {
     Rig *rig = rig_cmdqv_given();
@@ -211,7 +211,7 @@ static void test_late_store(void)
     g_assert_cmpint(rig_cmdqv_trap(rig, PAGE0(1) + A_VCMDQ_PROD, 3, 4), ==,
                     MEMTX_OK);
     g_assert(rig_cmdqv_is_hardware(rig) && rig_cmdqv_is_done(rig, 1));
-    /* PROD, with CONFIG beside it as it is */
+    /* PROD, and in the same store CONFIG, unchanged */
     rig_cmdqv_put(rig, 1, SMMU_CMD_SYNC, 0);
     rig_hardware_run(rig);
     g_assert_cmpint(rig_cmdqv_trap(rig, PAGE0(1) + A_VCMDQ_CONFIG, 1, 8), ==,
@@ -221,14 +221,14 @@ static void test_late_store(void)
                     MEMTX_OK);
     rig_cmdqv_ring(rig, 1);
     g_assert(rig_cmdqv_is_hardware(rig) && rig_cmdqv_is_done(rig, 1));
-    /* With KVM, where its address is that of the page by now, so nobody's */
+    /* The same with KVM; the address is in the guest's page by now */
     rig_set_can_run(true);
     rig_cmdqv_put(rig, 1, SMMU_CMD_SYNC, 0);
     g_assert_cmpint(rig_cmdqv_trap(rig, PAGE0(1) + A_VCMDQ_PROD, 5, 4), ==,
                     MEMTX_OK);
     g_assert(rig_cmdqv_is_hardware(rig) && rig_cmdqv_is_done(rig, 1));
     rig_set_can_run(false);
-    /* An LVCMDQ that there is not */
+    /* An LVCMDQ that does not exist */
     g_assert_cmpint(rig_cmdqv_trap(rig, PAGE0(2) + A_VCMDQ_PROD, 3, 4), ==,
                     MEMTX_OK);
     g_assert_cmpint(rig_cmdqv_trap(rig, PAGE1(100), 3, 4), ==, MEMTX_OK);
@@ -236,7 +236,7 @@ static void test_late_store(void)
     rig_free(rig);
 }
 
-/* LVCMDQ 0 is VCMDQ 1, and the other way round */
+/* LVCMDQ 0 is VCMDQ 1, and vice versa */
 static void test_crossed(void)
 {
     Rig *rig = start();
@@ -259,7 +259,7 @@ static void test_crossed(void)
     rig_free(rig);
 }
 
-/* Told by the host, read from its page, repaired in it */
+/* The host reports an error, QEMU reads it in the page, the guest repairs it */
 static void test_error(void)
 {
     Rig *rig = rig_cmdqv_given();
@@ -271,15 +271,15 @@ static void test_error(void)
         g_assert(!rig_cmdqv_is_done(rig, l));
         rig_cmdqv_repair(rig, l);
         rig_cmdqv_ring(rig, l);
-        /* Hardware need not say that CONS.ERR is no more */
+        /* Hardware need not clear CONS.ERR */
         g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(l) + A_VCMDQ_CONS) &
                         R_VCMDQ_CONS_INDEX_MASK, ==, 4);
     }
     g_assert(rig_cmdqv_is_hardware(rig));
     rig_assert_calls(rig, "");
-    g_assert_cmpuint(rig->s->counters.cmdqv_errors, ==, 2);
+    g_assert_cmpuint(rig->s->cmdqv->dev.errors, ==, 2);
 
-    /* The guest does not want to know */
+    /* The guest has masked the interrupt */
     rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, 1);
     rig_cmdqv_give(rig);
     rig_hardware_error(rig, 0, SMMU_CERROR_ILL);
@@ -287,13 +287,13 @@ static void test_error(void)
     rig_free(rig);
 }
 
-/* An error that the guest has acknowledged does not keep the queues here */
+/* QEMU gives the queues after an error that the guest has acknowledged */
 static void test_give_after_error(void)
 {
     Rig *rig = rig_cmdqv_given();
 
     rig_hardware_error(rig, 0, SMMU_CERROR_ILL);
-    /* It leaves ERR there, which has no meaning then */
+    /* The hardware leaves CONS.ERR, which has no meaning after that */
     rig_hardware.dead = true;
     rig_cmdqv_repair(rig, 0);
     g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==,
@@ -306,7 +306,7 @@ static void test_give_after_error(void)
     rig_free(rig);
 }
 
-/* One that it has not, stays: by page 0 of QEMU it is the same */
+/* An error that the guest has not acknowledged is still there in QEMU */
 static void take_error_back(bool masked)
 {
     Rig *rig = start();
@@ -314,7 +314,7 @@ static void take_error_back(bool masked)
     rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, masked);
     rig_cmdqv_give(rig);
     rig_cmdqv_put(rig, 1, TLBI_ASID(7), 0);
-    /* The host has not come to say so */
+    /* The host has not reported the error yet */
     fake_cmdqv_stop_queue(rig->iommufd, 1, CMDQV_CERROR_ACCESS);
     rig_cmdqv_ring(rig, 1);
     rig_cmdqv_write(rig, VINTF0(A_VINTF_SID_REPLACE), 1);

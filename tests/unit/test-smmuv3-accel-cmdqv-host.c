@@ -12,7 +12,7 @@
 #include "exec/ramblock.h"
 #include <sys/mman.h>
 
-/* What is asked of a device, and what its vIOMMU is made of */
+/* Host calls: questions about a device, and the allocation of its vIOMMU */
 #define ASK "get-hw-info ioas-alloc hwpt-alloc iova-ranges destroy destroy"
 #define PLAIN "viommu-alloc nested-alloc"
 #define WITH_QUEUES "viommu-alloc mmap nested-alloc"
@@ -51,7 +51,7 @@ static void assert_error(Error **err, const char *want)
     *err = NULL;
 }
 
-/* A device that VFIO has, and nobody has asked yet */
+/* A device that is bound by VFIO, before any question to the host */
 static Fixture *fixture_new(FakeKernel kernel, const FakeSMMU *smmu)
 {
     Fixture *fix = g_new0(Fixture, 1);
@@ -91,7 +91,7 @@ static void fixture_stop(Fixture *fix)
     }
 }
 
-/* Every call is counted, and nothing is left in the kernel */
+/* All calls must have been counted, and no object may be left in the kernel */
 static void fixture_free(Fixture *fix)
 {
     uint64_t counted = 0;
@@ -109,11 +109,17 @@ static void fixture_free(Fixture *fix)
 
 static bool queue_alloc(Fixture *fix, unsigned n, Error **errp)
 {
-    return smmuv3_accel_host_queue_alloc(fix->host, n, GPA(n), QUEUE_SIZE,
-                                         errp);
+    return !smmuv3_accel_host_queue_alloc(fix->host, n, GPA(n), QUEUE_SIZE,
+                                          errp);
 }
 
-/* What a device is, by the host it is on and whether one wants to know */
+static int alloc_at(SMMUv3AccelHost *host, unsigned n, uint64_t gpa,
+                    uint64_t length, Error **errp)
+{
+    return smmuv3_accel_host_queue_alloc(host, n, gpa, length, errp);
+}
+
+/* The answers about a device depend on the host, and on the question */
 
 static void test_ask(void)
 {
@@ -145,7 +151,7 @@ static void test_ask(void)
     }
 }
 
-/* Without queues everything is as it was before there were any */
+/* Without queues the calls are those of a plain vIOMMU */
 static void test_none(void)
 {
     static const struct {
@@ -187,14 +193,14 @@ static void test_new(void)
     g_assert_cmpuint(mr->ram_block->max_length, ==, 64 * KiB);
     g_assert(mr->ram_block->flags & RAM_PROTECTED);
     fixture_stop(fix);
-    /* Abort HWPT, vIOMMU: it would be pinned if the page was still mapped */
+    /* Abort HWPT, vIOMMU: the kernel keeps it as long as the page is mapped */
     assert_calls(fix, "destroy destroy");
     g_assert_cmpuint(fix->counters.ioctls_failed[SMMU_ACCEL_IOCTL_DESTROY], ==,
                      0);
     fixture_free(fix);
 }
 
-/* All that a plain vIOMMU can do */
+/* A vIOMMU with queues can do everything that a plain one can */
 static void test_as_plain(void)
 {
     Fixture *fix = fixture_with_queues();
@@ -228,7 +234,7 @@ static void test_as_plain(void)
     fixture_free(fix);
 }
 
-/* Registers: what one writes the hardware reads, and the other way round */
+/* QEMU and the hardware read the registers that the other one writes */
 static void test_registers(void)
 {
     Fixture *fix = fixture_with_queues();
@@ -242,7 +248,7 @@ static void test_registers(void)
         smmuv3_accel_host_queue_write(host, q, CONFIG, 1);
         smmuv3_accel_host_queue_write(host, q, PROD, 0x102 + q);
     }
-    /* Little endian, whatever the machine is */
+    /* Little endian on every machine */
     g_assert_cmphex(ldl_le_p(&fake_cmdqv_regs(fix->f, 1)[PROD / 4]), ==, 0x103);
     g_assert_cmpuint(fake_cmdqv_run(fix->f), ==, 0x102 + 0x103);
     for (unsigned q = 0; q < 2; q++) {
@@ -251,11 +257,11 @@ static void test_registers(void)
                         0x102 + q);
     }
 
-    /* The region of the guest is the same memory */
+    /* The guest's memory region is the same memory */
     g_assert_cmphex(ldl_le_p(smmuv3_accel_host_queue_page(host)->ram_block->host
                              + 0x80 + PROD), ==, 0x103);
 
-    /* One stops, the other goes on, and it goes on as well when told so */
+    /* One queue stops until its error is acknowledged, the other continues */
     fake_cmdqv_stop_queue(fix->f, 0, 4);
     smmuv3_accel_host_queue_write(host, 0, PROD, 0x104);
     smmuv3_accel_host_queue_write(host, 1, PROD, 0x104);
@@ -265,7 +271,7 @@ static void test_registers(void)
     smmuv3_accel_host_queue_write(host, 0, GERRORN, 1);
     g_assert_cmpuint(fake_cmdqv_run(fix->f), ==, 2);
 
-    /* The same without being asked to */
+    /* The same with hardware that runs in a thread */
     fake_cmdqv_work(fix->f, true);
     smmuv3_accel_host_queue_write(host, 1, PROD, 0x110);
     while (smmuv3_accel_host_queue_read(host, 1, CONS) != 0x110) {
@@ -274,7 +280,7 @@ static void test_registers(void)
     fake_cmdqv_work(fix->f, false);
     g_assert_cmpuint(fake_cmdqv_commands(fix->f), ==, 0x104 + 0x110);
 
-    /* New queues begin anew */
+    /* The registers of a new queue are 0 */
     smmuv3_accel_host_queues_free(host);
     g_assert(queue_alloc(fix, 0, &error_abort));
     g_assert_cmphex(smmuv3_accel_host_queue_read(host, 0, PROD), ==, 0);
@@ -294,7 +300,7 @@ static void test_queues(void)
         assert_calls(fix, "hw-queue-alloc hw-queue-alloc");
         g_assert_cmphex(fake_cmdqv_base(fix->f, 1, &length), ==, GPA(1));
         g_assert_cmpuint(length, ==, QUEUE_SIZE);
-        /* The last one first: none is refused */
+        /* The last one is destroyed first, as the kernel demands */
         smmuv3_accel_host_queues_free(fix->host);
         assert_calls(fix, "destroy destroy");
         g_assert_cmpuint(smmuv3_accel_host_nb_queues(fix->host), ==, 0);
@@ -305,7 +311,7 @@ static void test_queues(void)
                      0);
     g_assert_cmpuint(fix->counters.ioctls[SMMU_ACCEL_IOCTL_HW_QUEUE_ALLOC], ==,
                      6);
-    /* Some that are left go with the host */
+    /* Queues that are left are destroyed with the host */
     g_assert(queue_alloc(fix, 0, &error_abort));
     fixture_free(fix);
 }
@@ -316,31 +322,31 @@ static void test_queue_refused(void)
     SMMUv3AccelHost *host = fix->host;
     Error *err = NULL;
 
-    /* Guest memory: a hole, two pages that are apart in the host, two not */
+    /* Guest memory: a hole; two pages that are not contiguous; two that are */
     g_assert(!fake_iommufd_unmap(fix->f, 0, FAKE_MEMORY_SIZE));
     g_assert(!fake_iommufd_map(fix->f, 0x10000, 0x1000, 0x80000));
     g_assert(!fake_iommufd_map(fix->f, 0x11000, 0x1000, 0x90000));
     g_assert(!fake_iommufd_map(fix->f, 0x20000, 0x2000, 0xa0000));
     g_assert(!fake_iommufd_map(fix->f, 0x30000, 0x2000, 0xb1000));
 
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x12000, 0x1000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x12000, 0x1000, &err), ==, -ENOENT);
     assert_error(&err, "IOMMU_HW_QUEUE_ALLOC failed (the queue is not in the "
                  "guest's memory*");
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x10000, 0x2000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x10000, 0x2000, &err), ==, -EFAULT);
     assert_error(&err, "*(the queue is not contiguous in the host's memory*");
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x30000, 0x2000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x30000, 0x2000, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 0, 0x20000, 0x1800, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x20000, 0x1800, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
     g_assert_cmpuint(smmuv3_accel_host_nb_queues(host), ==, 0);
 
-    g_assert(smmuv3_accel_host_queue_alloc(host, 0, 0x20000, 0x2000, &err));
-    g_assert(smmuv3_accel_host_queue_alloc(host, 1, 0x10000, 0x1000, &err));
-    g_assert(!smmuv3_accel_host_queue_alloc(host, 2, 0x20000, 0x1000, &err));
+    g_assert_cmpint(alloc_at(host, 0, 0x20000, 0x2000, &err), ==, 0);
+    g_assert_cmpint(alloc_at(host, 1, 0x10000, 0x1000, &err), ==, 0);
+    g_assert_cmpint(alloc_at(host, 2, 0x20000, 0x1000, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
     g_assert_cmpuint(smmuv3_accel_host_nb_queues(host), ==, 2);
 
-    /* Memory that the hardware reads stays mapped */
+    /* Memory that the hardware reads cannot be unmapped */
     g_assert_cmpint(fake_iommufd_unmap(fix->f, 0x20000, 0x2000), ==, -EBUSY);
     g_assert_cmpint(fake_iommufd_unmap(fix->f, 0x11000, 0x1000), ==, 0);
     smmuv3_accel_host_queues_free(host);
@@ -348,7 +354,7 @@ static void test_queue_refused(void)
     fixture_free(fix);
 }
 
-/* Larger than the hardware's own could be: 16 bytes << IDR1.CMDQS */
+/* Larger than the hardware's own queue can be: 16 bytes << IDR1.CMDQS */
 static void test_queue_too_large(void)
 {
     FakeSMMU small = cmdqv_smmu;
@@ -358,13 +364,13 @@ static void test_queue_too_large(void)
     small.info.idr[1] = deposit32(small.info.idr[1], 21, 5, 8);
     fix = fixture_new(LINUX_6_19, &small);
     g_assert(fixture_start(fix, true, &error_abort));
-    g_assert(!smmuv3_accel_host_queue_alloc(fix->host, 0, 0, 8192, &err));
+    g_assert_cmpint(alloc_at(fix->host, 0, 0, 8192, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
-    g_assert(smmuv3_accel_host_queue_alloc(fix->host, 0, 0, 4096, &err));
+    g_assert_cmpint(alloc_at(fix->host, 0, 0, 4096, &err), ==, 0);
     fixture_free(fix);
 }
 
-/* The kernel keeps them for whatever reason: they go later, in any order */
+/* If the kernel refuses to destroy queues, QEMU tries again later */
 static void test_queue_kept(void)
 {
     Fixture *fix = fixture_with_queues();
@@ -387,7 +393,7 @@ static void test_queue_kept(void)
     fixture_free(fix);
 }
 
-/* Virtual interfaces and StreamIDs are few */
+/* Limited resources: virtual interfaces and StreamIDs */
 
 static void test_interfaces(void)
 {
@@ -475,7 +481,7 @@ static void test_errors(void)
     g_assert(queue_alloc(fix, 0, &error_abort));
     g_assert(!fake_cmdqv_event(fix->f, 1, 0));
     g_free(fake_iommufd_calls(fix->f));
-    /* Beside the events of the SMMU */
+    /* The queue for errors is separate from that for the SMMU's events */
     g_assert(!smmuv3_accel_host_open_events(host, 4, &error_abort));
     g_assert(!smmuv3_accel_host_open_queue_errors(host, &error_abort));
     assert_calls(fix, "veventq-alloc veventq-alloc");
@@ -498,9 +504,37 @@ static void test_errors(void)
     fixture_free(fix);
 }
 
-/* Someone has the page for longer than the host is there */
+/* A reference to the page exists for longer than the host object */
 
 static void test_page_outlives(void)
+{
+    Fixture *fix = fixture_with_queues();
+    Object *owner = object_ref(smmuv3_accel_host_queue_page(fix->host)->owner);
+    uint8_t *page = smmuv3_accel_host_queue_page(fix->host)->ram_block->host;
+
+    g_assert(queue_alloc(fix, 0, &error_abort));
+    g_free(fake_iommufd_calls(fix->f));
+    fixture_stop(fix);
+    /* The queue, the abort HWPT, the vIOMMU */
+    assert_calls(fix, "destroy destroy destroy");
+    stl_le_p(page + PROD, 1);
+    g_assert_cmphex(ldl_le_p(page + PROD), ==, 1);
+
+    /* Nothing is left that VFIO could not free */
+    smmuv3_accel_host_device_free(fix->dev);
+    fake_vfio_unbind(fix->vfio);
+    g_assert_cmpuint(fake_iommufd_backend(fix->f)->users, ==, 0);
+    stl_le_p(page + PROD, 2);
+    object_unref(owner);
+    assert_calls(fix, "");
+
+    fix->vfio = fake_vfio_bind(fix->f, &cmdqv_smmu, "0000:03:00.0", fix);
+    fix->dev = smmuv3_accel_host_device_new(fake_vfio_hiod(fix->vfio));
+    fixture_free(fix);
+}
+
+/* The process has no room for another mapping: then the vIOMMU stays, too */
+static void test_page_stays(void)
 {
     Fixture *fix = fixture_with_queues();
     MemoryRegion *mr = smmuv3_accel_host_queue_page(fix->host);
@@ -509,8 +543,10 @@ static void test_page_outlives(void)
 
     g_assert(queue_alloc(fix, 0, &error_abort));
     g_free(fake_iommufd_calls(fix->f));
+    fake_cmdqv_keep_mappings(true);
     fixture_stop(fix);
-    /* The queue, the abort HWPT; the vIOMMU stays, and the page */
+    fake_cmdqv_keep_mappings(false);
+    /* The queue and the abort HWPT are destroyed; vIOMMU and page stay */
     assert_calls(fix, "destroy destroy");
     stl_le_p(page + PROD, 1);
 
@@ -520,7 +556,7 @@ static void test_page_outlives(void)
     assert_calls(fix, "destroy! destroy!");
     g_assert_cmpuint(fake_iommufd_backend(fix->f)->users, ==, 1);
     object_unref(owner);
-    /* Then all goes: the vIOMMU, and what was kept */
+    /* Now the vIOMMU is destroyed, and all that was kept */
     assert_calls(fix, "destroy destroy destroy");
 
     fix->vfio = fake_vfio_bind(fix->f, &cmdqv_smmu, "0000:03:00.0", fix);
@@ -538,7 +574,8 @@ static bool run_all(Fixture *fix)
         return false;
     }
     if (!fix->host->cmdqv) {
-        g_assert(!fix->dev->cmdqv.present == !fix->host->cmdqv_error);
+        g_assert(!fix->host->cmdqv_error ==
+                 !(fix->dev->cmdqv.present || fix->dev->cmdqv.error));
         return false;
     }
     ok = !smmuv3_accel_host_open_queue_errors(fix->host, NULL);
@@ -549,7 +586,7 @@ static bool run_all(Fixture *fix)
     return ok;
 }
 
-/* Returns false when there are fewer calls than @nth */
+/* Returns: false if there are fewer calls than @nth */
 static bool fail_one(unsigned nth, unsigned variant, bool all)
 {
     Fixture *fix = fixture_new(LINUX_6_19, &cmdqv_smmu);
@@ -569,7 +606,7 @@ static bool fail_one(unsigned nth, unsigned variant, bool all)
     fake_iommufd_fail_nth(fix->f, 0, 0);
     fixture_stop(fix);
 
-    /* The next one has all of it */
+    /* Without failures everything works again */
     g_assert(run_all(fix));
     fixture_free(fix);
     return more;
@@ -589,7 +626,7 @@ static void test_failures(void)
     }
 }
 
-/* Which of them cost the queues, and which the vIOMMU as well */
+/* Failures after which the vIOMMU is a plain one, or is refused */
 static void test_falls_back(void)
 {
     static const struct {
@@ -597,7 +634,7 @@ static void test_falls_back(void)
         const char *calls;
         bool works;
     } cases[] = {
-        /* Not asked, so that the vIOMMU is plain */
+        /* The answer fails, so QEMU allocates a plain vIOMMU */
         { 7, ASK " get-hw-info! " PLAIN, true },
         { 8, ASK " get-hw-info viommu-alloc! " PLAIN, true },
         { 9, ASK " get-hw-info viommu-alloc mmap! destroy " PLAIN, true },
@@ -613,13 +650,13 @@ static void test_falls_back(void)
         assert_calls(fix, cases[i].calls);
         g_assert(!err == cases[i].works);
         g_assert(!fix->host || !fix->host->cmdqv);
-        g_assert(i == 0 || !fix->host || fix->host->cmdqv_error);
+        g_assert(!fix->host || fix->host->cmdqv_error);
         error_free(err);
         fixture_free(fix);
     }
 }
 
-/* No host that can nest: two reasons, of which the second one matters */
+/* If the host cannot nest, both vIOMMUs are refused; the second error counts */
 static void test_refused(void)
 {
     FakeSMMU plain = cmdqv_smmu;
@@ -653,6 +690,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-host/errors", test_errors);
     g_test_add_func("/smmuv3-accel/cmdqv-host/page-outlives",
                     test_page_outlives);
+    g_test_add_func("/smmuv3-accel/cmdqv-host/page-stays", test_page_stays);
     g_test_add_func("/smmuv3-accel/cmdqv-host/failures", test_failures);
     g_test_add_func("/smmuv3-accel/cmdqv-host/falls-back", test_falls_back);
     g_test_add_func("/smmuv3-accel/cmdqv-host/refused", test_refused);

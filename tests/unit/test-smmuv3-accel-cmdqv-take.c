@@ -1,8 +1,7 @@
 /*
  * arm-smmuv3-accel: unit tests of a guest's CMDQV that the host executed
  *
- * What brings the queues back, and what is lost or executed twice on the way:
- * nothing.
+ * When QEMU takes the queues back; no command may be lost or executed twice.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,7 +15,7 @@ static SMMUv3Vcmdq *model(Rig *rig, unsigned q)
     return &rig->s->cmdqv->dev.regs.vcmdq[q];
 }
 
-/* Back: each trigger, and what has to be undone before the next time */
+/* Each trigger that takes the queues back, and how to undo its effect */
 
 static void by_config(Rig *rig)
 {
@@ -46,7 +45,7 @@ static void by_direct_page0(Rig *rig)
 
 static void by_stop(Rig *rig)
 {
-    /* As vm_state_changed(), which is part of the device itself */
+    /* The same as vm_state_changed(), which this test does not link */
     smmuv3_accel_cmdqv_take_back(rig->s, "the machine stops");
     smmuv3_accel_started(rig->s);
 }
@@ -70,7 +69,7 @@ static void by_notifier(Rig *rig)
     QLIST_INSERT_HEAD(&ARM_SMMU(rig->s)->devices_with_notifiers, &notified,
                       next);
     c->notifiers_changed(rig->s3);
-    /* The memory map is being changed: not in there */
+    /* QEMU cannot take them back here, within a change of the memory map */
     g_assert(rig_cmdqv_is_hardware(rig));
     rig_cmdqv_irqs();
 }
@@ -130,7 +129,7 @@ static void test_take_back(gconstpointer opaque)
         g_assert_cmpuint(rig_executed()->len, ==, 4 * round);
         n = rig_hardware.n;
 
-        /* Not again at once, but what the guest asks for is done */
+        /* QEMU does not give them again at once, but executes the commands */
         for (int l = 0; l < RIG_QUEUES; l++) {
             rig_cmdqv_invalidate(rig, l, 2);
             g_assert(rig_cmdqv_is_done(rig, l));
@@ -148,7 +147,7 @@ static void test_take_back(gconstpointer opaque)
     rig_free(rig);
 }
 
-/* The hardware is slow: the rest is executed by QEMU, from where it is */
+/* If the hardware is slow, QEMU executes the commands that are left */
 static void test_take_back_rest(gconstpointer opaque)
 {
     int i = GPOINTER_TO_INT(opaque);
@@ -160,7 +159,7 @@ static void test_take_back_rest(gconstpointer opaque)
     }
     rig_cmdqv_put(rig, 0, SMMU_CMD_SYNC, 0);
     rig_cmdqv_ring(rig, 0);
-    /* It gets as far as the first one */
+    /* The hardware executes only the first one */
     fake_cmdqv_regs(rig->iommufd, 0)[R_VCMDQ_CONS] = cpu_to_le32(3);
     triggers[i].take(rig);
     rig_hardware.dead = false;
@@ -175,7 +174,7 @@ static void test_take_back_rest(gconstpointer opaque)
     rig_free(rig);
 }
 
-/* A reset: all is as after power on, and goes on as then */
+/* After a reset everything is as after power on */
 static void test_reset(void)
 {
     Rig *rig = rig_cmdqv_started(LINUX_6_19, &cmdqv_smmu);
@@ -209,7 +208,7 @@ static void test_reset(void)
     rig_free(rig);
 }
 
-/* Two rings in a row are two tries at most in a tenth of a second */
+/* QEMU does not give the queues again within 0.1 s */
 static void test_interval(void)
 {
     Rig *rig = rig_cmdqv_given();
@@ -224,7 +223,7 @@ static void test_interval(void)
     rig_free(rig);
 }
 
-/* Not for a machine that is stopped, and would not be stopped again */
+/* QEMU does not give the queues while the machine is being stopped */
 static void test_stopped(void)
 {
     Rig *rig = rig_cmdqv_given();
@@ -241,7 +240,7 @@ static void test_stopped(void)
     rig_free(rig);
 }
 
-/* The guest has disabled a queue, of which QEMU did not hear */
+/* The guest has disabled a queue through the page, unnoticed by QEMU */
 static void test_disabled_by_page(void)
 {
     Rig *rig = rig_cmdqv_given();
@@ -263,7 +262,7 @@ static void test_disabled_by_page(void)
     rig_free(rig);
 }
 
-/* Linux starts anew, as with kexec */
+/* Linux starts again, as with kexec */
 static void test_start_again(void)
 {
     Rig *rig = rig_cmdqv_given();
@@ -276,7 +275,7 @@ static void test_start_again(void)
     rig_free(rig);
 }
 
-/* Too many of them, and what ends that */
+/* After too many errors, only a reset lets hardware have the queues again */
 static void test_barred(void)
 {
     Rig *rig = rig_cmdqv_given();
@@ -300,7 +299,7 @@ static void test_barred(void)
     rig_free(rig);
 }
 
-/* Whatever the guest leaves in the page */
+/* The guest leaves arbitrary values in the page */
 static void test_hostile_page(void)
 {
     static const uint32_t values[] = {
@@ -328,7 +327,7 @@ static void test_hostile_page(void)
     }
 }
 
-/* What was lost is made good at a CMD_SYNC: QEMU has to get to see it */
+/* QEMU replaces lost invalidations at a CMD_SYNC, so it must see one first */
 static void test_lost(void)
 {
     Rig *rig = rig_cmdqv_started(LINUX_6_19, &cmdqv_smmu);
@@ -347,7 +346,7 @@ static void test_lost(void)
     rig_assert_dma(rig, 1, "s1 1000 sid 100");
     g_assert(rig_cmdqv_is_hardware(rig));
 
-    /* ... of the SMMU's own queue, while the others are in hardware */
+    /* The SMMU's own queue loses one while the others are in hardware */
     fake_iommufd_set_stuck(rig->iommufd, true);
     rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
     rig_drained(rig);

@@ -31,7 +31,7 @@ static FakeSMMU with_info(const FakeSMMU *smmu)
     return ret;
 }
 
-/* What the command line may say */
+/* Properties on the command line */
 
 static void test_param(void)
 {
@@ -86,7 +86,7 @@ static void test_off(void)
     rig_refused(err);
 }
 
-/* What the guest finds, by what there is when the machine is done */
+/* Whether the guest has a CMDQV depends on the host when the machine is done */
 static void test_decide(void)
 {
     FakeSMMU bigger = with_info(&bigger_smmu), later = with_info(&later_smmu);
@@ -94,7 +94,7 @@ static void test_decide(void)
         FakeKernel kernel;
         const FakeSMMU *smmu;   /* NULL: no host device at start */
         OnOffAuto wanted;
-        uint32_t given, param;  /* 0: there is none */
+        uint32_t given, param;  /* 0: no CMDQV */
     } cases[] = {
         { LINUX_6_19, NULL, ON_OFF_AUTO_AUTO, 0, 0 },
         { LINUX_6_19, NULL, ON_OFF_AUTO_AUTO, 0x4021, 0 },
@@ -136,7 +136,7 @@ static void test_decide(void)
     }
 }
 
-/* With none from the start, one that comes later is not even asked for */
+/* With cmdqv=auto and no host device at start, a later one is not asked */
 static void test_auto_later(void)
 {
     Rig *rig = rig_cmdqv_new(LINUX_6_19, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0,
@@ -166,14 +166,14 @@ static void test_execute(void)
         Rig *rig = rig_cmdqv_started(hosts[i].kernel, hosts[i].smmu);
         bool has_host = hosts[i].smmu;
 
-        for (int n = 1; n <= 300; n++) {    /* wraps */
+        for (int n = 1; n <= 300; n++) {    /* the indices wrap */
             rig_cmdqv_invalidate(rig, n % 2, n);
             g_assert(rig_cmdqv_is_done(rig, n % 2));
             g_assert_cmpuint(rig_executed()->len, ==, 2 * n);
             g_assert_cmpuint(fake_iommufd_commands(rig->iommufd)->len, ==,
                              has_host ? n : 0);
         }
-        g_assert_cmpuint(rig->s->counters.cmdqv_commands, ==, 600);
+        g_assert_cmpuint(rig->s->cmdqv->dev.commands, ==, 600);
         g_assert_cmpuint(rig->s->counters.cmdqv_doorbells, ==, 300);
         g_assert_cmpuint(rig->s->counters.cmdqv_given, ==, 0);
         g_assert_cmpuint(rig_cmdqv_irqs(), ==, 0);
@@ -184,7 +184,7 @@ static void test_execute(void)
     }
 }
 
-/* One ioctl for all up to a CMD_SYNC, in their order */
+/* One ioctl for all commands up to a CMD_SYNC, in their order */
 static void test_order(void)
 {
     Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
@@ -201,7 +201,7 @@ static void test_order(void)
     rig_free(rig);
 }
 
-/* LVCMDQ 0 is VCMDQ 1, and the other way round */
+/* LVCMDQ 0 is VCMDQ 1, and vice versa */
 static void test_crossed(void)
 {
     Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
@@ -229,14 +229,14 @@ static void test_error(void)
     g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(1) + A_VCMDQ_CONS), ==,
                     1 | SMMU_CERROR_ILL << R_VCMDQ_CONS_ERR_SHIFT);
     rig_assert_asids(rig, "1");
-    /* Nothing goes on there, but in the other one */
+    /* This queue stays stopped, the other one continues */
     rig_cmdqv_ring(rig, 1);
     rig_cmdqv_invalidate(rig, 0, 3);
     rig_assert_asids(rig, "1 3");
     rig_cmdqv_repair(rig, 1);
     g_assert(rig_cmdqv_is_done(rig, 1));
     rig_assert_asids(rig, "1 3 2");
-    g_assert_cmpuint(rig->s->counters.cmdqv_errors, ==, 1);
+    g_assert_cmpuint(rig->s->cmdqv->dev.errors, ==, 1);
 
     /* Masked */
     rig_cmdqv_write(rig, A_CMDQV_VINTF_INT_MASK, 1);
@@ -254,7 +254,7 @@ static void acknowledge(Rig *rig, unsigned l)
                     rig_cmdqv_read(rig, PAGE0(l) + A_VCMDQ_GERROR));
 }
 
-/* A queue that is not in RAM, wholly or in part: the fetch is what fails */
+/* If a queue is not in RAM, wholly or in part, fetching a command fails */
 static void test_no_memory(void)
 {
     static const uint64_t base[] = {
@@ -271,7 +271,7 @@ static void test_no_memory(void)
         g_assert_cmpuint(rig_cmdqv_irqs(), ==, 1);
         g_assert_cmphex(rig_cmdqv_read(rig, PAGE0(0) + A_VCMDQ_CONS), ==,
                         SMMU_CERROR_ABT << R_VCMDQ_CONS_ERR_SHIFT);
-        /* That is no better the second time */
+        /* It fails a second time, too */
         acknowledge(rig, 0);
         g_assert_cmpuint(rig_cmdqv_irqs(), ==, 1);
         rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
@@ -282,7 +282,7 @@ static void test_no_memory(void)
     rig_free(rig);
 }
 
-/* 4096 commands, in one queue that is all of the first ones' memory */
+/* 4096 commands in one queue, which takes the memory of the first ones */
 static void ring_many(Rig *rig)
 {
     for (int i = 0; i < 4096; i++) {
@@ -294,7 +294,7 @@ static void ring_many(Rig *rig)
     rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 1 << 12);
 }
 
-/* Who has the BQL all the time works for a while only, and is called again */
+/* A caller that keeps the BQL executes some commands at a time */
 static void test_limit(void)
 {
     Rig *rig = rig_cmdqv_started(LINUX_6_19, NULL);
@@ -318,7 +318,7 @@ static void test_limit(void)
     rig_free(rig);
 }
 
-/* PROD anywhere, and CONS: never more than the queue holds */
+/* With any PROD and CONS, QEMU executes at most the commands of a full queue */
 static void test_hostile_index(void)
 {
     Rig *rig = rig_cmdqv_started(LINUX_6_19, NULL);

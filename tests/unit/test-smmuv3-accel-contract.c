@@ -1,9 +1,10 @@
 /*
  * arm-smmuv3-accel: compare the fake host of the unit tests with a real kernel
  *
- * Runs smmuv3-accel-flows.txt on the fake, and smmuv3-accel-flows-cmdqv.txt on
- * a fake with a CMDQV. The calls and their results must be those of the .log
- * files, which were written on a real kernel. If they differ, the fake is wrong.
+ * Runs smmuv3-accel-flows.txt and smmuv3-accel-flows-raw.txt on the fake, and
+ * smmuv3-accel-flows-cmdqv.txt on a fake with a CMDQV. The calls and their
+ * results must be those of the .log files, which were written on a real kernel.
+ * If they differ, the fake is wrong.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -367,8 +368,10 @@ int main(int argc, char **argv)
     lab_cmdqv_smmu.interfaces = cmdqv_smmu.interfaces;
     flows = g_ptr_array_new();
     logs = g_ptr_array_new();
+    read_flows(flows, "smmuv3-accel-flows-raw.txt", &lab_smmu);
     read_flows(flows, "smmuv3-accel-flows.txt", &lab_smmu);
     read_flows(flows, "smmuv3-accel-flows-cmdqv.txt", &lab_cmdqv_smmu);
+    read_flows(logs, "smmuv3-accel-flows-raw.log", NULL);
     read_flows(logs, "smmuv3-accel-flows.log", NULL);
     read_flows(logs, "smmuv3-accel-flows-cmdqv.log", NULL);
     for (guint i = 0; i < flows->len; i++) {

@@ -199,6 +199,30 @@ static void test_burst(void)
     rig_free(rig);
 }
 
+/* If the host cannot be read, it is not asked again and again */
+static void test_read_fails(void)
+{
+    Rig *rig = rig_new_s1(LINUX_6_19);
+    int fd = open("/dev/null", O_WRONLY);       /* always ready, EBADF */
+    g_autofree char *messages = NULL;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(dup2(fd, rig->s->host->veventq_fd), >=, 0);
+    close(fd);
+    rig_events();
+    messages = rig_messages();
+    g_assert(strstr(messages, "cannot read events; the guest gets no more"));
+    assert_depth(rig, 0);
+    g_assert_cmpuint(rig->s->counters.complaints, ==, 1);
+
+    rig_write_cr0(rig, BOTH);
+    assert_depth(rig, 16);
+    g_assert(fake_vfio_fault(rig->dev[1], F_TRANSLATION, 0));
+    fake_iommufd_deliver(rig->iommufd);
+    g_assert_cmpuint(rig_events().n, ==, 1);
+    rig_free(rig);
+}
+
 /* An old kernel has no queue: reported once, even after another message */
 static void test_unsupported(void)
 {
@@ -359,6 +383,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/eventq/sequence-wraps",
                     test_sequence_wraps);
     g_test_add_func("/smmuv3-accel/eventq/burst", test_burst);
+    g_test_add_func("/smmuv3-accel/eventq/read-fails", test_read_fails);
     g_test_add_func("/smmuv3-accel/eventq/unsupported", test_unsupported);
     g_test_add_func("/smmuv3-accel/command/forward", test_forward);
     g_test_add_func("/smmuv3-accel/command/flush-before-cfgi",

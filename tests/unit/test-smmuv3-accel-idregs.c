@@ -858,9 +858,9 @@ static void test_software_queues(void)
         { 0x4011, 0x4011, 8, 8, NULL },
         { 0x3011, 0x4021, 8, 19, NULL },
         { 0x4011, 0x3011, 8, 8, NULL },     /* StreamIDs do not matter */
-        { 0x4011, 0, 8, 8, "this SMMU has no CMDQV" },
-        { 0x4021, 0x4011, 8, 8, "this SMMU's CMDQV has fewer queues" },
-        { 0x4011, 0x4011, 9, 8, "this SMMU's IDR1.CMDQS is less" },
+        { 0x4011, 0, 8, 8, "the host has no CMDQV of version 1" },
+        { 0x4021, 0x4011, 8, 8, "the host's CMDQV has fewer queues" },
+        { 0x4011, 0x4011, 9, 8, "the host's IDR1.CMDQS is less" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -82,11 +82,18 @@ static void test_lost_tlbi(void)
 static void test_recover_by_register(void)
 {
     Rig *rig = rig_new_two();
+    unsigned before;
 
     fake_iommufd_set_stuck(rig->iommufd, true);
     rig_put_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
     rig_ring(rig);
     rig_assert_dma(rig, 1, "abort");
+    /* But the machine does not wait for the host to stop */
+    before = n_invalidates(rig);
+    rig_set_shall_stop(true);
+    rig_write_cr0(rig, BOTH);
+    g_assert_cmpuint(n_invalidates(rig), ==, before);
+    rig_set_shall_stop(false);
     let_recover(rig);
     rig_write_cr0(rig, BOTH);
     rig_assert_dma(rig, 1, "s1 1000 sid 100");
@@ -273,7 +280,7 @@ static void test_unknown_smmu(void)
         g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[1].bus, 0,
                                           fake_vfio_hiod(dev), &error_abort));
         messages = rig_messages();
-        g_assert_cmpint(!!strstr(messages, "nobody can tell whether host "
+        g_assert_cmpint(!!strstr(messages, "QEMU cannot check whether host "
                                  "device dev is behind the physical SMMU"), ==,
                         i > 0);
         smmuv3_accel_device_unplug(rig->s, &rig->bus[1].bus, 0);
@@ -438,6 +445,40 @@ static void test_group_decision(void)
     rig_free(rig);
 }
 
+/*
+ * The other function of the group is missing, and the host does not block the
+ * DMA either: the plug is accepted, and the timer repeats the report.
+ */
+static void test_exposed_by_plug(void)
+{
+    unsigned n_exposed = 0;
+
+    for (unsigned nth = 1; nth < 32; nth++) {
+        Rig *rig = rig_new(LINUX_6_15);
+        FakeDevice *dev;
+        Error *err = NULL;
+
+        fake_iommufd_set_group(rig->iommufd, rig->smmu, 7, 2);
+        rig_set_s1(SID(1), 0x1000);
+        rig_write_cr0(rig, CR0_SMMUEN);
+        fake_iommufd_fail_from(rig->iommufd, nth, 0);
+        dev = rig_plug_in_group(rig, 1, 0, 7, &err);
+        if (dev && smmuv3_accel_is_exposed(rig->s)) {
+            g_assert(timer_pending(rig->s->exposed_timer));
+            n_exposed++;
+        }
+        error_free(err);
+        fake_iommufd_fail_nth(rig->iommufd, 0, 0);
+        if (!dev) {
+            /* Objects that the host did not destroy go with those of others */
+            dev = rig_plug_in_group(rig, 1, 0, 7, &error_abort);
+        }
+        unplug_fn(rig, dev, 1, 0);
+        rig_free(rig);
+    }
+    g_assert_cmpuint(n_exposed, >, 0);
+}
+
 /* Entries cached from the common table are invalidated for each StreamID */
 static void test_group_cds(void)
 {
@@ -517,6 +558,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/group/slot", test_group_slot);
     g_test_add_func("/smmuv3-accel/group/decision", test_group_decision);
     g_test_add_func("/smmuv3-accel/group/cds", test_group_cds);
+    g_test_add_func("/smmuv3-accel/group/exposed-by-plug",
+                    test_exposed_by_plug);
     g_test_add_func("/smmuv3-accel/group/hotplug", test_group_hotplug);
     return g_test_run();
 }

@@ -253,6 +253,9 @@ static void test_doorbell_by_device(void)
     rig_set_can_run(true);
     rig->s3->cr[0] = R_CR0_CMDQEN_MASK;
     g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, put_pairs(1)), ==, MEMTX_OK);
+    /* If it rings again, QEMU does not ask a vCPU again */
+    g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, rig->s3->cmdq.prod), ==,
+                    MEMTX_OK);
     g_assert_cmpuint(n_issued(), ==, 0);
     writer_start(&busy, true, A_CMDQ_PROD, rig->s3->cmdq.prod);
     wait_entered();

@@ -605,8 +605,8 @@ static void test_cmdqv(void)
     rig->s->cmdqv->hardware = false;
 
     rig->s->counters.cmdqv_doorbells = 5;
-    rig->s->counters.cmdqv_commands = 4;
-    rig->s->counters.cmdqv_errors = 3;
+    rig->s->cmdqv->dev.commands = 4;
+    rig->s->cmdqv->dev.errors = 3;
     rig->s->counters.cmdqv_given = 2;
     rig->s->counters.cmdqv_taken_back = 1;
     assert_query(rig, &(Expected) {

@@ -156,7 +156,7 @@ static void test_errors(void)
 #define THOSE "those are idr0..idr5, iidr, aidr, ril, ats, ssidsize, oas, " \
               "cmdqv, cmdqv-param"
 #define NO_ACCEL "without accel=on arm-smmuv3 is an emulated SMMU, whose " \
-                 "registers cannot vary: add accel=on"
+                 "registers cannot be set: add accel=on"
 #define NO_CMDQV "cmdqv-param needs cmdqv=on: add that, or remove it"
 #define NO_SECTION "no section [device \"...\"] with driver = " \
                    "\"arm-smmuv3-accel\", or with \"arm-smmuv3\" and " \
@@ -201,22 +201,22 @@ static void test_errors(void)
         { "arm-smmuv3,accel=1", "Parameter 'accel' expects 'on' or 'off'" },
         { "{\"driver\": \"arm-smmuv3\"}", NO_ACCEL },
         { "{\"driver\": \"arm-smmuv3\", \"accel\": \"on\"}",
-          "accel is true or false in JSON: \"accel\": true" },
+          "accel must be true or false in JSON: \"accel\": true" },
         { "arm-smmuv3-accel,driver=arm-smmuv3-accel",
           "driver is given twice" },
-        { "{\"idr0\": \"0x10\"}", "idr0 is a decimal number in JSON: "
+        { "{\"idr0\": \"0x10\"}", "idr0 must be a number in JSON: "
           "\"idr0\": 16" },
-        { "{\"idr0\": true}", "idr0 is a decimal number in JSON" },
-        { "{\"idr0\": -1}", "idr0 is a decimal number in JSON" },
+        { "{\"idr0\": true}", "idr0 must be a number of 32 bits in JSON" },
+        { "{\"idr0\": -1}", "idr0 must be a number of 32 bits in JSON" },
         { "{\"idr0\": 4294967296}", NOT_A_REG("4294967296") },
-        { "{\"oas\": 44}", "oas is a string in JSON, such as "
+        { "{\"oas\": 44}", "oas must be a string in JSON: "
           "\"oas\": \"auto\"" },
         { "{\"accel\": true}", NULL },
-        { "{\"cmdqv\": true}", "cmdqv is a string in JSON, such as "
+        { "{\"cmdqv\": true}", "cmdqv must be a string in JSON: "
           "\"cmdqv\": \"auto\"" },
         { "{\"cmdqv\": \"on\", \"cmdqv-param\": 16401}", NULL },
         { "{\"cmdqv\": \"on\", \"cmdqv-param\": \"0x4011\"}",
-          "cmdqv-param is a decimal number in JSON: \"cmdqv-param\": 16401" },
+          "cmdqv-param must be a number in JSON: \"cmdqv-param\": 16401" },
         { "cmdqv=yes", "cmdqv 'yes' is none of 'on', 'off' and 'auto'" },
         { "cmdqv=on,cmdqv-param=x", "cmdqv-param 'x' is not a number of 32 bits, "
           "such as cmdqv-param=0x1400 or cmdqv-param=5120" },
@@ -235,14 +235,14 @@ static void test_errors(void)
           NO_ACCEL },
         { "[device \"a\"]\ndriver = \"arm-smmuv3-accel\"\n"
           "[device \"b\"]\ndriver = \"arm-smmuv3-accel\"",
-          "[device \"a\"] and [device \"b\"] are both of arm-smmuv3-accel: "
-          "leave one" },
+          "[device \"a\"] and [device \"b\"] are both for arm-smmuv3-accel: "
+          "keep one" },
         { "[device \"a\"]\ndriver = \"arm-smmuv3-accel\"\nidr0 = 16",
-          "idr0 = 16: the value belongs in double quotes" },
+          "idr0 = 16: put the value in double quotes" },
         { "[device \"a\"]\ndriver = \"arm-smmuv3-accel\"\nidr0 = \"",
-          "idr0 = \": the value belongs in double quotes" },
+          "idr0 = \": put the value in double quotes" },
         { "[device \"a\"]\ndriver = \"arm-smmuv3-accel\"\nidr0 =",
-          "idr0 = : the value belongs in double quotes" },
+          "idr0 = : put the value in double quotes" },
         { "[device \"a\"]\ndriver = \"arm-smmuv3-accel\"\nidr0 = \"x\"",
           NOT_A_REG("x") },
     };

@@ -1,5 +1,5 @@
 /*
- * Tegra241 CMDQV: what Linux's driver does to it, access by access
+ * Tegra241 CMDQV: unit tests with the accesses of Linux's driver
  *
  * In the order of tegra241-cmdqv.c in Linux 7.2: the reset of the SMMU, with
  * the driver in a guest and in a server; a server's kernel giving a VINTF and
@@ -14,7 +14,7 @@
 typedef struct Access {
     enum {
         READ, READ64, WRITE, WRITE64,
-        /* What functions of the driver do: to the queue at @offset */
+        /* Functions of the driver, for the queue at @offset */
         DEINIT,         /* tegra241_vcmdq_hw_deinit() */
         INIT,           /* tegra241_vcmdq_hw_init(), BASE is @value */
         /* ... to the entry of ALLOC_MAP at @offset, which has been @value */
@@ -36,7 +36,7 @@ static void play(SMMUv3Cmdqv *s, const Access *list, size_t n, bool check);
 
 #define PLAY(s, list)   play(s, list, ARRAY_SIZE(list), true)
 
-/* Of a queue that has had no error, or is not mapped */
+/* For a queue without an error, or one that is not mapped */
 static void deinit_queue(SMMUv3Cmdqv *s, uint32_t p0, bool check)
 {
     const Access list[] = {
@@ -126,7 +126,7 @@ static const Access reset_in_guest[] = {
     { DEINIT, P0(0, 0) }, { UNMAP, ALLOC(0), 0 },
     { WRITE, VINTF(0), 0 }, { READ, VINTF(0) + 4, 0 },
     { CLEAR_SIDS, VINTF(0) },
-    /* HYP_OWN is tried, and found to be wired to 0 */
+    /* The driver tries HYP_OWN, which is wired to 0 */
     { WRITE, VINTF(0), 0x20000 }, { WRITE, VINTF(0), 0x20001 },
     { READ, VINTF(0) + 4, 1 }, { READ, VINTF(0), 1 },
     { MAP, ALLOC(0), 0 }, { INIT, P0(0, 0), 0x44f00008 },
@@ -164,13 +164,13 @@ static const Access give[] = {
     { DEINIT, P0(2, 0) }, { WRITE64, P1(2, 0), 0x123456008 },
     { MAP, ALLOC(5), 2 << 15 | 1 << 1 },
     { DEINIT, P0(2, 1) }, { WRITE64, P1(2, 1), 0x123458008 },
-    /* The guest, through its page 0 */
+    /* Accesses of the guest through its page 0 */
     { READ, P0(2, 0) + 0xc, 0 }, { WRITE, P0(2, 0) + 0x8, 1 },
     { READ, P0(2, 0) + 0xc, 1 }, { READ, P0(2, 1) + 0xc, 0 },
     { WRITE, P0(2, 1) + 0x8, 1 }, { READ, P0(2, 1) + 0xc, 1 },
 };
 
-/* The same destroyed */
+/* These objects are destroyed */
 static const Access take[] = {
     { DEINIT, P0(2, 1) },
     { UNMAP, ALLOC(5), 2 << 15 | 1 << 1 | 1 },
@@ -181,7 +181,7 @@ static const Access take[] = {
     { READ, ALLOC(4), 2 << 15 }, { READ, ALLOC(5), 2 << 15 | 1 << 1 },
 };
 
-/* tegra241_cmdqv_isr(), LVCMDQ 1 of VINTF 0 has met an unknown opcode */
+/* tegra241_cmdqv_isr() after an unknown opcode in LVCMDQ 1 of VINTF 0 */
 static const Access isr_own[] = {
     { READ, 0x18, 0 }, { READ, 0x14, 1 },
     { READ, 0x30, 0 }, { READ, 0x2c, 0 }, { READ, 0x28, 0 }, { READ, 0x24, 2 },
@@ -222,8 +222,8 @@ static void test_reset(void)
 }
 
 /*
- * A kernel that finds what another one has left. It writes to ALLOC_MAP in
- * ascending order first, so that what it reads is not the same.
+ * A kernel finds the state that another one has left. It first writes to
+ * ALLOC_MAP in ascending order, so it does not read the same values.
  */
 static void test_kexec(void)
 {

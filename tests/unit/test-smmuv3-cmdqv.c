@@ -1,8 +1,8 @@
 /*
  * Tegra241 CMDQV: unit tests of registers, queues and the command filter
  *
- * Numbers are written out as Linux's driver has them, so that a mistake in the
- * model's layout is not repeated here.
+ * The numbers come from Linux's driver and not from the model's header, so that
+ * a mistake in the model's layout is not repeated here.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +10,7 @@
 #include "qemu/osdep.h"
 #include "hw/arm/smmuv3-cmdqv.h"
 
-/* Guest, servers with 2 and 4 VINTFs of 2 queues, and one as Grace */
+/* A guest; servers with 2, 4, 64 VINTFs of 2 queues; a guest with 8 queues */
 static const struct {
     uint32_t param;
     bool hyp;
@@ -67,7 +67,7 @@ static SMMUv3Cmdqv *new_model(int m)
     return s;
 }
 
-/* All VINTFs on, all queues mapped: VCMDQ q is LVCMDQ q % n of VINTF q / n */
+/* All VINTFs are enabled; VCMDQ q is mapped to LVCMDQ q % n of VINTF q / n */
 static SMMUv3Cmdqv *new_mapped(int m)
 {
     SMMUv3Cmdqv *s = new_model(m);
@@ -82,7 +82,7 @@ static SMMUv3Cmdqv *new_mapped(int m)
     return s;
 }
 
-/* What a word keeps of ~0 and of 0, with its value before; all mapped, on */
+/* The value of a register before a write, and after writes of ~0 and of 0 */
 static void expect_queue(unsigned reg, bool first, uint32_t *ones)
 {
     static const uint32_t page0_masks[] = {
@@ -144,7 +144,7 @@ static void expect(int m, uint32_t offset, uint32_t *reset, uint32_t *ones,
 
         *reset = *ones = *zeros = (q / n) << 15 | (q % n) << 1 | 1;
         if (q % n == n - 1) {
-            *zeros = 0;             /* the last one of its VINTF can go */
+            *zeros = 0;             /* only the last one can be unmapped */
         }
     }
 }
@@ -158,18 +158,18 @@ static SMMUv3CmdqvEffect expect_effect(uint32_t offset, uint32_t before,
     if (!(offset & 0x10000)) {
         return CMDQV_EFFECT_RECONFIGURE;
     }
-    /* All is on, and one command at address 0 is a legal queue */
+    /* All is enabled, and a queue of one command at address 0 is legal */
     return offset % 0x80 == 8 ? CMDQV_EFFECT_ENABLE : CMDQV_EFFECT_NONE;
 }
 
-/* Pages are sparse: look at what may be there, and at a bit more */
+/* Test the used part of each page, and some unused words */
 static bool is_worth_it(int m, uint32_t offset)
 {
     return models[m].vintfs < 64 || offset % 0x10000 < 0x200 ||
            (offset < 0x10000 && offset < 0x5400);
 }
 
-/* Every word, both directions, and all that is a pair at once */
+/* Read and write every word, and every pair of words in one access */
 static void test_registers(void)
 {
     for (int m = 0; m < ARRAY_SIZE(models); m++) {
@@ -214,7 +214,7 @@ static void test_registers(void)
     }
 }
 
-/* The slots of a queue are the same registers, wherever they are */
+/* Both places of a queue's registers have the same registers */
 static void test_aliases(void)
 {
     for (int m = 0; m < ARRAY_SIZE(models); m++) {
@@ -281,7 +281,7 @@ static void test_alloc_order(void)
 {
     g_autofree SMMUv3Cmdqv *s = new_model(2);
 
-    g_assert_false(try_alloc(s, 0, 1, 1, true));    /* LVCMDQ 0 comes first */
+    g_assert_false(try_alloc(s, 0, 1, 1, true));    /* LVCMDQ 0 must be first */
     g_assert_true(try_alloc(s, 0, 1, 1, false));
     g_assert_true(try_alloc(s, 5, 1, 0, true));     /* any VCMDQ will do */
     g_assert_true(try_alloc(s, 5, 1, 0, true));
@@ -289,8 +289,8 @@ static void test_alloc_order(void)
     g_assert_true(try_alloc(s, 2, 1, 1, true));
     g_assert_false(try_alloc(s, 3, 1, 2, true));    /* a VINTF has two */
     g_assert_false(try_alloc(s, 3, 4, 0, true));    /* there are four */
-    g_assert_false(try_alloc(s, 5, 1, 0, false));   /* LVCMDQ 1 goes first */
-    g_assert_false(try_alloc(s, 2, 2, 0, true));    /* unmap it before */
+    g_assert_false(try_alloc(s, 5, 1, 0, false));   /* LVCMDQ 1 is mapped */
+    g_assert_false(try_alloc(s, 2, 2, 0, true));    /* is mapped already */
     g_assert_cmpint(smmuv3_cmdqv_find(s, 1, 0), ==, 5);
     g_assert_cmpint(smmuv3_cmdqv_find(s, 1, 1), ==, 2);
     g_assert_cmphex(rd(s, vintf(1) + 4), ==, 2 << 16);
@@ -311,7 +311,7 @@ static void assert_running(SMMUv3Cmdqv *s, unsigned v, unsigned l, bool on)
     g_assert_cmphex(rd(s, page0(v, l) + 0xc), ==, on);
 }
 
-/* Each that has to be there is missing in turn */
+/* One requirement is missing at a time */
 static void test_enable(void)
 {
     enum { ALL, NO_CMDQV, NO_VINTF, TOO_LARGE, ODD, SMALL, NR };
@@ -327,14 +327,14 @@ static void test_enable(void)
         wr(s, 0, without == NO_CMDQV ? 0 : 1);
         wr(s, vintf(1), without == NO_VINTF ? 0 : 1);
         out = enable(s, 1, 1, base);
-        /* bit 4 of BASE is one of LOG2SIZE */
+        /* Bit 4 of BASE is part of LOG2SIZE */
         assert_running(s, 1, 1, without == ALL);
         g_assert_cmpint(out.effect, ==, without == ALL ? CMDQV_EFFECT_ENABLE :
                                         CMDQV_EFFECT_NONE);
         g_assert_cmpint(out.q, ==, 3);
         g_assert_cmpint(out.irq, ==, without != ALL);
         g_assert_cmphex(rd(s, page0(1, 1) + 0x10), ==, without == ALL ? 0 : 4);
-        /* No second toggle, which would clear it */
+        /* A second error does not toggle the bit, which would clear it */
         out = wr(s, page0(1, 1) + 8, 1);
         g_assert_false(out.irq);
         g_assert_cmphex(rd(s, page0(1, 1) + 0x10), ==, without == ALL ? 0 : 4);
@@ -349,7 +349,7 @@ static void test_disable(void)
     wr(s, page0(1, 1) + 4, 3);
     smmuv3_cmdqv_advance(s, 3);
 
-    /* What needs a queue to be off is ignored while it is on */
+    /* Writes that need a disabled queue are ignored while it is enabled */
     wr(s, page0(1, 1), 0);
     g_assert_cmphex(rd(s, page0(1, 1)), ==, 1);
     smmuv3_cmdqv_write(s, page1(1, 1), 0, 8);
@@ -362,7 +362,7 @@ static void test_disable(void)
     g_assert_cmpint(wr(s, page0(1, 1) + 8, 1).effect, ==, CMDQV_EFFECT_ENABLE);
     g_assert_true(smmuv3_cmdqv_pending(s, 3));
 
-    /* It does not come back by itself */
+    /* The queue does not become enabled by itself */
     enable(s, 0, 0, 0x40002008);
     g_assert_cmpint(wr(s, vintf(1), 0).effect, ==, CMDQV_EFFECT_RECONFIGURE);
     assert_running(s, 1, 1, false);
@@ -382,14 +382,14 @@ static void test_disable(void)
     g_assert_cmphex(rd(s, 0x10000 + 0x80 * 3 + 0xc), ==, 0);
 }
 
-/* An EN that was refused is told, and is no reason to stop the queue later */
+/* A refused EN is an error, but does not stop the queue later */
 static void test_init_error(void)
 {
     g_autofree SMMUv3Cmdqv *s = new_model(2);
     const uint32_t direct = 0x10000 + 0x80 * 3;
     SMMUv3CmdqvOutcome out;
 
-    /* Not mapped: no VINTF has an error, so nobody is interrupted */
+    /* The queue is not mapped, so no VINTF has an error and an interrupt */
     out = wr(s, direct + 8, 1);
     g_assert_cmpint(out.effect, ==, CMDQV_EFFECT_NONE);
     g_assert_false(out.irq);
@@ -409,7 +409,7 @@ static void test_init_error(void)
     g_assert_cmpint(wr(s, direct + 0x14, 4).effect, ==, CMDQV_EFFECT_NONE);
     g_assert_cmphex(rd(s, 0x14), ==, 0);
 
-    /* CMDQ_ERR of a queue that is off: nothing to go on with */
+    /* Acknowledging CMDQ_ERR of a disabled queue is not a doorbell */
     g_assert_true(smmuv3_cmdqv_stop(s, 3, 1));
     wr(s, direct + 8, 0);
     g_assert_cmpint(wr(s, direct + 0x14, rd(s, direct + 0x10)).effect, ==,
@@ -468,7 +468,7 @@ static void test_wrap(void)
             smmuv3_cmdqv_advance(s, 1);
         }
         g_assert_false(smmuv3_cmdqv_pending(s, 1));
-        /* Bits above the wrap bit are none */
+        /* Bits above the wrap bit are ignored */
         wr(s, page0(0, 1) + 4, rd(s, page0(0, 1)) | (0xfffff & ~both));
         g_assert_false(smmuv3_cmdqv_pending(s, 1));
     }
@@ -493,7 +493,7 @@ static void assert_maps(SMMUv3Cmdqv *s, int m, int q)
     }
 }
 
-/* Stop, look, acknowledge, go on: each queue, each reason */
+/* Each queue stops with each error, and continues after the acknowledgement */
 static void test_errors(void)
 {
     for (int m = 0; m < ARRAY_SIZE(models); m++) {
@@ -515,7 +515,7 @@ static void test_errors(void)
             g_assert_false(smmuv3_cmdqv_pending(s, q));
             g_assert_cmpint(wr(s, p0 + 4, 3).effect, ==, CMDQV_EFFECT_DOORBELL);
             g_assert_false(smmuv3_cmdqv_pending(s, q));
-            /* Active is what differs, the other bits do not go on */
+            /* An error is active if its bits differ; others change nothing */
             ack = rd(s, p0 + 0x10);
             g_assert_cmphex(ack ^ rd(s, p0 + 0x14), ==, 1);
             g_assert_cmpint(wr(s, p0 + 0x14, ack ^ 1).effect, ==,
@@ -526,7 +526,7 @@ static void test_errors(void)
             assert_maps(s, m, -1);
             g_assert_true(smmuv3_cmdqv_pending(s, q));
             g_assert_cmphex(rd(s, p0), ==, 1);
-            /* A second one toggles back; masked, it does not interrupt */
+            /* A second error toggles the bit back; here it is masked */
             wr(s, 0x1c + 4 * (v / 32), 1U << v % 32);
             g_assert_false(smmuv3_cmdqv_stop(s, q, error));
             assert_maps(s, m, q);
@@ -553,7 +553,7 @@ static void test_params(void)
     }
 }
 
-/* Each thing that a migration stream could have and no guest can do */
+/* Each state that a migration stream can have, but a guest cannot reach */
 static void test_state(void)
 {
     for (int wrong = 0; wrong < 13; wrong++) {
@@ -587,7 +587,7 @@ static void test_state(void)
         case 8:
             s->config = 0;
             break;
-        case 9:                         /* a third LVCMDQ of two */
+        case 9:                         /* LVCMDQ 2, but there are two */
             s->vcmdq[5].alloc = 3 << 15 | 2 << 1 | 1;
             break;
         case 10:                        /* LVCMDQ 0 of VINTF 3 twice */
@@ -596,7 +596,7 @@ static void test_state(void)
         case 11:                        /* LVCMDQ 1 without 0 */
             s->vcmdq[6].alloc = 0;
             break;
-        case 12:                        /* no acknowledgement would end it */
+        case 12:                        /* cannot be acknowledged */
             s->vcmdq[0].gerror = 8;
             break;
         }
@@ -604,7 +604,7 @@ static void test_state(void)
     }
 }
 
-/* 256 opcodes, three owners, four CS: error, and what became of the command */
+/* 256 opcodes, three owners, four CS: the error, and the filtered command */
 static void test_filter(void)
 {
     enum { HYP, VM, GUEST, NR_OWNERS };
@@ -618,7 +618,7 @@ static void test_filter(void)
         Cmd want = cmd;
         int error = 0;
 
-        /* The last slot; one that is off, and another VINTF's, come first */
+        /* The last slot; before it, one that is off and one of another VINTF */
         wr(s, vintf(v) + 0x40, sid << 1);
         wr(s, vintf(v) + 0x80, 0xbad);
         wr(s, vintf(0) + 0x44, owner == VM ? sid << 1 | 1 : 0);
@@ -651,14 +651,14 @@ static void test_filter(void)
     }
 }
 
-/* StreamIDs that no slot has, or only in its lower 20 bits */
+/* StreamIDs that no slot has, or of which a slot has only the lower 20 bits */
 static void test_filter_sid(void)
 {
     g_autofree SMMUv3Cmdqv *s = new_mapped(1);
     static const uint32_t foreign[] = { 0, 0x101, 0x100100, 0x80000100 };
     Cmd cmd;
 
-    /* This one has 8 slots; the 9th does not exist */
+    /* This model has 8 slots; the 9th does not exist */
     wr(s, vintf(1) + 0x80 + 4 * 7, 0x7);
     wr(s, vintf(1) + 0x40 + 4 * 7, 0x100 << 1 | 1);
     wr(s, vintf(1) + 0x40 + 4 * 8, 0x101 << 1 | 1);
@@ -674,7 +674,7 @@ static void test_filter_sid(void)
     g_assert_cmpint(smmuv3_cmdqv_filter(s, 1, &cmd), ==, 4);
 }
 
-/* A guest's, with @n queues that are mapped and on: LVCMDQ l is VCMDQ n-1-l */
+/* A guest's CMDQV with @n enabled queues; LVCMDQ l is VCMDQ n-1-l */
 static SMMUv3Cmdqv *new_given(unsigned n)
 {
     SMMUv3Cmdqv *s = new_model(ARRAY_SIZE(models) - 1);
@@ -711,7 +711,7 @@ static void test_givable(void)
         uint32_t config = rd(s, 0);
 
         assert_givable(s, n);
-        /* What is in them does not matter */
+        /* Commands in the queues do not matter */
         wr(s, page0(0, n - 1) + 0x4, 5);
         assert_givable(s, n);
 
@@ -724,7 +724,7 @@ static void test_givable(void)
             wr(s, page0(0, l) + 0x8, 1);
         }
         assert_givable(s, n);
-        /* CONS in memory: the bit is wired to 0, but not to the filter */
+        /* CONS in memory: the guest cannot set the bit, but it is checked */
         s->config |= 1 << 20;
         assert_not_givable(s, "the guest wants CONS to be copied to memory");
         s->config &= ~(1 << 20);
@@ -739,7 +739,7 @@ static void test_givable(void)
     }
 }
 
-/* One that is off is no reason, if it is not mapped; none at all is */
+/* A disabled queue does not matter if it is not mapped, but one is needed */
 static void test_givable_none(void)
 {
     g_autofree SMMUv3Cmdqv *s = new_given(1);
@@ -754,7 +754,7 @@ static void test_givable_none(void)
     assert_givable(s, 1);
 }
 
-/* All that the guest may have left in the page, and no more than that */
+/* smmuv3_vcmdq_adopt() takes the state from the page, but only legal bits */
 static void test_adopt(void)
 {
     static const struct {
@@ -762,14 +762,14 @@ static void test_adopt(void)
     } cases[] = {
         { { 0 }, 0, 0, 0, 0, 0 },
         { { 0x1f, 0x25, 1, 1, 0, 0 }, 0x1f, 0x25, 1, 0, 0 },
-        /* Off, or about to be; and on in spite of what STATUS says */
+        /* CONFIG decides whether the queue is enabled, not STATUS */
         { { 0x1f, 0x25, 0, 1, 5, 5 }, 0x1f, 0x25, 0, 5, 5 },
         { { 0x1f, 0x25, 1, 0, 0, 0 }, 0x1f, 0x25, 1, 0, 0 },
-        /* An error, and one that has been acknowledged */
+        /* An active error, an acknowledged one, and one that is not CMDQ_ERR */
         { { 0x400001f, 0x25, 1, 1, 1, 0 }, 0x400001f, 0x25, 1, 1, 0 },
         { { 0x400001f, 0x25, 1, 1, 1, 1 }, 0x1f, 0x25, 1, 1, 1 },
         { { 0x400001f, 0x25, 1, 1, 4, 0 }, 0x1f, 0x25, 1, 4, 0 },
-        /* Bits that there are not */
+        /* Bits that do not exist */
         { { -1U, -1U, -1U, -1U, -1U, -1U }, 0xfffff, 0xfffff, 1, 7, 7 },
         { { -1U, -1U, -2U, -1U, -1U, 0 }, 0x7f0fffff, 0xfffff, 0, 7, 0 },
     };
@@ -798,13 +798,13 @@ static void test_nb_pending(void)
         wr(s, page0(0, l) + 0x4, l + 1);
         g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, l + 1);
     }
-    smmuv3_cmdqv_stop(s, 7, 1);                 /* LVCMDQ 0, with 1 */
+    smmuv3_cmdqv_stop(s, 7, 1);                 /* LVCMDQ 0: 1 command */
     g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 7);
     wr(s, page0(0, 1) + 0x8, 0);
     g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 6);
-    wr(s, page0(0, 2) + 0x4, 0x20);             /* no more than the wrap bit */
+    wr(s, page0(0, 2) + 0x4, 0x20);             /* only bits above wrap */
     g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 5);
-    wr(s, page0(0, 2) + 0x4, 0x30);             /* and the whole queue */
+    wr(s, page0(0, 2) + 0x4, 0x30);             /* a full queue */
     g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 6);
     wr(s, page0(0, 0) + 0x14, 1);
     g_assert_cmpuint(smmuv3_cmdqv_nb_pending(s), ==, 7);

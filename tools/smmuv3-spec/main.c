@@ -15,30 +15,30 @@
 #include "doctor.h"
 
 static const char help[] =
-    "usage: smmuv3-spec host BDF            what this host has, as options to paste\n"
-    "       smmuv3-spec decode SPEC         a specification, field by field\n"
-    "       smmuv3-spec check SPEC BDF      whether a host device fits\n"
-    "       smmuv3-spec check XML [BDF]     what libvirt makes of a domain\n"
-    "       smmuv3-spec baseline SPEC...    the most that runs on all of these hosts\n"
-    "       smmuv3-spec doctor [BDF]        whether this host is ready, and the cures\n"
-    "       smmuv3-spec fields              what each field can be\n"
+    "usage: smmuv3-spec host BDF            print what this host can back, as options\n"
+    "       smmuv3-spec decode SPEC         print a specification field by field\n"
+    "       smmuv3-spec check SPEC BDF      check whether a host device fits\n"
+    "       smmuv3-spec check XML [BDF]     check the XML of a libvirt domain\n"
+    "       smmuv3-spec baseline SPEC...    print what several hosts have in common\n"
+    "       smmuv3-spec doctor [BDF]        check whether this host is ready\n"
+    "       smmuv3-spec fields              print the values that fields can have\n"
     "\n"
-    "  --format=FORMAT     text, json; host, decode and baseline: also libvirt,\n"
+    "  --format=FORMAT     text or json; host, decode and baseline: also libvirt or\n"
     "                      kubevirt\n"
-    "  --json              --format=json\n"
-    "  --libvirt=VERSION   check XML: for that libvirt, such as 11.3.0\n"
-    "  --root=DIR          doctor: a copy of another host's /sys, /proc, /dev, /boot\n"
-    "  --help              this text\n"
-    "  --version           the version of QEMU that this belongs to\n"
+    "  --json              the same as --format=json\n"
+    "  --libvirt=VERSION   check XML: for this version, such as 11.3.0\n"
+    "  --root=DIR          doctor: read a copy of another host's files from DIR\n"
+    "  --help              print this text\n"
+    "  --version           print the version of QEMU that this program belongs to\n"
     "\n"
-    "BDF is a PCI device bound to vfio-pci, such as 0000:03:00.0. SPEC is what\n"
-    "`host' prints, or what stands after -device, or @FILE with that in it, or\n"
-    "with what -readconfig takes. XML is the file of a libvirt domain, or - for\n"
-    "standard input.\n"
+    "BDF is a PCI device that is bound to vfio-pci, such as 0000:03:00.0. SPEC is\n"
+    "the output of `host', the argument of -device, or @FILE, which contains one of\n"
+    "these or a section for -readconfig. XML is the file of a libvirt domain, or -\n"
+    "for standard input.\n"
     "\n"
-    "Exit status: 0 done, it fits, ready; 1 it does not fit, no common answer, the\n"
-    "host cannot nest or is not ready; 2 wrong usage or specification; 3 the host\n"
-    "cannot be asked as it is set up now.\n";
+    "Exit status: 0 success, it fits, the host is ready; 1 it does not fit, there is\n"
+    "no baseline, the host cannot nest or is not ready; 2 the command line or a\n"
+    "specification is wrong; 3 the host cannot be asked as it is set up now.\n";
 
 static SpecStatus doctor(char **args, int n, const SpecOptions *o,
                          Error **errp)
@@ -55,8 +55,8 @@ static SpecStatus fields(char **args, int n, const SpecOptions *o,
         return SPEC_YES;
     }
     if (strcmp(args[0], "rst")) {
-        error_setg(errp, "fields of '%s'? It takes no argument, or 'rst'",
-                   args[0]);
+        error_setg(errp, "'%s' is not an argument of fields: give none, or "
+                   "'rst'", args[0]);
         return SPEC_USAGE;
     }
     /* The table of the user page is generated with this */
@@ -91,17 +91,17 @@ static bool check_options(const struct Command *c, const SpecOptions *o,
     if (o->format > c->formats) {
         error_setg(errp, "%s has no --format=%s: %s", c->name,
                    formats[o->format],
-                   "only host, decode and baseline print for others");
+                   "only host, decode and baseline have it");
         return false;
     }
     if (o->libvirt && c->run != command_check) {
-        error_setg(errp, "%s has no --libvirt=: it is for the XML of a domain, "
-                   "with check", c->name);
+        error_setg(errp, "%s has no --libvirt=: only check has it, for the XML "
+                   "of a domain", c->name);
         return false;
     }
     if (o->root && c->run != doctor) {
-        error_setg(errp, "%s has no --root=: only doctor can look at a copy of "
-                   "a host", c->name);
+        error_setg(errp, "%s has no --root=: only doctor can read a copy of a "
+                   "host's files", c->name);
         return false;
     }
     return true;

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`bench`: the device under test beside its rivals, in one boot of L1."""
+"""`bench`: compares the device with its rivals, in one boot of L1."""
 
-from .counters import quiet     # noqa: F401  what other parts of the lab use
+from .counters import quiet     # noqa: F401  other parts of the lab use it

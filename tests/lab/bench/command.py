@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`bench`: run the plan, keep what came out, say what it means."""
+"""`bench`: runs the plan, saves the samples, and reports them."""
 
 import datetime
 import json
@@ -37,7 +37,8 @@ def about(lab, plan):
 
 
 def save(head, samples, problems):
-    """Written after every configuration: a run that is interrupted has a result."""
+    """Write the results; called after every configuration, so that an
+    interrupted run has results, too."""
     DIR.mkdir(parents=True, exist_ok=True)
     result = {**head, "problems": problems, "targets": targets.evaluate(samples),
               "summary": samples.summary(), "samples": samples.rows}
@@ -70,7 +71,7 @@ class Bench:
         self.session = Session(self.lab, plan, self.samples)
 
     def attempt(self, what, function, *args):
-        """One configuration.  That one cannot be measured is a result, too."""
+        """Measure one configuration.  A failure is recorded and ends only this one."""
         self.lab.begin("bench/" + re.sub(r"\W+", "-", what), l0.BENCH)
         failed = True
         try:
@@ -112,7 +113,7 @@ def plan_of(args):
         names = args.only.split(",")
         unknown = [name for name in names if name not in BY_NAME]
         if unknown:
-            raise LabError(f"no configuration {unknown[0]}; there are: {' '.join(BY_NAME)}")
+            raise LabError(f"there is no configuration {unknown[0]}; the configurations are: {' '.join(BY_NAME)}")
         plan = replace(plan, configs=tuple(BY_NAME[name] for name in names))
     return plan
 
@@ -132,5 +133,5 @@ def main(args):
     if args.docs:
         page.write(result, args.parts.split(",") if args.parts else None)
     else:
-        print(f"\n{results_path()}, plots beside it")
+        print(f"\nThe samples are in {results_path()}, the plots in the same directory.")
     return 1 if result["problems"] else 0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Commands put into the guest's own command queue, to count what they cost.
+"""Writes commands into the guest's own command queue, to count what they cost.
 
-The driver's idea of the queue is wrong afterwards: the guest is of no more
-use, so this is the last thing that it does.
+Afterwards the guest's driver has wrong indices of the queue and cannot use it.
+So this has to be the last measurement in a guest.
 """
 
 import time
@@ -21,7 +21,7 @@ SYNC = (0x46, 0)
 
 
 class Queue:
-    """The command queue of a guest's SMMU that is idle."""
+    """The command queue of a guest's SMMU, while the guest does not use it."""
 
     def __init__(self, smmu):
         self.smmu = smmu
@@ -30,7 +30,8 @@ class Queue:
         self.address = base & ADDRESS
 
     def put(self, commands):
-        """Write commands; what CMDQ_PROD has to be then, and a shell command that rings."""
+        """Write commands.  Returns the CMDQ_PROD behind them, and a shell command that
+        writes it."""
         prod = self.smmu.read(counters.CMDQ_PROD)
         script = []
         for n, words in enumerate(commands):
@@ -41,7 +42,7 @@ class Queue:
         return after, f"devmem {self.smmu.base + counters.CMDQ_PROD:#x} 32 {after:#x}"
 
     def issue(self, commands):
-        """Write commands, ring, and wait until they are consumed."""
+        """Write commands and CMDQ_PROD, and wait until they are consumed."""
         after, ring = self.put(commands)
         self.smmu.l2.guest(ring, 60)
         for _ in range(50):
@@ -49,7 +50,7 @@ class Queue:
             if cons == after:
                 return
             time.sleep(0.1)
-        raise LabError(f"CMDQ_CONS is {cons:#x}, not {after:#x}: the queue does not go on")
+        raise LabError(f"CMDQ_CONS is {cons:#x}, not {after:#x}: the SMMU does not consume the queue")
 
 
 def measure(l1, guest, name, sizes=(1, 8, 32)):

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is counted, and where.
 
-Exits of L2    the statistics that KVM keeps for each machine, in L1's debugfs:
-               exact, and free while the clock runs.
-MMIO, ioctls   the trace of QEMU, in a short run of its own: a line for each
-               costs time, but does not change how many there are.
+Exits of L2    KVM's statistics of each machine, in L1's debugfs.  They are
+               exact, and cost nothing during a measurement of time.
+MMIO, ioctls   QEMU's trace, in a separate short run: each line of the trace
+               costs time, but does not change the counts.
 Table walks    the trace of L0's QEMU in the same short run: its emulated SMMU
-               looks into its TLB, and walks the tables of both stages.
-VINTFs         the same trace has the commands that guests gave to the hardware.
-CPU time       of L0's process, all its threads: what the emulated server had
-               to do, whatever else this machine was busy with.  It stands for
-               instructions, which nothing counts here: TCG's PMU has
-               INST_RETIRED only with -icount, and that allows one thread.
+               searches its TLB, and walks the tables of both stages.
+VINTFs         the same trace shows the commands that guests put into hardware
+               queues.
+CPU time       of all threads of L0, the emulated server.  It does not depend on
+               the other load of this machine.  It replaces a count of
+               instructions: TCG's PMU has INST_RETIRED only with -icount, and
+               that allows one thread.
 """
 
 import re
@@ -24,8 +25,8 @@ KVM = {"exits": "exits", "to_qemu": "mmio_exit_user", "in_kvm": "mmio_exit_kerne
        "wfi": "wfi_exit_stat", "wfe": "wfe_exit_stat",
        "hvc": "hvc_exit_stat", "signals": "signal_exits"}
 
-# Traced once for every invalidation or access, so not while the clock runs.
-# Patterns: a QEMU need not have them.
+# These events come for every invalidation or access, so they are off during a
+# measurement of time.  They are patterns because not every QEMU has all events.
 INVALIDATIONS = ("iommufd_*invalidate*", "smmuv3_accel_invalidated*")
 ACCESSES = ("smmuv3_write_mmio", "smmuv3_read_mmio", "smmuv3_cmdq_opcode", "smmuv3_cmdqv_*")
 LOOKUPS = ("smmu_iotlb_lookup_hit", "smmu_iotlb_lookup_miss", "smmuv3_cmdqv_command")   # of L0
@@ -62,7 +63,7 @@ class Meter:
     def __init__(self, lab, guest=None):
         self.lab = lab
         self.guest = guest
-        self.idle = {}      # what asking for nothing costs
+        self.idle = {}      # what the measurement of nothing costs
 
     def _exits(self):
         return kvm(self.lab.l1, self.guest.pid) if self.guest else {}
@@ -71,13 +72,13 @@ class Meter:
         return cpu_seconds(self.lab.l1.l0.proc.pid)
 
     def calibrate(self, ask, times=3):
-        """Find what the question itself costs, to be left out later."""
+        """Measure what the measurement itself costs; measure() subtracts it."""
         runs = [self.measure(ask)[1] for _ in range(times)]
         self.idle = {name: min(run[name] for run in runs) for name in runs[0]}
 
     def measure(self, ask):
         """(what ask() returns, {counter: difference})"""
-        # CPU time inside: reading KVM's counters takes some.
+        # The reading of KVM's counters takes CPU time, so it must be outside.
         exits, cpu = self._exits(), self._cpu()
         result = ask()
         cpu, after = self._cpu() - cpu, self._exits()
@@ -91,13 +92,13 @@ def trace_events(qmp, names, on):
 
 
 def quiet(guest, off=True):
-    """Stop (or start again) tracing what happens for every invalidation."""
+    """Stop (or start again) the trace of each invalidation."""
     trace_events(guest.qmp, INVALIDATIONS, not off)
 
 
 @contextmanager
 def traced(l1, guest=None):
-    """Trace what is counted, meanwhile; yields the counts to come."""
+    """Trace the events that are counted; yields a dict that has the counts at the end."""
     out = {}
     log = l1.l0.stderr_path
     start = log.stat().st_size
@@ -120,8 +121,8 @@ def traced(l1, guest=None):
 
 
 def from_l0_trace(data):
-    """What the emulated SMMU looked up in its TLB, what it had to walk for, and
-    what guests had it do without QEMU."""
+    """Counts of TLB lookups and table walks of the emulated SMMU, and of the
+    commands that it took from guests without QEMU."""
     walks = data.count(b"smmu_iotlb_lookup_miss")
     opcodes = Counter(VINTF.findall(data))
     syncs = opcodes[b"CMD_SYNC"]
@@ -129,7 +130,7 @@ def from_l0_trace(data):
             "hw_syncs": syncs, "hw_commands": sum(opcodes.values()) - syncs}
 
 
-# VINTF 0 is that of L1 itself
+# L1 itself has VINTF 0.
 VINTF = re.compile(rb"smmuv3_cmdqv_command vintf [1-9]\d* vcmdq \d+ (?:SMMU_)?(\w+)")
 WRITE = re.compile(r"smmuv3_(read|write)_mmio addr: ?0x([0-9a-f]+)")
 QUEUES = re.compile(r"smmuv3_cmdqv_(?:read|write) offset ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The workloads on one machine that runs, each with its counters."""
+"""Runs the workloads on one machine, each with its counters."""
 
 import time
 
@@ -9,14 +9,14 @@ from .workloads import Reads
 
 CPUS = 4
 STORM = 8       # readers
-# Reads of the short runs that are traced.
+# The reads of the short, traced runs.
 COUNTED = (Reads("4k", 256), Reads("128k", 16), Reads("1M", 4))
 
 
 class Measure:
     """A guest that has booted, or L1 itself (guest=None).
 
-    add(figure, **metrics) takes each sample; device is its disk.
+    add(figure, **metrics) records a sample; device is the disk of the machine.
     """
 
     def __init__(self, lab, plan, config, add, device, guest=None):
@@ -33,12 +33,12 @@ class Measure:
         return machine(script, timeout).out
 
     def timed(self, figure, ops, work):
-        """Run something that returns its seconds, and add what it used."""
+        """Run work(), which returns its seconds, and record what it used."""
         seconds, used = self.meter.measure(work)
         self.add(figure, ops=ops, seconds=seconds, **used)
 
     def counted(self, figure, ops, work):
-        """The same with tracing on: time means nothing, counts do."""
+        """The same with the trace on, so only the counts are valid, not the time."""
         with counters.traced(self.lab.l1, self.guest) as counts:
             work()
         self.add(figure, ops=ops, **counts)
@@ -52,7 +52,7 @@ class Measure:
         self.meter.calibrate(lambda: workloads.nothing(self.sh))
 
     def loads(self):
-        """Reads of all sizes, with so many CPUs as the plan says."""
+        """Reads of all sizes, with the numbers of CPUs in the plan."""
         for load in self.plan.loads(self.config):
             if self.guest:
                 workloads.set_cpus(self.sh, load.cpus)
@@ -64,7 +64,7 @@ class Measure:
         for load in COUNTED:
             self.counted(f"count-{load.size}", load.ops, self.reads(load))
 
-    # ------------------------------------------------- what only a guest does
+    # -------------------------------------------------------- only in a guest
 
     def storm(self):
         """As many maps and unmaps as the guest can do."""
@@ -80,7 +80,7 @@ class Measure:
         self.counted("count-packets", 50, lambda: workloads.pings(self.sh, 50, 1))
 
     def hotplug(self):
-        """device_add to the block device in the guest."""
+        """The time from device_add until the guest has the block device."""
         host, _ = self.lab.vfio("nvme1")
 
         def plug():
@@ -91,6 +91,6 @@ class Measure:
         self.timed("hotplug", 1, plug)
 
     def commands(self, smmu):
-        """Last of all: the guest's queue is of no use after it."""
+        """Must be the last one: the guest cannot use its queue afterwards."""
         for figure, counts in commands.measure(self.lab.l1, self.guest, smmu).items():
             self.add(figure, **counts)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From counts to machines beyond the lab.
+"""Estimates the cost of an unmap on real machines, from the counts of the lab.
 
-An unmap costs what it does, times what that costs there:
+Each count is multiplied by the price of one such operation:
 
     unmap = exits * exit + ioctls * ioctl + commands * command + syncs * sync
 
-The counts on the left are measured.  The prices are assumptions: change them
-here (or for one table, --docs writes it anew) if you know your machine.
+The counts (in the plural) are measured.  The prices are assumptions: change
+them here if you know your machine; `bench --docs` then writes the tables again.
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from .stats import per, spread
 
 @dataclass(frozen=True)
 class Price:
-    """What something takes on a real machine, in microseconds."""
+    """The time of one operation on a real machine, in microseconds."""
     name: str
     low: float
     high: float
     what: str
 
     def at(self, where):
-        """From low (0) to high (1)."""
+        """The price at a point of its range, from low (0) to high (1)."""
         return self.low + (self.high - self.low) * where
 
 
@@ -43,7 +43,7 @@ MIDDLE = 0.5
 
 @dataclass(frozen=True)
 class Counts:
-    """What one unmap does."""
+    """The operations of one unmap."""
     exits: float
     ioctls: float
     commands: float
@@ -57,8 +57,8 @@ class Counts:
                 + self.syncs * BY_NAME["sync"].at(where))
 
 
-# A command queue in hardware: the guest's write goes to the SMMU.  What is the
-# least, and what all are compared with, measured or not.
+# A command queue in hardware: the guest's write goes to the SMMU.  This is the
+# lower limit, with which all others are compared, whether it was measured or not.
 FLOOR = Counts(0, 0, 1, 1)
 HARDWARE = "ours, a command queue in hardware"
 
@@ -66,8 +66,8 @@ HARDWARE = "ours, a command queue in hardware"
 def measured(samples, config, size, cpus):
     """Counts of an unmap of a configuration; None if they were not measured.
 
-    The exits are KVM's, under that load; ioctls and commands are those of the
-    traced run: they do not depend on how many CPUs wait.
+    The exits are KVM's, with this number of CPUs.  The ioctls and commands are
+    those of the traced run, because they do not depend on that number.
     """
     figure, counted = f"read-{size}-{cpus}", f"count-{size}"
     exits = per(samples, config, figure, "to_qemu")
@@ -82,26 +82,26 @@ def measured(samples, config, size, cpus):
 
 
 def serial(counts, where=MIDDLE):
-    """Microseconds of an unmap that hold the big lock: QEMU's share of each
-    exit, about half of it, and the ioctls of a QEMU that keeps it for them."""
+    """Microseconds for which an unmap holds the big lock: QEMU's share of each
+    exit, about half of it, and the ioctls if QEMU does not drop the lock for them."""
     half = (Counts(counts.exits / 2, counts.ioctls, counts.commands, counts.syncs) if counts.locked
             else Counts(counts.exits / 2, 0, 0, 0))
     return half.cost(where)
 
 
 def ceiling(counts, where=MIDDLE):
-    """Unmaps in a second of a whole machine, however many vCPUs and vSMMUs:
-    one of them at a time holds the lock."""
+    """The most unmaps in a second of a machine with any number of vCPUs and vSMMUs,
+    because only one vCPU at a time holds the lock."""
     return 1e6 / serial(counts, where)
 
 
 def share(counts, rate, where=MIDDLE):
-    """Part of one CPU that so many unmaps in a second take."""
+    """The share of one CPU that this rate of unmaps takes."""
     return rate * counts.cost(where) / 1e6
 
 
 def rows(samples):
-    """[(label, Counts)] of what was measured, and the floor if it was not."""
+    """[(label, Counts)] of all that were measured, and the floor if it was not."""
     wanted = (("ours, 1 vCPU", "ours", "4k", 1), ("ours, 4 vCPUs", "ours", "4k", 4),
               ("ours without IDR0.MSI, 1 vCPU", "no-msi", "4k", 1),
               ("ours without IDR0.MSI, 4 vCPUs", "no-msi", "4k", 4),
@@ -120,8 +120,8 @@ def rows(samples):
 
 
 def lab_exit(samples, figure="read-4k-1"):
-    """Microseconds of CPU for an exit in the lab, by what more exits cost; None
-    if nothing tells.  Without IDR0.MSI all else is the same; the rival is next."""
+    """Microseconds of CPU for an exit in the lab, from a configuration with more
+    exits; None without one.  `no-msi` differs only in its exits, so it comes first."""
     for other in ("no-msi", "rival"):
         more = difference(samples, other, "ours", figure, "cpu")
         exits = difference(samples, other, "ours", figure, "to_qemu")
@@ -131,7 +131,7 @@ def lab_exit(samples, figure="read-4k-1"):
 
 
 def difference(samples, config, base, figure, metric):
-    """Median over the rounds of how much more one takes than the other."""
+    """Median over the rounds of the metric of `config` less that of `base`."""
     mine = samples.by_round(config, figure, metric, "ops")
     others = samples.by_round(base, figure, metric, "ops")
     found = spread(mine[r] - others[r] for r in mine if r in others)
@@ -139,8 +139,8 @@ def difference(samples, config, base, figure, metric):
 
 
 def breakdown(samples, figure, config="ours"):
-    """[(what, microseconds of CPU of the lab, how that was found)] of an
-    operation, which add up to it; empty if something was not measured."""
+    """[(part, microseconds of CPU in the lab, how it was found)]: the parts of an
+    operation, which add up to the whole; empty if something was not measured."""
     parts = [difference(samples, config, "none", figure, "cpu"),
              difference(samples, "l1-dma", "l1-identity", figure, "cpu"),
              lab_exit(samples), per(samples, config, figure, "to_qemu")]

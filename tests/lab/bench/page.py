@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Plots, and the parts of the documentation that are made from results.
+"""Plots, and the parts of the documentation that come from results.
 
-A page has its text written by hand; what stands between the two markers
+The text of a page is written by hand.  `bench --docs` replaces the text
+between these two markers:
 
     <!-- bench:NAME -->
     <!-- /bench:NAME -->
 
-is replaced by `bench --docs`.  With --parts others stay as they are, of an
-earlier run of other configurations.
+With --parts, it replaces only the parts that are named; the others keep the
+results of an earlier run.
 """
 
 import re
@@ -23,22 +24,22 @@ MARKED = re.compile(r"(<!-- bench:([a-z-]+) -->\n).*?(<!-- /bench:\2 -->)", re.S
 
 
 def replaced(text, parts, only=None):
-    """A page with everything between markers made anew, or only some of it."""
+    """A page with new text between all markers, or between those in `only`."""
     def part(found):
         if found[2] not in parts:
-            raise LabError(f"bench:{found[2]}: there is no such part; there are: "
+            raise LabError(f"bench:{found[2]}: there is no such part; the parts are: "
                            + " ".join(sorted(parts)))
         if only and found[2] not in only:
             return found[0]
         return f"{found[1]}{parts[found[2]].rstrip()}\n{found[3]}"
     out = MARKED.sub(part, text)
     if out.count("<!-- bench:") != len(MARKED.findall(out)):
-        raise LabError("a marker without its end")
+        raise LabError("a marker <!-- bench:NAME --> has no <!-- /bench:NAME --> after it")
     return out
 
 
 def parts_of(result):
-    """{marker: text} of everything that a page can show."""
+    """{marker: text} for all markers that a page can have."""
     samples = Samples(result["samples"])
     return {"about": about(result), "about-queues": about_queues(result), "queues": queues(samples), "targets": targets(result), "times": times(samples),
              "counts": counts(samples), "once": once(samples), "prices": prices(),
@@ -46,15 +47,15 @@ def parts_of(result):
 
 
 def write(result, only=None):
-    """Make the pages in docs/ tell of these results."""
+    """Write these results into the pages in docs/."""
     parts = parts_of(result)
     for name in only or ():
         if name not in parts:
-            raise LabError(f"no part {name}; there are: {' '.join(sorted(parts))}")
+            raise LabError(f"there is no part {name}; the parts are: {' '.join(sorted(parts))}")
     for name in PAGES:
         path = DOCS / name
         path.write_text(replaced(path.read_text(), parts, only))
-        util.say(f"docs/{name} is written")
+        util.say(f"wrote docs/{name}")
     if not only:
         plots(result, DOCS / "bench")
 
@@ -152,7 +153,7 @@ def vcpus(samples):
 
 
 def queues(samples):
-    """What an unmap is with queues in hardware, and without; nothing here depends on the time."""
+    """Counts of an unmap with queues in hardware, and without; none depends on time."""
     figures = samples.figures("read-4k-")
     rows = []
     for config in ("ours", "rival", "cmdqv-soft", "cmdqv", "rival-cmdqv"):
@@ -171,7 +172,7 @@ def queues(samples):
 def lab(samples):
     found = model.lab_exit(samples)
     if found is None:
-        return "This run does not tell what an exit costs in the lab."
+        return "This run does not show what an exit costs in the lab."
     read = samples.of("none", "read-4k-1", "cpu", "ops").median * 1e6
     return (f"In the lab one exit with its handler takes about {found:.0f} us of the emulated server's "
             f"CPU, and a read of 4 KiB without a vIOMMU {read:.0f} us: {found / read * 100:.0f} %.")
@@ -180,7 +181,7 @@ def lab(samples):
 # --------------------------------------------------------------------- plots
 
 def series(samples, configs, figures, value):
-    """{label: [Spread or None]} of the configurations that have any."""
+    """{label: [Spread or None]} of the configurations that have at least one Spread."""
     out = {report.label(c): [value(c, f) for f in figures] for c in configs}
     return {name: values for name, values in out.items() if any(values)}
 
@@ -191,7 +192,7 @@ COLOURS = {report.label(name): colour for name, colour in
 
 
 def plots(result, directory):
-    """Write every plot that the results have something for."""
+    """Write all plots."""
     samples = Samples(result["samples"])
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in drawn(samples).items():
@@ -209,24 +210,24 @@ def drawn(samples):
     def ratio(c, f):
         return samples.ratio(c, "none", f)
     out = {"times": svg.bars(
-        "Time of an operation, in times of no vIOMMU", "lower is better",
+        "Time of an operation, as a multiple of that without a vIOMMU", "lower is better",
         [f.removesuffix("-1") for f in singles], series(samples, vsmmu, singles, ratio), COLOURS)}
     out["exits"] = svg.bars(
         "Exits to QEMU for each read of 4 KiB", "exits", vcpu,
         series(samples, vsmmu, small, lambda c, f: samples.of(c, f, "to_qemu", "ops")),
         COLOURS)
     out["scaling"] = svg.lines(
-        "Reads of 4 KiB in a second, in times of 1 vCPU", "higher is better", cpus,
+        "Reads of 4 KiB in a second, as a multiple of those with 1 vCPU", "higher is better", cpus,
         series(samples, ("ours", "rival", "none", "cmdqv"), small, lambda c, f: samples.gain(c, f, small[0])), "vCPUs",
         COLOURS)
     batches = sorted(samples.figures("batch-"), key=lambda f: int(f[6:]))
     out["batches"] = svg.bars(
-        "ioctls for so many TLBI commands and a CMD_SYNC", "ioctls", [f[6:] for f in batches],
+        "ioctls for a batch, by its number of TLBI commands", "ioctls", [f[6:] for f in batches],
         series(samples, ("ours", "rival"), batches, lambda c, f: samples.of(c, f, "ioctls")),
         COLOURS)
     boots = sorted(samples.figures("boot"), key=lambda f: int(f[5:] or 1))
     out["boot"] = svg.bars(
-        "Start to login with so many vSMMUs", "seconds", [f[5:] or "1" for f in boots],
+        "Time from start to login, by the number of vSMMUs", "seconds", [f[5:] or "1" for f in boots],
         series(samples, ("ours", "rival", "none"), boots, lambda c, f: samples.of(c, f, "seconds")),
         COLOURS)
     out["estimate"] = estimate(samples)
@@ -234,7 +235,7 @@ def drawn(samples):
 
 
 def estimate(samples):
-    """Estimated, and its title says so: CPU time against rate."""
+    """CPU time against the rate of unmaps; the title says that it is an estimate."""
     rates = (10, 25, 50, 100, 200)
     hardware = model.measured(samples, "cmdqv", "4k", 4)
     least = "a queue in hardware" if hardware else "floor"

@@ -11,13 +11,14 @@ L1_CPUS = 2     # l0.BENCH
 
 @dataclass(frozen=True)
 class Config:
-    """One thing to measure.
+    """One configuration to measure.
 
-    kind: "vsmmu", a guest behind one; "plain", the same without; "host", L1
-    itself, its disk in a domain of that type.  ril=False: the guest is told
-    that its SMMU has no range invalidation, as many have none: one TLBI for
-    each page.  `large`: only the reads where that matters.  cmdqv: the guest
-    has a CMDQV; taken: but the host has no VINTF left for it.
+    kind: "vsmmu" is a guest with a vSMMU; "plain" is a guest without one;
+    "host" is L1 itself, with its disk in a domain of type `domain`.
+    ril=False: the guest's SMMU has no range invalidation, as many SMMUs have
+    none, so the guest sends a TLBI for each page.  large: only the reads for
+    which that matters.  cmdqv: the guest has a CMDQV.  taken: the host has no
+    VINTF left for that CMDQV.
     """
     name: str
     label: str
@@ -43,37 +44,37 @@ RIVAL_NO_RIL = Config("rival-no-ril", "rival, ril=off", qemu=options.RIVAL, ril=
 L1_DMA = Config("l1-dma", "L1 itself, DMA domain", "host", domain="DMA")
 L1_IDENTITY = Config("l1-identity", "L1 itself, identity", "host", domain="identity")
 
-# The first one tells the ID registers that others need.
+# The first configuration provides the ID registers that others need.
 CONFIGS = (OURS, NONE, RIVAL, CMDQV, CMDQV_SOFT, RIVAL_CMDQV, NO_MSI, NO_RIL, RIVAL_NO_RIL, L1_DMA, L1_IDENTITY)
 BY_NAME = {config.name: config for config in CONFIGS}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of it.  Counts are those of a machine that emulates all this."""
+    """How much to measure.  The counts are small because the lab is emulated."""
     name: str
     rounds: int
     reads: tuple = (("4k", 3200), ("128k", 640), ("1M", 128))
     cpus: tuple = (1, 2, 4)
     storm: int = 2400       # reads of 512 bytes by 8 readers
     pings: tuple = (300, 4)
-    # {number of vSMMUs: rounds}; one vSMMU is what every guest has
+    # {number of vSMMUs: rounds}; guests with one vSMMU are in `configs`
     vsmmus: dict = field(default_factory=dict)
     configs: tuple = CONFIGS
 
     def loads(self, config):
-        """What a configuration reads, in order."""
+        """The reads of a configuration, in order."""
         most = 1 if config.large else L1_CPUS if config.kind == "host" else max(self.cpus)
         return [Reads(size, ops, readers=cpus, cpus=cpus)
                 for cpus in self.cpus for size, ops in self.reads
                 if cpus <= most and not (config.large and size == "4k")]
 
     def several(self):
-        """Those that are tried with several vSMMUs."""
+        """The configurations that are measured with several vSMMUs."""
         return [config for config in self.configs if config in (OURS, RIVAL)]
 
     def order(self, round):
-        """The configurations of a round: each one is first in its turn."""
+        """The configurations in the order of a round; each round starts with another."""
         shift = round % len(self.configs)
         return self.configs[shift:] + self.configs[:shift]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The table in the terminal."""
+"""The report in the terminal."""
 
 import re
 import textwrap
@@ -30,10 +30,10 @@ def heading(result):
 
 
 def busy(result):
-    """What a machine that does other things as well does to the results."""
+    """A warning if the machine had other work to do."""
     if result["load"] < 1.5:
         return ""
-    return f", busy at the start (load {result['load']}): believe the counts, not the times"
+    return f", busy at the start (load {result['load']}): the counts are valid, the times are not"
 
 
 def rounds(result):
@@ -53,7 +53,8 @@ def targets(verdicts):
 
 
 def explained(verdict):
-    """The short explanations always, the long ones where something is missed."""
+    """Whether to print the explanation: a short one always, a long one if the
+    target is missed."""
     return verdict["why"] and (verdict["verdict"] == "MISSED" or len(verdict["why"]) < 100)
 
 
@@ -98,7 +99,7 @@ def seconds(samples):
         rows.append(("no vIOMMU, ms each",
                      [cell(samples.of("none", f, "seconds", "ops") and
                            times(samples.of("none", f, "seconds", "ops"), 1e3)) for f in some]))
-        out += table("Time, in times of no vIOMMU (median low..high)" if not n
+        out += table("Time, as a multiple of that without a vIOMMU (median low..high)" if not n
                      else "(continued)", some, rows)
     return out
 
@@ -108,7 +109,7 @@ def times(spread, factor):
 
 
 def shares(samples):
-    """What a read of ours is made of."""
+    """The parts of the time of a read with our device."""
     rows = []
     for figure in [f for f in samples.figures("read-") if f.endswith("-1")]:
         rows += [(f"{figure}  {what}", [f"{us:.0f}", how.replace("`", "")])
@@ -123,7 +124,7 @@ EACH = (*(name for name, _ in COUNTS), *(name for name, _ in TRACED), "L0 us")
 
 
 def each_rows(samples, figure):
-    """[(configuration, medians of what one operation does)]"""
+    """[(configuration, medians of the counts of one operation)]"""
     size = figure.split("-")[1] if figure.startswith("read-") else figure
     rows = []
     for config in samples.configs():
@@ -143,7 +144,8 @@ def middle(spread):
 
 
 def counted_figures(samples):
-    """Those whose counts are shown: they grow with vCPUs alike for all sizes."""
+    """The figures whose counts are shown.  The counts of all sizes grow with vCPUs in
+    the same way, so one size is enough."""
     return [f for f in timed_figures(samples)
             if f.startswith("read-4k-") or not re.fullmatch(r"read-.*-[2-9]", f)]
 
@@ -153,15 +155,15 @@ def each(samples):
     out = []
     for figure in counted_figures(samples):
         out += table(f"For each operation, medians: {figure}", EACH, each_rows(samples, figure))
-    return out + ["", "to QEMU, exits, WFI: KVM's counters.  CMD_SYNC to ioctls: of QEMU's trace.",
-                  "walks: of the tables, by L0's SMMU.  L0 us: CPU time of the emulated server."]
+    return out + ["", "to QEMU, exits, WFI, WFE: KVM's counters.  CMD_SYNC, commands, ioctls: QEMU's trace.",
+                  "walks: table walks of L0's SMMU.  L0 us: CPU time of the emulated server."]
 
 
 ONCE = ("seconds", "L0's CPU, s", "to QEMU", "exits")
 
 
 def once_rows(samples):
-    """[(what happens once, figures)]: boots, hot-plug."""
+    """[(name, cells)] of what happens once: boots and hot-plug."""
     rows = []
     for figure in samples.figures("boot") + samples.figures("hotplug"):
         for config in samples.configs():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of the pure parts of the bench; with those of the lab itself."""
+"""Tests of the pure parts of the bench; they run with those of the lab itself."""
 
 import re
 import unittest
@@ -65,7 +65,7 @@ class Statistics(unittest.TestCase):
         self.assertIsNone(spread([]))
 
     def test_ratio_is_of_one_round(self):
-        # The machine gets slower, both alike: the ratio does not move.
+        # The machine slows both down in the same way, so the ratio does not change.
         ratio = made_up(ours=1.5).ratio("ours", "none", "read-4k-1")
         self.assertAlmostEqual(ratio.low, 1.5)
         self.assertAlmostEqual(ratio.high, 1.5)
@@ -107,7 +107,7 @@ class Work(unittest.TestCase):
         self.assertEqual([workloads.bytes_of(s) for s in ("512", "4k", "1M")], [512, 4096, 1 << 20])
 
     def test_readers_stay_on_the_disk(self):
-        """160 MiB of a disk of 64: in several passes, all of it read."""
+        """160 MiB of a disk of 64 MiB are read in several passes."""
         load = workloads.Reads("1M", 160, readers=2, cpus=2)
         script = workloads.readers_script("/dev/x", load)
         for line in script.splitlines()[:-1]:
@@ -190,7 +190,7 @@ class Pages(unittest.TestCase):
                 page.replaced(bad, {"x": ""})
 
     def test_every_page(self):
-        """The pages that there are can be made, also from next to nothing."""
+        """The present pages can be written, also from very few results."""
         for samples in (made_up(), Samples()):
             parts = page.parts_of(result_of(samples))
             for name in page.PAGES:

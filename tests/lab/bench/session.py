@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One configuration, once: a guest (or L1) does everything, samples come out."""
+"""Measures one configuration once: a guest (or L1) runs all workloads."""
 
 import time
 from functools import partial
@@ -15,7 +15,8 @@ QUIET = TRACE + tuple("-" + name for name in counters.INVALIDATIONS)
 
 
 class Session:
-    """What all of them share: the lab, the plan, the ID registers once known."""
+    """What all measurements share: the lab, the plan, and the ID registers, as soon
+    as the first guest has them."""
 
     def __init__(self, lab, plan, samples):
         self.lab = lab
@@ -24,7 +25,7 @@ class Session:
         self.spec = None
 
     def run(self, config, round):
-        """Measure one configuration; its samples are added as they come."""
+        """Measure one configuration, and add its samples."""
         add = partial(self.samples.add, round, config.name)
         with util.stage(f"round {round + 1} of {self.plan.rounds}: {config.label}"):
             if config.kind == "host":
@@ -35,22 +36,22 @@ class Session:
     # ------------------------------------------------------------ a guest
 
     def root_ports(self, config):
-        """Options of three root ports, and of what they hang on."""
+        """Options of three root ports, and of the root complex above them."""
         ports = (1, 2, 3)
         if config.kind == "plain":
             return [arg for n in ports for arg in options.port(n, bus="pcie.0")]
-        # Said either way: upstream's takes what the host has.
+        # Always given, because upstream's default depends on the host.
         return options.root_complex(config.qemu, ports=ports, cmdqv="on" if config.cmdqv else "off",
                                     **self.without(config))
 
     def without(self, config):
-        """What a vSMMU is told not to have, as its options."""
+        """The options that switch features of the vSMMU off."""
         if not config.ril:
             return {"ril": "off"}
         if config.msi:
             return {}
         if not self.spec:
-            raise LabError("no guest has told its IDR0 yet")
+            raise LabError("IDR0 is not known: the configuration `ours' has to be measured first")
         return {"idr0": hex(self.spec["idr0"] & ~IDR0_MSI)}
 
     def guest(self, config, add):
@@ -86,7 +87,7 @@ class Session:
             other.stop()
 
     def taker(self):
-        """A machine that has the host's VINTF, and does not run."""
+        """Start a machine that has the host's VINTF and stays stopped."""
         spare, _ = self.lab.vfio("spare0")
         other = self.lab.guest()
         other.start(options.iommufd() + options.root_complex(self.lab.qemu, cmdqv="on")
@@ -94,7 +95,7 @@ class Session:
         return other
 
     def boot(self, guest, args, add):
-        """Start to the agent's answer, which stands for a login prompt."""
+        """The time from the start until the guest's agent answers, as for a login prompt."""
         server = self.lab.l1.l0.proc.pid
         cpu = counters.cpu_seconds(server)
         begin = time.monotonic()
@@ -107,7 +108,7 @@ class Session:
     # ----------------------------------------------------- several vSMMUs
 
     def several(self, config, number, round):
-        """Boot with so many vSMMUs, a device behind the first."""
+        """Boot with this number of vSMMUs, and a device behind the first."""
         disk, _ = self.lab.vfio("nvme0")
         args = options.iommufd() + options.root_complex(config.qemu, cmdqv="off")
         for n in range(2, number + 1):
@@ -120,17 +121,18 @@ class Session:
             guest.stop()
 
     def unused(self, config):
-        """Options of a vSMMU that has no device to ask."""
+        """Options of a vSMMU without a host device from which it could inherit."""
         if config.qemu is options.RIVAL:
             return {"ats": "off", "ril": "on", "oas": "44", "ssidsize": "0", "cmdqv": "off"}
         if not self.spec:
-            raise LabError("no guest has told its ID registers yet")
+            raise LabError("the ID registers are not known: the configuration `ours' has to be "
+                           "measured first")
         return {name: hex(value) for name, value in self.spec.items()}
 
     # ---------------------------------------------------------- L1 itself
 
     def host(self, config, add):
-        """The same reads by L1, in a domain of the wanted type."""
+        """The same reads by L1 itself, in a domain of type config.domain."""
         l1 = self.lab.l1
         bdf = l1.bdf("nvme0")
         try:
@@ -151,7 +153,7 @@ def specified(guest):
 
 
 def own_disk(l1, bdf, domain):
-    """Give a disk back to L1's driver, in a domain of that type; its node."""
+    """Give a disk back to L1's driver, in a domain of that type.  Returns its node."""
     return l1.sh(f"""
         cd /sys/bus/pci/devices/{bdf} || exit
         [ -e driver ] && echo {bdf} > driver/unbind

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Samples and what is said of them: medians, spreads, ratios within a round.
+"""Samples, and their statistics: medians, ranges, ratios within a round.
 
-A sample is one flat dict: round, config, figure, and its metrics.  Seconds
-move from minute to minute on a machine that does other things as well, so two
-configurations are only ever compared within a round, and the ratios of the
-rounds are what has a median.
+A sample is one flat dict: round, config, figure, and its metrics.  Times vary
+from minute to minute on a machine that has other work to do.  So two
+configurations are compared only within a round, and the median is taken of the
+ratios of all rounds.
 """
 
 import statistics
@@ -29,7 +29,7 @@ class Spread:
 
 
 def spread(values):
-    """The Spread of some numbers; None without any."""
+    """The Spread of some numbers; None if there are none."""
     values = [v for v in values if v is not None]
     if not values:
         return None
@@ -62,13 +62,13 @@ class Samples:
         return spread(self.by_round(config, figure, metric, per).values())
 
     def ratio(self, config, base, figure, metric="seconds", per="ops"):
-        """Spread of config / base, both of the same round."""
+        """Spread of config / base within each round."""
         mine = self.by_round(config, figure, metric, per)
         others = self.by_round(base, figure, metric, per)
         return spread(mine[r] / others[r] for r in mine if others.get(r))
 
     def gain(self, config, figure, base_figure, metric="seconds", per="ops"):
-        """Spread of how many times quicker one figure is than another."""
+        """Spread of how many times faster one figure is than another."""
         mine = self.by_round(config, figure, metric, per)
         others = self.by_round(config, base_figure, metric, per)
         return spread(others[r] / mine[r] for r in mine if others.get(r) and mine[r])

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Plots as SVG by hand: no package, no script, legible on light and on dark."""
+"""Writes plots as SVG, without a package or a script; legible on light and on dark."""
 
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 360
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 72, 48
-# Apart in lightness as well as in hue.
+# The colours differ in lightness as well as in hue.
 COLOURS = ("#2f6fbb", "#d9822b", "#7a7f87", "#8ab6e8", "#3f8f5f", "#a9c97a")
 STYLE = """
   text { font: 13px sans-serif; fill: #24292f }
@@ -20,7 +20,7 @@ STYLE = """
 
 
 def nice_ceiling(value):
-    """A number that divides well by five, and not below the value."""
+    """A round number, at least the value, for an axis of five steps."""
     if value <= 0:
         return 1.0
     power = 1.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The targets, whether they are met, and the counts that say why."""
+"""The targets, whether they are met, and the counts that explain it."""
 
 from dataclasses import asdict, dataclass
 
@@ -11,7 +11,7 @@ MET, MISSED, OPEN = "PASS", "MISSED", "not measured"
 
 @dataclass(frozen=True)
 class Verdict:
-    """One target.  `why` is made of counts only."""
+    """One target.  `why` explains it with counts only."""
     target: str
     found: str
     verdict: str
@@ -104,7 +104,7 @@ def large_reads(s):
 
 def unchanged(s):
     ours, rival = (per(s, c, "cfgi-all", "ioctls", "syncs") for c in ("ours", "rival"))
-    # One, for the CDs: they are invalidated with the STE (IHI 0070, 4.3).
+    # One ioctl is for the CDs, which are invalidated with the STE (IHI 0070, 4.3).
     return judge("CFGI_ALL with no STE changed: 1 ioctl for all CDs", ours, ours == 1,
                  f"{number(ours, '.0f')} (rival {number(rival, '.0f')})")
 
@@ -122,7 +122,7 @@ PLAIN = (("ours", "ours"), ("rival", "rival"), ("none", "no vIOMMU"))
 
 
 def where_it_goes(s, figure, configs=PLAIN, shares=True):
-    """Counts for each read of these configurations, side by side."""
+    """The counts of one read, for each of these configurations."""
     size = figure.split("-")[1]
     parts = []
     for config, label in configs:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What runs in a guest, or in L1 itself: shell, because that is what is there.
+"""Workloads for a guest, or for L1 itself.  They are shell, which both have.
 
-Each function takes `sh`, which runs a script and returns its output, and
-returns seconds by the clock of the machine that did the work.
+Each function takes `sh`, which runs a script and returns its output.  It
+returns seconds, measured with the clock of the machine that did the work.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .. import checks, images
 from . import counters
 
-# Nanoseconds into $now without a process of its own: /proc/uptime has only
+# Sets $now to nanoseconds without starting a process.  /proc/uptime has only
 # hundredths of a second.
 CLOCK = "t() { { read -r _; read -r _; read -r _ _ now _; } </proc/timer_list; }\n"
 
@@ -20,7 +20,7 @@ DISK_KIB = images.DISK_MB << 10
 
 @dataclass(frozen=True)
 class Reads:
-    """Direct reads from a disk: so many together, by so many readers."""
+    """Direct reads from a disk: `ops` in total, by `readers` readers."""
     size: str
     ops: int
     readers: int = 1
@@ -47,11 +47,11 @@ def timed_script(body):
 
 
 def reader(device, load, number):
-    """One reader on a CPU of its own, as often over the disk as it takes."""
+    """One reader on a CPU of its own; it starts again at the end of the disk."""
     each = load.ops // load.readers
     fit = min(each, int(DISK_KIB // load.kib))
     passes, rest = divmod(each, fit)
-    # Which part does not matter, as long as it is within the disk.
+    # Any part of the disk will do.
     skip = number * fit % max(int(DISK_KIB // load.kib) - fit, 1)
 
     def dd(count):
@@ -66,13 +66,13 @@ def readers_script(device, load):
 
 
 def run(sh, body, after="", timeout=120):
-    """(seconds of a shell fragment, what another one after it says)"""
+    """(seconds of a shell fragment, output of another one after it)"""
     first, _, rest = sh(timed_script(body) + "\n" + after, timeout).partition("\n")
     return int(first) / 1e9, rest
 
 
 def reads(sh, device, load):
-    """Seconds of a load; an error if less was read than it says."""
+    """Seconds of a load; an error if less was read than it asks for."""
     seconds, said = run(sh, readers_script(device, load), "cat /run/reader.*; rm /run/reader.*")
     done = blocks_in(said)
     want = load.ops // load.readers * load.readers
@@ -86,12 +86,12 @@ def blocks_in(text):
 
 
 def nothing(sh):
-    """What asking costs, for the meter."""
+    """Does nothing, so that the meter can measure what the measurement costs."""
     return run(sh, ":")[0]
 
 
 def set_cpus(sh, count):
-    """Leave so many CPUs online."""
+    """Set the number of CPUs that are online."""
     sh(f"""
         for c in /sys/devices/system/cpu/cpu[1-9]; do
             n=${{c##*cpu}}
@@ -117,7 +117,7 @@ def net_up(sh):
 
 
 def pings(sh, each, senders):
-    """Echo requests of 60 bytes, each as soon as the one before is answered."""
+    """Echo requests of 60 bytes; each is sent when the previous one is answered."""
     one = f"ping -A -q -c {each} -s 18 10.0.2.2 >/run/ping"
     body = "\n".join(f"{one}.{n} &" for n in range(senders)) + "\nwait"
     seconds, out = run(sh, body, "cat /run/ping.*; rm /run/ping.*")
@@ -130,7 +130,7 @@ def pings(sh, each, senders):
 # --------------------------------------------------------------- the report
 
 def timed(guest, device, loads):
-    """{size: seconds} for (size, count), as `run` reports them."""
+    """{size: seconds} for each (size, count), for the report of `run`."""
     counters.quiet(guest)
 
     def sh(script, timeout):

@@ -1,5 +1,5 @@
 /*
- * The raw flows of tests/unit/smmuv3-accel-flows.txt on this machine's kernel
+ * The raw flows of tests/unit/smmuv3-accel-flows-raw.txt on this machine's kernel
  *
  *   raw FLOWS NAME=CDEV...     3.1=/dev/vfio/devices/vfio2
  *

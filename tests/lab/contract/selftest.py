@@ -30,7 +30,7 @@ IOMMU_DESTROY id=ioas.1 ret=0
 close dev=device.2
 """
 OURS = [11, 12, 14, 15]
-FLOWS = ("smmuv3-accel-flows", "smmuv3-accel-flows-cmdqv")
+FLOWS = ("smmuv3-accel-flows-raw", "smmuv3-accel-flows", "smmuv3-accel-flows-cmdqv")
 
 
 class Contract(unittest.TestCase):

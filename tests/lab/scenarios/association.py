@@ -31,7 +31,7 @@ def two_smmus(lab):
     one, _ = lab.vfio("nvme0")
     two, _ = lab.vfio("nvme1")
     names = lab.l1.smmu_of(one), lab.l1.smmu_of(two)
-    expect(names[0] != names[1], f"L1 has one SMMU: {names}")
+    expect(names[0] != names[1], f"L1 has only one SMMU: {names}")
     return one, two, *names
 
 
@@ -45,7 +45,7 @@ def two_physical_smmus(lab):
                       + options.vfio(one) + options.vfio(two, bus="rp2", id="dev2"))
     _, first = checks.proven(guest, "nvme0", one, viommus=2)
     _, second = checks.proven(guest, "nvme1", two, viommus=2)
-    expect(first.parent != second.parent, "both devices hang on one vIOMMU")
+    expect(first.parent != second.parent, "both devices share one vIOMMU")
     trace = guest.trace()
     expect(len(trace.ioass()) == 1, "there is more than one IOAS")
     parents = trace.stage2_parents()

@@ -107,7 +107,7 @@ def two_pxb_two_vsmmu(lab):
                       + options.vfio(one) + options.vfio(two, bus="rp2", id="dev2"))
     bdf1, first = checks.proven(guest, "nvme0", one, viommus=2)
     bdf2, second = checks.proven(guest, "nvme1", two, viommus=2)
-    expect(first.parent != second.parent, "both devices hang on one vIOMMU")
+    expect(first.parent != second.parent, "both devices share one vIOMMU")
     expect(checks.guest_translates(guest, bdf1) != checks.guest_translates(guest, bdf2),
            "the guest sees one SMMU for both")
     trace = guest.trace()

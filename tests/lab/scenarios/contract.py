@@ -11,6 +11,7 @@ from lab.contract import flows, raw
 from lab.scenario import scenario
 from lab.scenarios.basics import hexed, host_registers
 
+RAW_FLOWS = raw.UNIT / "smmuv3-accel-flows-raw.txt"
 FLOWS = raw.UNIT / "smmuv3-accel-flows.txt"
 CMDQV_FLOWS = raw.UNIT / "smmuv3-accel-flows-cmdqv.txt"
 DEVICES = {"1": "nvme0", "2": "nvme1", "3.0": "pair0", "3.1": "pair1"}
@@ -57,6 +58,7 @@ def compare(lab, path, scenario_name, places, **options):
 @scenario(platform=l0.PAIR)
 def contract(lab):
     """Each flow of the unit tests' contract on this kernel: the calls and results that their fake host has, too."""
+    compare(lab, RAW_FLOWS, "contract", DEVICES)
     compare(lab, FLOWS, "contract", DEVICES)
 
 

@@ -137,7 +137,7 @@ def failures_at_run_time(lab):
     swept(lab, REGISTERS)
 
 
-# What could not be destroyed is kept, and tried again without a word.
+# QEMU keeps the objects that it cannot destroy, and tries again without a message.
 SILENT = {"IOMMU_DESTROY"}
 # Without queues in hardware QEMU executes the guest's commands; the monitor says why.
 SILENT_CMDQV = {"IOMMU_GET_HW_INFO", "IOMMU_VIOMMU_ALLOC", "mmap"}
@@ -168,13 +168,13 @@ def all_starts(lab, variants, silent_calls, **more):
         starts = start_again_and_again(lab, guest, command, errnos)
         for nth, (status, said, calls) in enumerate(starts, 1):
             failed = [call for call in calls if call.by == "inject"]
-            what = f"call {nth}, {failed[0].name} fails" if failed else "untouched"
+            what = f"call {nth}, {failed[0].name} fails" if failed else "no call fails"
             util.detail(f"start {what}: status {status}: {said}")
             expect(status in (0, 1), f"{what}: QEMU's exit status is {status}: {said}")
-            expect(not status or bdf in said, f"{what}: no device in: {said}")
+            expect(not status or bdf in said, f"{what}: the message names no device: {said}")
             # Objects that could not be destroyed are kept, and destroyed later without a message.
             silent = failed and failed[0].name in silent_calls
-            expect(status or not failed or silent or said, f"{what}: nobody was told")
+            expect(status or not failed or silent or said, f"{what}: there is no message")
         expect(status == 0 and not failed, f"{what}: status {status}: {said}")
         util.say(f"  start: {len(calls)} calls, {len(starts) - 1} failures")
 

@@ -66,10 +66,10 @@ def abort_without_streamid(bench, refused):
     attaches = [call for call in calls if call.name == ATTACH]
     expect(attaches and bool(attaches[-1].ret) == refused,
            f"abort page table without a vDEVICE: {attaches}")
-    expect(any(call.name == DETACH for call in calls) == refused, "detached, or not when it had to be")
-    expect(bench.dma(1) == set(), "GBPA says abort, DMA goes through")
+    expect(any(call.name == DETACH for call in calls) == refused, "the device was detached, or was not but should be")
+    expect(bench.dma(1) == set(), "GBPA says abort, but DMA goes through")
     bench.smmu.gbpa(False)
-    expect(bench.dma(1) == {"bypass"}, "GBPA says bypass, no DMA")
+    expect(bench.dma(1) == {"bypass"}, "GBPA says bypass, but there is no DMA")
     bench.ports[1].set_bus(1)
     bench.smmu.ste(bench.ports[1].sid, 0)
     bench.smmu.cr0(Smmu.SMMUEN | Smmu.EVENTQEN | Smmu.CMDQEN)

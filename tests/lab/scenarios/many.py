@@ -13,5 +13,5 @@ def sixteen_vsmmus(lab):
     soak_flows.every_disk(guest, [name for name, _ in hosts])
     trace = guest.trace()
     parents = [checks.nested(trace, host).parent for _, host in hosts]
-    expect(len(set(parents)) == 16, f"the devices hang on vIOMMUs {parents}")
+    expect(len(set(parents)) == 16, f"the vIOMMUs of the devices are {parents}")
     expect(len(trace.ioass()) == 1, "there is more than one IOAS")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Only with sanitizers: their reports are found."""
+"""Only for a QEMU with sanitizers: the lab finds their reports."""
 
 import tempfile
 from pathlib import Path

@@ -124,7 +124,7 @@ def ring(guest, smmu, fate):
     before = len(guest.shim.calls())
     # on the other vCPU, perhaps for minutes: the guest is not used again
     guest.guest(f"(sleep 0.3; devmem {smmu.base + smmu.CMDQ_PROD:#x} 32 {1 << LOG2_COMMANDS:#x}) >/dev/null 2>&1 &")
-    checks.eventually("the vCPU is at it", lambda: len(guest.shim.calls()) > before)
+    checks.eventually("the vCPU is in the write of CMDQ_PROD", lambda: len(guest.shim.calls()) > before)
 
 
 def within(what, call):

@@ -139,7 +139,7 @@ def kexec(lab):
     guest.guest(NEXT)
     guest.booted_again()
     checks.proven(guest, "nvme0", bdf, viommus=1)
-    expect(guest.guest("[ -e /kexec ]", check=False).status == 1, "it is the old guest still")
+    expect(guest.guest("[ -e /kexec ]", check=False).status == 1, "the old kernel still runs")
     trace = guest.trace()
     on_the_way = [trace.hwpt_at(to, index) for index, to in trace.moves(bdf)[len(before.moves(bdf)):]]
     expect(on_the_way[0] and on_the_way[0].kind == "stage 2 parent",

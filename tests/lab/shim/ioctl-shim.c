@@ -469,13 +469,31 @@ static void *watched_mmap(void *addr, size_t length, int prot, int flags,
     return at;
 }
 
+static void unmapped(void *addr, size_t length, int err)
+{
+    for (size_t i = 0; addr && i < N_MAPPINGS; i++) {
+        struct mapping *m = &mappings[i];
+
+        if (m->at == addr) {
+            pthread_mutex_lock(&lock);
+            m->at = NULL;
+            log_mapping(NR_MUNMAP, m->fd, m->viommu, length, err, "");
+            pthread_mutex_unlock(&lock);
+        }
+    }
+}
+
 void *mmap(void *addr, size_t length, int prot, int flags, int fd,
            off_t offset)
 {
     void *at;
 
     if (file(fd)->kind != IOMMUFD) {
-        return real_mmap(addr, length, prot, flags, fd, offset);
+        at = real_mmap(addr, length, prot, flags, fd, offset);
+        if (at != MAP_FAILED && flags & MAP_FIXED) {
+            unmapped(addr, length, 0);      /* what was there */
+        }
+        return at;
     }
     pthread_mutex_lock(&lock);
     at = watched_mmap(addr, length, prot, flags, fd, offset);
@@ -491,17 +509,7 @@ int munmap(void *addr, size_t length)
 {
     int ret = syscall(SYS_munmap, addr, length);
 
-    for (size_t i = 0; addr && i < N_MAPPINGS; i++) {
-        struct mapping *m = &mappings[i];
-
-        if (m->at == addr) {
-            pthread_mutex_lock(&lock);
-            m->at = NULL;
-            log_mapping(NR_MUNMAP, m->fd, m->viommu, length, ret ? errno : 0,
-                        "");
-            pthread_mutex_unlock(&lock);
-        }
-    }
+    unmapped(addr, length, ret ? errno : 0);
     return ret;
 }
 

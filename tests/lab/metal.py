@@ -316,7 +316,7 @@ class Nvme:
     def identify(self, base, enable=True, to=None):
         """The serial number, read by DMA with RAM at this IOVA; None if DMA is blocked.
 
-        With to, another IOVA for the data alone, the result is whether the device has reported success.
+        to: another IOVA, for the data alone
         """
         if self.port.bus and enable:
             self.enable()
@@ -332,7 +332,5 @@ class Nvme:
         self.qtest.send(put(regs + self.DOORBELL, 1))
         if self._wait(0x100, 0x100) == "fatal":
             return None
-        if to is not None:
-            return not self.qtest.send(get(DONE + 12))[0] >> 17
         words = self.qtest.send(*(get(DATA + n, 64) for n in (0, 8, 16)))
         return struct.pack("<QQQ", *words)[4:24].decode(errors="replace").rstrip("\0 ")

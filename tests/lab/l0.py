@@ -31,6 +31,7 @@ class Assignable:
     function: int = None    # of the root port, if there are others beside it
     mb: int = images.DISK_MB
     part: int = None        # its own function, if there are several below its root port
+    more: str = ""          # more options of the device
 
     @property
     def port_id(self):
@@ -56,6 +57,8 @@ class Assignable:
         else:
             args += ["-netdev", f"user,id=n-{self.name},restrict=on"]
             device += f",netdev=n-{self.name}"
+        if self.more:
+            device += f",{self.more}"
         return args + ["-device", device]
 
 

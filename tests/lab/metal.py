@@ -313,14 +313,17 @@ class Nvme:
         config = ECAM + (self.sid << 12)
         self.qtest.send(put(config + 0x10, self.bar), put(config + 0x14, 0), put(config + 4, 0x406, 16))
 
-    def identify(self, base, enable=True):
-        """The serial number, read by DMA with RAM at this IOVA; None if DMA is blocked."""
+    def identify(self, base, enable=True, to=None):
+        """The serial number, read by DMA with RAM at this IOVA; None if DMA is blocked.
+
+        to: another IOVA, for the data alone
+        """
         if self.port.bus and enable:
             self.enable()
         regs = self.bar
         offset = base - RAM
-        self.qtest.send(memory(QUEUE, struct.pack("<IIQQQQIIIIII", 0x10006, 0, 0, 0, DATA + offset, 0,
-                                                         1, 0, 0, 0, 0, 0)),
+        data = DATA + offset if to is None else to
+        self.qtest.send(memory(QUEUE, struct.pack("<IIQQQQIIIIII", 0x10006, 0, 0, 0, data, 0, 1, 0, 0, 0, 0, 0)),
                         memory(DONE, bytes(16)), memory(DATA, bytes(64)), put(regs + self.CC, 0))
         self._wait(1, 0)
         self.qtest.send(put(regs + self.AQA, 0x10001), put(regs + self.ASQ, QUEUE + offset, 64),

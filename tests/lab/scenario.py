@@ -169,7 +169,7 @@ class Lab:
 MATTERS = re.compile(r"(?i:error|fail|warn|refus|invalid|smmu.*(?:event|timeout)|timed out|abort)"
                      r"|Oops|panic|\bBUG\b|Unable to handle|CERROR|GERROR|\b[FC]_[A-Z]")
 CHATTER = re.compile(r"(?i)no error|EFI stub|RAS:|HEST|GHES|ECAM|mitigations|smccc|debugfs"
-                     r"|vfio_container_dma_map|PCI BAR|peer-to-peer|bridge window")
+                     r"|bridge window")
 
 
 def pick(lines, name, count=8):

@@ -100,18 +100,36 @@ static void check_hugepages(Doctor *d)
     }
 }
 
-static void say_p2p(Doctor *d)
+static void check_p2p(Doctor *d)
 {
-    doctor_say(d, DOCTOR_NOTE, "p2p",
-               g_strdup("devices of a guest cannot access each other's BARs "
-                        "through this SMMU"),
-               g_strdup("none; the messages about PCI BARs and IOMMU_IOAS_MAP "
-                        "are harmless"));
+    static const char cannot[] =
+        "the devices of a guest cannot access each other's BARs";
+
+    if (d->version && d->version < KERNEL(6, 19)) {
+        doctor_say(d, DOCTOR_NOTE, "p2p",
+                   g_strdup_printf("%s: the kernel is older than 6.19", cannot),
+                   g_strdup("if they have to, boot Linux 6.19 or later"));
+    } else if (!d->config) {
+        doctor_say(d, DOCTOR_UNSEEN, "p2p",
+                   g_strdup("whether the devices of a guest can access each "
+                            "other's BARs depends on the configuration of the "
+                            "kernel"),
+                   g_strdup("type modprobe configs"));
+    } else if (!doctor_config_has(d, "CONFIG_VFIO_PCI_DMABUF")) {
+        doctor_say(d, DOCTOR_NOTE, "p2p",
+                   g_strdup_printf("%s: the kernel has no "
+                                   "CONFIG_VFIO_PCI_DMABUF", cannot),
+                   doctor_config_cure(d, " -e PCI_P2PDMA -e DMABUF_HEAPS"));
+    } else {
+        doctor_say(d, DOCTOR_OK, "p2p",
+                   g_strdup("the devices of a guest can access each other's "
+                            "BARs if the host bridge forwards it"), NULL);
+    }
 }
 
 void doctor_check_memory(Doctor *d)
 {
     check_memlock(d);
     check_hugepages(d);
-    say_p2p(d);
+    check_p2p(d);
 }

@@ -35,7 +35,7 @@ def parse(text):
     return flows
 
 
-VFIO_ONLY = re.compile(r"IOMMU_IOAS_(UN)?MAP ")
+VFIO_ONLY = re.compile(r"IOMMU_IOAS_(UN)?MAP(_FILE)? ")
 
 
 def without_vfio(lines):

@@ -188,7 +188,7 @@ def start_again_and_again(lab, guest, command, errnos):
             echo "{shim.control('$n', '$n', errnos)}" >control
             echo quit | env {guest.shim.env} timeout {30 * util.patience} {command} >said 2>&1
             printf '%s\\0' $?
-            grep -v -e '^QEMU ' -e '^(qemu)' -e 'PCI BAR?' said
+            grep -v -e '^QEMU ' -e '^(qemu)' said
             printf '\\0'
             cat ioctls
             printf '\\0'

@@ -30,41 +30,40 @@
     { .name = "ID_REGS", .offset = A_IDREGS + 4 * (n), .size = 4, .ro = true }
 
 /* CR0 and CR0ACK, IRQ_CTRL and IRQ_CTRLACK, GERROR and GERRORN */
-#define CR0_FIELDS                                                          \
-    { .mask = 0xd },                    /* CMDQEN, EVENTQEN, SMMUEN */      \
-    { .mask = BIT(1), .need = PRI },    /* PRIQEN */                        \
-    { .mask = BIT(4), .need = ATS },    /* ATSCHK */                        \
-    { .mask = 0x1c0, .need = VMW }      /* VMW */
-#define IRQ_CTRL_FIELDS                                                     \
-    { .mask = 0x5 },                    /* EVENTQ_IRQEN, GERROR_IRQEN */    \
-    { .mask = BIT(1), .need = PRI }     /* PRIQ_IRQEN */
-#define GERROR_FIELDS                                                       \
-    { .mask = 0x105 },                  /* SFM, EVENTQ_ABT, CMDQ */         \
-    { .mask = 0xb0, .need = MSI },      /* MSI_{GERROR,EVENTQ,CMDQ}_ABT */  \
-    { .mask = BIT(3), .need = PRI },    /* PRIQ_ABT */                      \
-    { .mask = BIT(6), .need = MSI | PRI }   /* MSI_PRIQ_ABT */
+#define CR0_FIELDS .field = {                                               \
+        { .mask = 0xd },                    /* CMDQEN, EVENTQEN, SMMUEN */  \
+        { .mask = BIT(1), .need = PRI },    /* PRIQEN */                    \
+        { .mask = BIT(4), .need = ATS },    /* ATSCHK */                    \
+        { .mask = 0x1c0, .need = VMW },     /* VMW */                       \
+    }
+#define IRQ_CTRL_FIELDS .field = {                                          \
+        { .mask = 0x5 },                    /* EVENTQ_IRQEN, GERROR_IRQEN */ \
+        { .mask = BIT(1), .need = PRI },    /* PRIQ_IRQEN */                \
+    }
+#define GERROR_FIELDS .field = {                                            \
+        { .mask = 0x105 },                  /* SFM, EVENTQ_ABT, CMDQ */     \
+        { .mask = 0xb0, .need = MSI },      /* MSI_{GERROR,EVENTQ,CMDQ} */  \
+        { .mask = BIT(3), .need = PRI },    /* PRIQ_ABT */                  \
+        { .mask = BIT(6), .need = MSI | PRI },  /* MSI_PRIQ_ABT */          \
+    }
 
-/* The three registers that configure the MSI of an interrupt */
-#define IRQ_CFG(irq, irqen)                                                 \
-    { .name = #irq "_IRQ_CFG0", .offset = A_##irq##_IRQ_CFG0, .size = 8,    \
-      .field = { { SMMU_MSI_ADDR_MASK, MSI, irqen } } },                    \
-    { .name = #irq "_IRQ_CFG1", .offset = A_##irq##_IRQ_CFG1, .size = 4,    \
-      .field = { { UINT32_MAX, MSI, irqen } } },                            \
-    { .name = #irq "_IRQ_CFG2", .offset = A_##irq##_IRQ_CFG2, .size = 4,    \
-      .field = { { 0x3f, MSI, irqen } } }       /* SH, MemAttr */
+/* The registers that configure the MSI of an interrupt: address, data, type */
+#define IRQ_CFG(irq, n, bytes, bits)                                        \
+    { .name = #irq "_IRQ_CFG" #n, .offset = A_##irq##_IRQ_CFG##n,           \
+      .size = bytes, .field = { { bits, MSI, SMMU_REG_##irq##_IRQEN } } }
 
 /*
- * QEMU has neither a PRI queue nor ATOS, MPAM, DPT, preset queues and tables,
- * or enhanced command queues, and leaves out their registers and fields.
- * PROD and CONS have room for the indices of all queues, however short.
+ * Registers and fields that are left out belong to features that no subclass
+ * has: a PRI queue, ATOS, MPAM, DPT, preset tables, enhanced command queues.
+ * PROD and CONS have all bits of an index, also if the queue needs fewer.
  */
 static const SMMUv3Reg regs[] = {
     ID(IDR0), ID(IDR1), ID(IDR2), ID(IDR3), ID(IDR4), ID(IDR5),
     ID(IIDR), ID(AIDR),
     { .name = "CR0", .offset = A_CR0, .size = 4, .resets = true,
-      .field = { CR0_FIELDS } },
+      CR0_FIELDS },
     { .name = "CR0ACK", .offset = A_CR0ACK, .size = 4, .ro = true,
-      .resets = true, .field = { CR0_FIELDS } },
+      .resets = true, CR0_FIELDS },
     { .name = "CR1", .offset = A_CR1, .size = 4,
       .field = {
           { .mask = 0xfc0, .guard = SMMU_REG_SMMUEN },      /* TABLE_* */
@@ -84,14 +83,16 @@ static const SMMUv3Reg regs[] = {
       .reset = SMMU_GBPA_RESET_VAL, .update = R_GBPA_UPDATE_MASK,
       .field = { { .mask = R_GBPA_ABORT_MASK | 0xf3f1f } } },
     { .name = "IRQ_CTRL", .offset = A_IRQ_CTRL, .size = 4, .resets = true,
-      .field = { IRQ_CTRL_FIELDS } },
+      IRQ_CTRL_FIELDS },
     { .name = "IRQ_CTRLACK", .offset = A_IRQ_CTRL_ACK, .size = 4, .ro = true,
-      .resets = true, .field = { IRQ_CTRL_FIELDS } },
+      .resets = true, IRQ_CTRL_FIELDS },
     { .name = "GERROR", .offset = A_GERROR, .size = 4, .ro = true,
-      .resets = true, .field = { GERROR_FIELDS } },
+      .resets = true, GERROR_FIELDS },
     { .name = "GERRORN", .offset = A_GERRORN, .size = 4, .resets = true,
-      .field = { GERROR_FIELDS } },
-    IRQ_CFG(GERROR, SMMU_REG_GERROR_IRQEN),
+      GERROR_FIELDS },
+    IRQ_CFG(GERROR, 0, 8, SMMU_MSI_ADDR_MASK),
+    IRQ_CFG(GERROR, 1, 4, UINT32_MAX),
+    IRQ_CFG(GERROR, 2, 4, 0x3f),                /* SH, MemAttr */
     { .name = "STRTAB_BASE", .offset = A_STRTAB_BASE, .size = 8,
       .field = { { HINT | SMMU_BASE_ADDR_MASK, 0, SMMU_REG_SMMUEN } } },
     { .name = "STRTAB_BASE_CFG", .offset = A_STRTAB_BASE_CFG, .size = 4,
@@ -113,7 +114,9 @@ static const SMMUv3Reg regs[] = {
       .field = { { EVT_Q_OVERFLOW | 0xfffff, 0, SMMU_REG_EVENTQEN } } },
     { .name = "EVENTQ_CONS", .offset = A_EVENTQ_CONS, .size = 4, .resets = true,
       .field = { { .mask = EVT_Q_OVERFLOW | 0xfffff } } },
-    IRQ_CFG(EVENTQ, SMMU_REG_EVENTQ_IRQEN),
+    IRQ_CFG(EVENTQ, 0, 8, SMMU_MSI_ADDR_MASK),
+    IRQ_CFG(EVENTQ, 1, 4, UINT32_MAX),
+    IRQ_CFG(EVENTQ, 2, 4, 0x3f),                /* SH, MemAttr */
     ID_REG(0), ID_REG(1), ID_REG(2), ID_REG(3), ID_REG(4), ID_REG(5),
     ID_REG(6), ID_REG(7), ID_REG(8), ID_REG(9), ID_REG(10), ID_REG(11),
 };
@@ -170,7 +173,7 @@ static bool is_guarded(SMMUv3RegGuard guard, const SMMUv3RegControl *c)
         [SMMU_REG_EVENTQ_IRQEN] = R_IRQ_CTRL_EVENTQ_IRQEN_MASK,
     };
 
-    return (c->cr0 & cr0[guard]) || (c->irq_ctrl & irq_ctrl[guard]);
+    return c->cr0 & cr0[guard] || c->irq_ctrl & irq_ctrl[guard];
 }
 
 uint64_t smmuv3_reg_writable(const SMMUv3Reg *reg, const SMMUv3RegControl *c)
@@ -219,7 +222,8 @@ static uint64_t align_down(uint64_t addr, unsigned bits)
 uint64_t smmuv3_queue_addr(uint64_t base, unsigned log2size,
                            unsigned entry_size)
 {
-    return align_down(base & SMMU_QUEUE_ADDR_MASK, log2size + ctz32(entry_size));
+    return align_down(base & SMMU_QUEUE_ADDR_MASK,
+                      log2size + ctz32(entry_size));
 }
 
 unsigned smmuv3_strtab_log2size(uint32_t cfg, const uint32_t *idr)

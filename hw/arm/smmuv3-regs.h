@@ -26,7 +26,7 @@ typedef enum SMMUv3RegGuard {
 /* Fields of one register that have the same need and the same guard */
 typedef struct SMMUv3RegField {
     uint64_t mask;
-    uint32_t need;              /* bits of IDR0; RES0 unless all of them are 1 */
+    uint32_t need;              /* bits of IDR0; RES0 unless all are 1 */
     SMMUv3RegGuard guard;
 } SMMUv3RegField;
 

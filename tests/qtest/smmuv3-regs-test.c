@@ -36,7 +36,7 @@ typedef struct Kind {
 
 /* The last one has ATS, linear stream tables, and queues of 2^7 entries */
 #define POOR "-device arm-smmuv3-accel,bus=pcie.0,idr0=0x540141a," \
-             "idr1=0xe70008,idr3=0x1400,idr5=0x74,iidr=0,aidr=1"
+             "idr1=0xe70010,idr3=0x1400,idr5=0x74,iidr=0,aidr=1"
 
 static const Kind plain = { "smmuv3", RIG_SMMUV3, RIG_SMMUV3_BASE };
 static const Kind accel = { "smmuv3-accel", RIG_ACCEL, RIG_ACCEL_BASE };

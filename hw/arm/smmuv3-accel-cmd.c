@@ -30,6 +30,8 @@ typedef struct CmdRule {
  * TLBI_EL3_* are for the Secure queue only. The base class ignores ATC_INV,
  * PRI_RESP, RESUME, STALL_TERM and TLBI_EL2_*, regardless of the ID registers.
  * In the architecture they are CERROR_ILL without the feature, and so here.
+ * TLBI_EL2_ALL is an exception: UEFI firmware sends it to every SMMU (SmmuDxe),
+ * and leaves GBPA.ABORT set if it fails. There is no EL2 entry to invalidate.
  */
 static const CmdRule cmd_rules[] = {
     [SMMU_CMD_PREFETCH_CONFIG] = { SMMU_ACCEL_CMD_LOCAL, ALWAYS, true },
@@ -42,7 +44,7 @@ static const CmdRule cmd_rules[] = {
     [SMMU_CMD_TLBI_NH_ASID]    = { SMMU_ACCEL_CMD_FORWARD, IF_S1P },
     [SMMU_CMD_TLBI_NH_VA]      = { SMMU_ACCEL_CMD_FORWARD, IF_S1P },
     [SMMU_CMD_TLBI_NH_VAA]     = { SMMU_ACCEL_CMD_FORWARD, IF_S1P },
-    [SMMU_CMD_TLBI_EL2_ALL]    = { SMMU_ACCEL_CMD_LOCAL, IF_HYP },
+    [SMMU_CMD_TLBI_EL2_ALL]    = { SMMU_ACCEL_CMD_LOCAL, ALWAYS },
     [SMMU_CMD_TLBI_EL2_ASID]   = { SMMU_ACCEL_CMD_LOCAL, IF_HYP },
     [SMMU_CMD_TLBI_EL2_VA]     = { SMMU_ACCEL_CMD_LOCAL, IF_HYP },
     [SMMU_CMD_TLBI_EL2_VAA]    = { SMMU_ACCEL_CMD_LOCAL, IF_HYP },
@@ -84,6 +86,9 @@ SMMUv3AccelCmdClass smmuv3_accel_cmd_classify(const Cmd *cmd,
     const CmdRule *rule;
 
     if (type >= ARRAY_SIZE(cmd_rules)) {
+        return SMMU_ACCEL_CMD_ILLEGAL;
+    }
+    if (type == SMMU_CMD_SYNC && CMD_SYNC_CS(cmd) > CMD_SYNC_SIG_SEV) {
         return SMMU_ACCEL_CMD_ILLEGAL;
     }
     rule = &cmd_rules[type];

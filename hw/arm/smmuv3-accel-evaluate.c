@@ -84,8 +84,8 @@ static bool device_own_sid(SMMUv3AccelState *s, const SMMUv3AccelDevice *dev,
 
 static bool beyond_stream_table(const SMMUv3State *s3, uint32_t sid)
 {
-    return sid >> MIN(FIELD_EX32(s3->strtab_base_cfg, STRTAB_BASE_CFG,
-                                 LOG2SIZE), 31);
+    return sid >= BIT_ULL(smmuv3_strtab_log2size(s3->strtab_base_cfg,
+                                                 s3->idr));
 }
 
 /* Fills in @event, except for the type, which is in the target */

@@ -27,7 +27,8 @@ static char *tmpdir;
 
 /*
  * All registers that a guest can write, with other values than after reset. CR0
- * is written later, because the device changes PROD and CONS of enabled queues.
+ * is written later, because the device changes PROD and CONS of enabled queues,
+ * and IRQ_CTRL last, because it makes the registers of the MSIs read-only.
  */
 static const struct {
     uint32_t offset;
@@ -36,7 +37,6 @@ static const struct {
     { 0x28, 0xd75 },            /* CR1 */
     { 0x2c, 0x7 },              /* CR2 */
     { GBPA, 0x80100001 },       /* ABORT, UPDATE */
-    { 0x50, 0x5 },              /* IRQ_CTRL */
     { 0x68, 0x08020040 },       /* GERROR_IRQ_CFG0 */
     { 0x6c, 0x1 },
     { 0x70, 0x123 },            /* GERROR_IRQ_CFG1 */
@@ -52,6 +52,7 @@ static const struct {
     { 0xbc, 0x1e },             /* EVENTQ_IRQ_CFG2 */
     { 0x100a8, 0x80000007 },    /* EVENTQ_PROD, overflow */
     { 0x100ac, 0x3 },           /* EVENTQ_CONS */
+    { 0x50, 0x5 },              /* IRQ_CTRL */
 };
 
 /* A command, an invalid opcode, a command */
@@ -231,6 +232,78 @@ static void test_mismatch(gconstpointer opaque)
     assert_refused(mismatch->args, uri, mismatch->error);
 }
 
+/*
+ * A stream that no source sends
+ */
+
+/* The position of a queue in the stream: BASE, PROD, CONS, log2 size */
+static uint8_t *find_queue(char *stream, gsize size, uint64_t base)
+{
+    uint64_t be = cpu_to_be64(base);
+    char *queue = memmem(stream, size, &be, sizeof(be));
+
+    g_assert_nonnull(queue);
+    g_assert_cmpint(stream + size - queue, >, 17);
+    g_assert_null(memmem(queue + 1, stream + size - queue - 1, &be,
+                         sizeof(be)));
+    return (uint8_t *)queue;
+}
+
+/* A configured SMMU, with its registers in @words */
+static char *save_configured(uint32_t **words)
+{
+    QTestState *qts = qtest_init(MACHINE SMMU_A(SPEC_MSI));
+    char *uri;
+
+    configure(qts, MMIO_BASE, QUEUE);
+    *words = read_all(qts, MMIO_BASE);
+    uri = save(qts);
+    qtest_quit(qts);
+    return uri;
+}
+
+static char *read_stream(const char *uri, gsize *size)
+{
+    g_autoptr(GError) err = NULL;
+    char *stream = NULL;
+
+    g_file_get_contents(uri + strlen("file:"), &stream, size, &err);
+    g_assert_no_error(err);
+    return stream;
+}
+
+static void write_stream(const char *uri, const char *stream, gsize size)
+{
+    g_autoptr(GError) err = NULL;
+
+    g_file_set_contents(uri + strlen("file:"), stream, size, &err);
+    g_assert_no_error(err);
+}
+
+/* A QEMU that stores bits of CMDQ_PROD and CMDQ_CONS which are reserved */
+static void test_reserved(void)
+{
+    g_autofree uint32_t *words = NULL;
+    g_autofree char *uri = save_configured(&words);
+    gsize size;
+    g_autofree char *stream = read_stream(uri, &size);
+    uint8_t *queue = find_queue(stream, size, QUEUE | 3);
+    QTestState *qts;
+
+    stl_be_p(queue + 8, ldl_be_p(queue + 8) | 0xfff00000);
+    stl_be_p(queue + 12, ldl_be_p(queue + 12) | 0x80f00000);
+    write_stream(uri, stream, size);
+
+    qts = load(MACHINE SMMU_A(SPEC_MSI), uri);
+    assert_all(qts, MMIO_BASE, words);
+    qtest_writeq(qts, QUEUE + 16, 0x46);
+    qtest_writel(qts, MMIO_BASE + GERRORN,
+                 qtest_readl(qts, MMIO_BASE + GERROR));
+    g_assert_cmphex(qtest_readl(qts, MMIO_BASE + CMDQ_CONS), ==,
+                    1 << 24 | 3);
+    qtest_quit(qts);
+}
+
 static void remove_tmpdir(void)
 {
     g_autofree char *state = g_build_filename(tmpdir, "state", NULL);
@@ -257,6 +330,7 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(path, &mismatches[i], test_mismatch);
     }
+    qtest_add_func("smmuv3-accel/migration/reserved", test_reserved);
     ret = g_test_run();
     remove_tmpdir();
     return ret;

@@ -42,7 +42,7 @@ static const struct {
     { 0x11, FORWARD, S1P, false, KIND(TLBI) },          /* TLBI_NH_ASID */
     { 0x12, FORWARD, S1P, false, KIND(TLBI) },          /* TLBI_NH_VA */
     { 0x13, FORWARD, S1P, false, KIND(TLBI) },          /* TLBI_NH_VAA */
-    { 0x20, LOCAL, HYP, false, KIND(TLBI) },            /* TLBI_EL2_ALL */
+    { 0x20, LOCAL, 0, false, KIND(TLBI) },              /* TLBI_EL2_ALL */
     { 0x21, LOCAL, HYP, false, KIND(TLBI) },            /* TLBI_EL2_ASID */
     { 0x22, LOCAL, HYP, false, KIND(TLBI) },            /* TLBI_EL2_VA */
     { 0x23, LOCAL, HYP, false, KIND(TLBI) },            /* TLBI_EL2_VAA */
@@ -84,6 +84,19 @@ static void test_classify(void)
         }
         g_assert_cmpint(smmuv3_accel_cmd_classify(&cmd, idr), ==, want);
         g_assert_cmpint(smmuv3_accel_cmd_kind(&cmd, want), ==, kind);
+    }
+}
+
+/* CS=3 of a CMD_SYNC is reserved */
+static void test_sync(void)
+{
+    const uint32_t idr[6] = { 0 };
+
+    for (uint32_t cs = 0; cs < 4; cs++) {
+        Cmd cmd = { .word = { 0x46 | cs << 12 } };
+
+        g_assert_cmpint(smmuv3_accel_cmd_classify(&cmd, idr), ==,
+                        cs < 3 ? LOCAL : ILLEGAL);
     }
 }
 
@@ -187,6 +200,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/smmuv3-accel/cmd/classify", test_classify);
+    g_test_add_func("/smmuv3-accel/cmd/sync", test_sync);
     g_test_add_func("/smmuv3-accel/cmd/sanitise", test_sanitise);
     g_test_add_func("/smmuv3-accel/cmd/atc-size", test_atc_size);
     g_test_add_func("/smmuv3-accel/cmd/range", test_range);

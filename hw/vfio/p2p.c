@@ -67,11 +67,8 @@ bool vfio_p2p_check(VFIODevice *vbasedev, Error **errp)
         return true;
     }
     error_setg_errno(errp, -ret, "x-p2p=on, but the host's kernel does not "
-                     "export the BARs of this device");
-    error_append_hint(errp, "It needs Linux 6.19 with CONFIG_VFIO_PCI_DMABUF, "
-                      "which follows from CONFIG_PCI_P2PDMA and "
-                      "CONFIG_DMA_SHARED_BUFFER. With x-p2p=auto the guest "
-                      "starts, and DMA to the BARs faults.\n");
+                     "export the BARs of this device: boot Linux 6.19 or later "
+                     "with CONFIG_VFIO_PCI_DMABUF, or use x-p2p=auto");
     return false;
 }
 

@@ -115,7 +115,7 @@ static void check_p2p(Doctor *d)
                             "other's BARs depends on the configuration of the "
                             "kernel"),
                    g_strdup("type modprobe configs"));
-    } else if (!doctor_config_has(d, "CONFIG_VFIO_PCI_DMABUF")) {
+    } else if (!doctor_config_has(d, "VFIO_PCI_DMABUF")) {
         doctor_say(d, DOCTOR_NOTE, "p2p",
                    g_strdup_printf("%s: the kernel has no "
                                    "CONFIG_VFIO_PCI_DMABUF", cannot),

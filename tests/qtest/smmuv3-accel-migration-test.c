@@ -8,6 +8,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include <glib/gstdio.h>
 #include "smmuv3-accel.h"
 #include "smmuv3-rig.h"

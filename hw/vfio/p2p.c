@@ -17,6 +17,12 @@
 #include "p2p.h"
 #include "trace.h"
 
+/*
+ * The mappings that are restored after a reset. A guest with a vIOMMU that
+ * reports maps decides how many there are.
+ */
+#define MAPPINGS_MAX    1024
+
 typedef struct VFIOP2PMapping {
     IOMMUFDBackend *be;
     uint32_t ioas_id;
@@ -24,6 +30,7 @@ typedef struct VFIOP2PMapping {
     uint64_t size;
     uint64_t start; /* in the dma-buf */
     bool readonly;
+    bool mapped;
 } VFIOP2PMapping;
 
 struct VFIOP2PPiece {
@@ -113,10 +120,11 @@ static void complain(VFIOP2PPiece *piece, int ret, const char *call)
     warn_report_err(err);
 }
 
-static void map(VFIOP2PPiece *piece, const VFIOP2PMapping *m)
+static void map(VFIOP2PPiece *piece, VFIOP2PMapping *m)
 {
     int ret;
 
+    m->mapped = false;
     if (piece->fd < 0) {
         ret = export_dmabuf(piece);
         if (ret < 0) {
@@ -128,7 +136,9 @@ static void map(VFIOP2PPiece *piece, const VFIOP2PMapping *m)
 
     ret = iommufd_backend_map_file_dma(m->be, m->ioas_id, m->iova, m->size,
                                        piece->fd, m->start, m->readonly);
-    if (ret) {
+    m->mapped = !ret;
+    /* The memory of the device is off: mapped when it is turned on */
+    if (ret && ret != -ENODEV) {
         complain(piece, ret, "IOMMU_IOAS_MAP_FILE");
     }
 }
@@ -151,7 +161,8 @@ void vfio_p2p_add(VFIORegion *region, int index)
         .bar = region->nr,
         .offset = m->offset,
         .vaddr = m->mmap,
-        .size = m->size,
+        /* QEMU extends the memory region of a smaller BAR to a page */
+        .size = ROUND_UP(m->size, qemu_real_host_page_size()),
         .fd = -1,
         .mappings = g_array_new(false, false, sizeof(VFIOP2PMapping)),
     };
@@ -199,9 +210,16 @@ void vfio_p2p_map(VFIOP2PPiece *piece, IOMMUFDBackend *be, uint32_t ioas_id,
         .readonly = readonly,
     };
 
-    /* Kept even if it fails: a later attempt may succeed */
-    g_array_append_val(piece->mappings, m);
+    /* A vIOMMU maps what the memory listener skips */
+    if (piece->vbasedev->p2p == ON_OFF_AUTO_OFF) {
+        return;
+    }
+
     map(piece, &m);
+    /* Kept even if it fails: a later attempt may succeed */
+    if (piece->mappings->len < MAPPINGS_MAX) {
+        g_array_append_val(piece->mappings, m);
+    }
 }
 
 void vfio_p2p_unmapped(IOMMUFDBackend *be, uint32_t ioas_id, hwaddr iova,
@@ -224,7 +242,8 @@ void vfio_p2p_unmapped(IOMMUFDBackend *be, uint32_t ioas_id, hwaddr iova,
 
 /* Revocation */
 
-static void remap(VFIODevice *vbasedev)
+/* @all: whether the kernel has revoked what was mapped */
+static void remap(VFIODevice *vbasedev, bool all)
 {
     VFIOP2PPiece *piece;
 
@@ -233,11 +252,16 @@ static void remap(VFIODevice *vbasedev)
             continue;
         }
         for (guint i = 0; i < piece->mappings->len; i++) {
-            const VFIOP2PMapping *m = &g_array_index(piece->mappings,
-                                                     VFIOP2PMapping, i);
+            VFIOP2PMapping *m = &g_array_index(piece->mappings,
+                                               VFIOP2PMapping, i);
 
+            if (m->mapped && !all) {
+                continue;
+            }
             trace_vfio_p2p_remap(vbasedev->name, piece->bar, m->iova, m->size);
-            iommufd_backend_unmap_dma(m->be, m->ioas_id, m->iova, m->size);
+            if (m->mapped) {
+                iommufd_backend_unmap_dma(m->be, m->ioas_id, m->iova, m->size);
+            }
             map(piece, m);
         }
     }
@@ -252,16 +276,15 @@ static uint8_t written(uint32_t addr, uint32_t val, int len, uint32_t where)
 void vfio_p2p_config_written(PCIDevice *pdev, VFIODevice *vbasedev,
                              uint32_t addr, uint32_t val, int len)
 {
-    uint8_t exp = pdev->exp.exp_cap, pm = pdev->pm_cap;
+    uint8_t exp = pdev->exp.exp_cap;
     uint8_t af = pci_find_capability(pdev, PCI_CAP_ID_AF);
-    bool flr, d0;
+    bool flr, memory;
 
     flr = (exp && written(addr, val, len, exp + PCI_EXP_DEVCTL + 1) &
                   PCI_EXP_DEVCTL_BCR_FLR >> 8) ||
           (af && written(addr, val, len, af + PCI_AF_CTRL) & PCI_AF_CTRL_FLR);
-    d0 = pm && range_covers_byte(addr, len, pm + PCI_PM_CTRL) &&
-         !(written(addr, val, len, pm + PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK);
-    if (flr || d0) {
-        remap(vbasedev);
+    memory = written(addr, val, len, PCI_COMMAND) & PCI_COMMAND_MEMORY;
+    if (flr || memory) {
+        remap(vbasedev, flr);
     }
 }

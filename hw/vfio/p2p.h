@@ -62,7 +62,7 @@ VFIOP2PPiece *vfio_p2p_find(const void *vaddr, uint64_t size);
  * @vaddr: first byte, in @piece
  *
  * Maps @size bytes of @piece at @iova. If that fails, DMA to this address
- * faults, which is reported once for each device with x-p2p=on.
+ * faults, which is reported once for each piece with x-p2p=on.
  */
 void vfio_p2p_map(VFIOP2PPiece *piece, IOMMUFDBackend *be, uint32_t ioas_id,
                   hwaddr iova, uint64_t size, const void *vaddr, bool readonly);
@@ -74,9 +74,11 @@ void vfio_p2p_unmapped(IOMMUFDBackend *be, uint32_t ioas_id, hwaddr iova,
 /**
  * vfio_p2p_config_written:
  *
- * Called after a guest's write of @len bytes to the configuration space of
- * @pdev, a VFIO device. The kernel revokes all mappings of a device in a
- * function level reset and in D3, and for good: map them again.
+ * Called after a write of @len bytes to the configuration space of @pdev, a
+ * VFIO device. The kernel revokes all mappings of a device in a function level
+ * reset, and for good: map them again. It also revokes them in D3 and while the
+ * memory of the device is off, but then the BARs leave QEMU's address space,
+ * too. The exception is an incoming migration, which turns the memory on last.
  */
 void vfio_p2p_config_written(PCIDevice *pdev, VFIODevice *vbasedev,
                              uint32_t addr, uint32_t val, int len);

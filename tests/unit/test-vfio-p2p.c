@@ -143,7 +143,6 @@ static void set_up(OnOffAuto p2p)
     };
     pdev.config = config;
     pdev.exp.exp_cap = EXP_CAP;
-    pdev.pm_cap = PM_CAP;
     config[0] = AF_CAP;
 }
 
@@ -341,10 +340,11 @@ static void test_revoked(void)
     g_assert_true(remaps(AF_CAP + PCI_AF_CTRL, PCI_AF_CTRL_FLR, 1));
     g_assert_false(remaps(AF_CAP + PCI_AF_CTRL, 0, 1));
 
-    g_assert_true(remaps(PM_CAP + PCI_PM_CTRL, 0, 2));
-    g_assert_true(remaps(PM_CAP + PCI_PM_CTRL, PCI_PM_CTRL_PME_ENABLE, 2));
+    /* QEMU's memory listener unmaps and maps the BARs for these */
+    g_assert_false(remaps(PM_CAP + PCI_PM_CTRL, 0, 2));
     g_assert_false(remaps(PM_CAP + PCI_PM_CTRL, 3, 2));
     g_assert_false(remaps(PCI_COMMAND, 0, 2));
+    g_assert_false(remaps(PCI_COMMAND, PCI_COMMAND_MEMORY, 2));
 
     g_assert_cmphex(kernel.iova, ==, IOVA + 0x4000);
     g_assert_cmphex(kernel.size, ==, 0x4000);
@@ -355,10 +355,73 @@ static void test_revoked(void)
     del();
 }
 
+/* The memory of a device is off when an incoming migration maps its BARs */
+static void test_memory_off(void)
+{
+    set_up(ON_OFF_AUTO_ON);
+    add();
+    kernel.map_err = ENODEV;
+    map(bar, 0x2000);
+    g_assert_cmpint(kernel.mapped, ==, 0);
+    write_config(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+    g_assert_cmpint(kernel.mapped, ==, 0);
+
+    kernel.map_err = 0;
+    write_config(PCI_COMMAND, 0, 2);
+    g_assert_cmpint(kernel.mapped, ==, 0);
+    write_config(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+    g_assert_cmpint(kernel.mapped, ==, 1);
+    write_config(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+    g_assert_cmpint(kernel.mapped, ==, 1);
+    g_assert_cmpint(kernel.unmaps, ==, 0);
+    del();
+}
+
+/* A vIOMMU maps a BAR that the memory listener skips */
+static void test_off(void)
+{
+    set_up(ON_OFF_AUTO_OFF);
+    add();
+    map(bar, 0x2000);
+    g_assert_cmpint(kernel.exports, ==, 0);
+    write_config(EXP_CAP + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR, 2);
+    g_assert_cmpint(kernel.maps, ==, 0);
+    del();
+}
+
+/* A guest with a vIOMMU maps a page without end: the records are limited */
+static void test_many(void)
+{
+    set_up(ON_OFF_AUTO_AUTO);
+    add();
+    for (int i = 0; i < 100000; i++) {
+        map(bar, 0x1000);
+    }
+    g_assert_cmpint(kernel.mapped, ==, 100000);
+    write_config(EXP_CAP + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR, 2);
+    g_assert_cmpint(kernel.mapped, <, 110000);
+    del();
+}
+
+/* A BAR that is smaller than a page, which QEMU extends to one */
+static void test_small(void)
+{
+    uint64_t page = qemu_real_host_page_size();
+
+    set_up(ON_OFF_AUTO_AUTO);
+    mmaps[0].size = 0x100;
+    vfio_p2p_add(&region, 0);
+    g_assert_nonnull(vfio_p2p_find(bar, page));
+    kernel.feature_err = EINVAL;
+    map(bar, page);
+    g_assert_cmpint(kernel.maps, ==, 0);
+    vfio_p2p_del(&region, 0);
+}
+
 static void test_no_capabilities(void)
 {
     set_up(ON_OFF_AUTO_AUTO);
-    pdev.exp.exp_cap = pdev.pm_cap = config[0] = 0;
+    pdev.exp.exp_cap = config[0] = 0;
     add();
     map(bar, 0x2000);
     for (uint32_t addr = 0; addr < 0x40; addr += 4) {
@@ -405,6 +468,10 @@ int main(int argc, char **argv)
     g_test_add_func("/vfio/p2p/on-complains", test_on_complains);
     g_test_add_func("/vfio/p2p/check", test_check);
     g_test_add_func("/vfio/p2p/revoked", test_revoked);
+    g_test_add_func("/vfio/p2p/memory-off", test_memory_off);
+    g_test_add_func("/vfio/p2p/off", test_off);
+    g_test_add_func("/vfio/p2p/many", test_many);
+    g_test_add_func("/vfio/p2p/small", test_small);
     g_test_add_func("/vfio/p2p/no-capabilities", test_no_capabilities);
     g_test_add_func("/vfio/p2p/unmapped", test_unmapped);
     return g_test_run();

@@ -17,7 +17,8 @@ PLATFORM = replace(l0.EMULATED, name="p2p", devices=tuple(
 
 BLOCK = 8                   # of 1 GiB in the guest's stage 1: guest addresses from 0, which are MMIO
 CMB, MOVED = 0x100000, 0x200000     # from the window of the port
-DEVCTL, FLR = 8, 0x8000
+EXPRESS, DEVCTL, FLR = 0x10, 8, 0x8000
+PM, PMCSR = 0x01, 4
 SIZE = 64
 
 
@@ -68,12 +69,19 @@ class Pair(Bench):
         log = self.lab.l1.sh("dmesg -c").out
         return bool(re.search(rf"F_TRANSLATION client: {self.hosts[1]} .* ipa: {address:#x}", log))
 
+    def capability(self, kind):
+        at = self.smmu.qtest.send(get(self.config(0x34), 8))[0]
+        while self.smmu.qtest.send(get(self.config(at), 8))[0] != kind:
+            at = self.smmu.qtest.send(get(self.config(at + 1), 8))[0]
+        return at
+
     def reset(self):
         """A function level reset, as a guest's driver does it."""
-        at = self.smmu.qtest.send(get(self.config(0x34), 8))[0]
-        while self.smmu.qtest.send(get(self.config(at), 8))[0] != 0x10:
-            at = self.smmu.qtest.send(get(self.config(at + 1), 8))[0]
-        self.smmu.qtest.send(put(self.config(at + DEVCTL), FLR, 16))
+        self.smmu.qtest.send(put(self.config(self.capability(EXPRESS) + DEVCTL), FLR, 16))
+
+    def power(self, state):
+        """Put the second disk into D0 or D3."""
+        self.smmu.qtest.send(put(self.config(self.capability(PM) + PMCSR), state, 16))
 
     def arrives(self):
         """Whether a write of the first disk arrives in the buffer of the second one."""
@@ -95,7 +103,7 @@ def end(pair):
 
 @scenario(platform=PLATFORM)
 def p2p(lab):
-    """A disk's DMA arrives in the BAR of another: cold, after a move, a reset, D3, and a replug; and only there."""
+    """A disk's DMA arrives in the BAR of another: after a plug, a move, a reset, D3, and a replug; and only there."""
     pair = Pair(lab, "auto")
     expect(pair.arrives(), "DMA does not arrive in the other device's BAR")
 
@@ -117,6 +125,12 @@ def p2p(lab):
     pair.memory()
     expect(pair.arrives(), "DMA does not arrive after memory is on again")
 
+    pair.power(3)
+    expect(pair.faults(old), "DMA arrives in a device that is in D3")
+    pair.power(0)
+    pair.place(old)
+    expect(pair.arrives(), "DMA does not arrive after D3")
+
     pair.unplug(2)
     expect(pair.faults(old), "DMA arrives where the device was")
     pair.plug(2)
@@ -130,6 +144,10 @@ def p2p_off(lab):
     pair = Pair(lab, "off")
     expect(not pair.arrives(), "DMA arrives in the BAR of another device")
     expect(pair.faults(pair.buffer), "DMA to the BAR of another device does not fault")
+    # Each time the BARs leave the guest's memory and come back.
+    for _ in range(100):
+        pair.memory(False)
+        pair.memory()
     expect(pair.disks[1].identify(pair.smmu.va(0)) == "nvme0", "DMA to memory does not work afterwards")
     end(pair)
 

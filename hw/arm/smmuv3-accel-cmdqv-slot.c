@@ -41,7 +41,8 @@ static void write_slot(SMMUv3AccelState *s, unsigned l, uint32_t reg,
     smmuv3_accel_host_queue_write(s->host, l, reg, value);
 }
 
-void smmuv3_accel_cmdqv_slot_adopt(SMMUv3AccelState *s, unsigned l)
+/* Set the guest's registers to what hardware has */
+static void adopt(SMMUv3AccelState *s, unsigned l)
 {
     uint32_t slot[CMDQV_SLOT_REGS];
 
@@ -57,7 +58,7 @@ void smmuv3_accel_cmdqv_sync(SMMUv3AccelState *s)
         return;
     }
     for (unsigned l = 0; l < smmuv3_accel_host_nb_queues(s->host); l++) {
-        smmuv3_accel_cmdqv_slot_adopt(s, l);
+        adopt(s, l);
     }
 }
 
@@ -128,11 +129,11 @@ static void wait_empty(SMMUv3AccelState *s, unsigned l, int64_t until_us)
 {
     unsigned q = smmuv3_cmdqv_find(regs(s), 0, l);
 
-    smmuv3_accel_cmdqv_slot_adopt(s, l);
+    adopt(s, l);
     while (smmuv3_cmdqv_pending(regs(s), q) &&
            g_get_monotonic_time() < until_us) {
         g_usleep(POLL_US);
-        smmuv3_accel_cmdqv_slot_adopt(s, l);
+        adopt(s, l);
     }
 }
 
@@ -146,7 +147,7 @@ bool smmuv3_accel_cmdqv_slot_stop(SMMUv3AccelState *s, unsigned l,
     config = q->config;
     status = q->status;
     enable_slot(s, l, false, until_us);
-    smmuv3_accel_cmdqv_slot_adopt(s, l);
+    adopt(s, l);
     q->config = config;
     q->status = status;
     return smmuv3_vcmdq_errors(q);

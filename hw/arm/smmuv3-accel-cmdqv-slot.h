@@ -34,7 +34,4 @@ bool smmuv3_accel_cmdqv_slot_stop(SMMUv3AccelState *s, unsigned l,
 void smmuv3_accel_cmdqv_slot_disable(SMMUv3AccelState *s, unsigned l,
                                      int64_t until_us);
 
-/* Set the guest's registers to what hardware has */
-void smmuv3_accel_cmdqv_slot_adopt(SMMUv3AccelState *s, unsigned l);
-
 #endif /* HW_ARM_SMMUV3_ACCEL_CMDQV_SLOT_H */

@@ -49,9 +49,11 @@ static QLIST_HEAD(, VFIOP2PPiece) pieces = QLIST_HEAD_INITIALIZER(pieces);
 
 /* The kernel's side */
 
-static int feature(VFIODevice *vbasedev, void *arg)
+static int feature(VFIODevice *vbasedev, struct vfio_device_feature *arg)
 {
-    return ioctl(vbasedev->fd, VFIO_DEVICE_FEATURE, arg) < 0 ? -errno : 0;
+    int ret = ioctl(vbasedev->fd, VFIO_DEVICE_FEATURE, arg);
+
+    return ret < 0 ? -errno : ret;
 }
 
 bool vfio_p2p_check(VFIODevice *vbasedev, Error **errp)
@@ -96,10 +98,7 @@ static int export_dmabuf(VFIOP2PPiece *piece)
     buf->dma_ranges[0].offset = piece->offset;
     buf->dma_ranges[0].length = piece->size;
 
-    fd = ioctl(piece->vbasedev->fd, VFIO_DEVICE_FEATURE, arg);
-    if (fd < 0) {
-        fd = -errno;
-    }
+    fd = feature(piece->vbasedev, arg);
     trace_vfio_p2p_export(piece->vbasedev->name, piece->bar, piece->offset,
                           piece->size, fd);
     return fd;

@@ -20,6 +20,7 @@ CMDQ, EVENTQ, STRTAB, CONTEXTS, TABLES = 0x40100000, 0x40110000, 0x40200000, 0x4
 VCMDQ = 0x40120000
 QUEUE, DONE, DATA = 0x41000000, 0x41001000, 0x41002000
 RAM = 0x40000000
+EXPRESS = 0x10              # PCI Express capability
 
 STE_VALID, BYPASS, STAGE1 = 1, 4 << 1, 5 << 1
 ILLEGAL = STAGE1 | 31 << 59         # 2^31 CDs, which no vSMMU of the lab has
@@ -58,6 +59,22 @@ def sync(address, data):
     return SYNC | 1 << 12 | data << 32, address
 
 
+def block(address):
+    """A descriptor of stage 1 that maps a block of 1 GiB; its AF does not matter."""
+    return address | 1 << 10 | 3 << 8 | 1 << 6 | 1
+
+
+def capability(qtest, config, kind):
+    """Where in a configuration space a capability is."""
+    at = qtest.send(get(config + 0x34, 8))[0]
+    while at:
+        found, following = qtest.send(get(config + at, 8), get(config + at + 1, 8))
+        if found == kind:
+            return at
+        at = following
+    raise LabError(f"no capability {kind:#x}")
+
+
 class Smmu:
     """The vSMMU as its driver would use it, with context n mapping RAM at va(n)."""
 
@@ -92,8 +109,7 @@ class Smmu:
 
     def map(self, n, mapped=True):
         """Map or unmap RAM in the translation table of a context, without a command."""
-        block = RAM | 1 << 10 | 3 << 8 | 1 << 6 | 1 if mapped else 0
-        self.qtest.send(put(TABLES + n * 4096 + 8 * (2 + n), block, 64))
+        self.qtest.send(put(TABLES + n * 4096 + 8 * (2 + n), block(RAM) if mapped else 0, 64))
 
     def write_contexts(self, number=2):
         for n in range(number):
@@ -250,18 +266,9 @@ class Port:
         self.slot = slot
         self.config = ECAM + (slot << 15)
         self.window = WINDOW + (slot << 21)
-        self.express = self._express()
+        self.express = capability(qtest, self.config, EXPRESS)
         self.bus = bus
         self.set_bus(bus)
-
-    def _express(self):
-        at = self.qtest.send(get(self.config + 0x34, 8))[0]
-        while at:
-            kind, following = self.qtest.send(get(self.config + at, 8), get(self.config + at + 1, 8))
-            if kind == 0x10:
-                return at
-            at = following
-        raise LabError("a root port without PCI Express capability")
 
     @property
     def sid(self):
@@ -332,5 +339,9 @@ class Nvme:
         self.qtest.send(put(regs + self.DOORBELL, 1))
         if self._wait(0x100, 0x100) == "fatal":
             return None
-        words = self.qtest.send(*(get(DATA + n, 64) for n in (0, 8, 16)))
+        return self.serial_at(DATA)
+
+    def serial_at(self, address):
+        """The serial number that Identify has written at a guest address; "" if there is none."""
+        words = self.qtest.send(*(get(address + n, 64) for n in (0, 8, 16)))
         return struct.pack("<QQQ", *words)[4:24].decode(errors="replace").rstrip("\0 ")

@@ -26,8 +26,10 @@ HEADER = """\
 def on_this_kernel(lab, path, places, **options):
     """{title: Flow} with the log of each flow."""
     wanted = flows.parse(path.read_text())
-    cdevs = {place: lab.vfio(DEVICES[place])[1] for place in places}
-    logs = flows.parse(raw.run(lab, path.read_text(), cdevs))
+    logs = {}
+    if any(title.startswith("raw ") for title in wanted):
+        cdevs = {place: lab.vfio(DEVICES[place])[1] for place in places}
+        logs = flows.parse(raw.run(lab, path.read_text(), cdevs))
     if any(title.startswith("flow ") for title in wanted):
         hosts = {place: lab.vfio(DEVICES[place])[0] for place in places}
         machine = flows.Machine(lab, hosts, hexed(host_registers(lab)), **options)

@@ -9,6 +9,7 @@ from lab.bare import Smmu
 from lab.checks import expect
 from lab.scenario import scenario
 from lab.scenarios import cmdqv_guest, transitions
+from lab.scenarios.failures import ON
 from lab.sweep import Bench
 from lab.util import LabError
 
@@ -231,7 +232,7 @@ def kdump_adopted(lab):
     bench = Bench(lab)
     smmu, sid = bench.smmu, bench.ports[1].sid
     smmu.ste(sid, 0)
-    smmu.cr0(smmu.SMMUEN | smmu.EVENTQEN | smmu.CMDQEN)
+    smmu.cr0(ON)
     expect(bench.dma(1) == {0}, "no stage 1 before the crash")
     bench.look()
 

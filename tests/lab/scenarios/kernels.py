@@ -5,9 +5,9 @@ import errno
 
 from lab import bare, checks, options, shim
 from lab.checks import expect
-from lab.metal import Smmu
 from lab.scenario import scenario
 from lab.scenarios.events import events
+from lab.scenarios.failures import ON
 from lab.sweep import Bench
 
 NO_EVENTS = "older than 6.15"
@@ -72,7 +72,7 @@ def abort_without_streamid(bench, refused):
     expect(bench.dma(1) == {"bypass"}, "GBPA says bypass, but there is no DMA")
     bench.ports[1].set_bus(1)
     bench.smmu.ste(bench.ports[1].sid, 0)
-    bench.smmu.cr0(Smmu.SMMUEN | Smmu.EVENTQEN | Smmu.CMDQEN)
+    bench.smmu.cr0(ON)
     expect(bench.dma(1) == {0}, "no stage 1 afterwards")
 
 

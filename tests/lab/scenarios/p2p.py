@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from lab import l0, metal
 from lab.checks import expect
-from lab.metal import get, put
+from lab.metal import put
 from lab.scenario import scenario
+from lab.scenarios.failures import ON, end
 from lab.sweep import Bench
 
 # Each disk has a controller memory buffer of 1 MiB in its BAR 2.
@@ -17,7 +18,7 @@ PLATFORM = replace(l0.EMULATED, name="p2p", devices=tuple(
 
 BLOCK = 8                   # of 1 GiB in the guest's stage 1: guest addresses from 0, which are MMIO
 CMB, MOVED = 0x100000, 0x200000     # from the window of the port
-EXPRESS, DEVCTL, FLR = 0x10, 8, 0x8000
+DEVCTL, FLR = 8, 0x8000
 PM, PMCSR = 0x01, 4
 SIZE = 64
 
@@ -28,9 +29,9 @@ class Pair(Bench):
     def __init__(self, lab, p2p):
         self.p2p = p2p
         super().__init__(lab)
-        self.smmu.qtest.send(put(metal.TABLES + 8 * BLOCK, 1 << 10 | 3 << 8 | 1 << 6 | 1, 64))
+        self.smmu.qtest.send(put(metal.TABLES + 8 * BLOCK, metal.block(0), 64))
         self.configure(1, 0)
-        self.smmu.cr0(self.smmu.SMMUEN | self.smmu.EVENTQEN | self.smmu.CMDQEN)
+        self.smmu.cr0(ON)
         self.plug(2)
 
     def options(self):
@@ -51,7 +52,7 @@ class Pair(Bench):
         """Set BAR 0 and BAR 2 of the second disk, below a window of 4 MiB."""
         port = self.ports[2]
         self.memory(False)
-        self.smmu.qtest.send(put(port.config + 0x20, port.window >> 16 | port.window + 0x300000), 
+        self.smmu.qtest.send(put(port.config + 0x20, port.window >> 16 | port.window + 0x300000),
                              put(self.config(0x10), port.window), put(self.config(0x14), 0),
                              put(self.config(0x18), address), put(self.config(0x1c), 0))
         self.memory()
@@ -70,14 +71,11 @@ class Pair(Bench):
         return bool(re.search(rf"F_TRANSLATION client: {self.hosts[1]} .* ipa: {address:#x}", log))
 
     def capability(self, kind):
-        at = self.smmu.qtest.send(get(self.config(0x34), 8))[0]
-        while self.smmu.qtest.send(get(self.config(at), 8))[0] != kind:
-            at = self.smmu.qtest.send(get(self.config(at + 1), 8))[0]
-        return at
+        return metal.capability(self.smmu.qtest, self.config(0), kind)
 
     def reset(self):
         """A function level reset, as a guest's driver does it."""
-        self.smmu.qtest.send(put(self.config(self.capability(EXPRESS) + DEVCTL), FLR, 16))
+        self.smmu.qtest.send(put(self.config(self.capability(metal.EXPRESS) + DEVCTL), FLR, 16))
 
     def power(self, state):
         """Put the second disk into D0 or D3."""
@@ -85,20 +83,17 @@ class Pair(Bench):
 
     def arrives(self):
         """Whether a write of the first disk arrives in the buffer of the second one."""
-        qtest = self.smmu.qtest
-        qtest.send(*(put(self.buffer + at, 0, 64) for at in range(0, SIZE, 8)))
+        self.smmu.qtest.send(*(put(self.buffer + at, 0, 64) for at in range(0, SIZE, 8)))
         self.write_to(self.buffer)
-        words = qtest.send(*(get(self.buffer + at, 64) for at in (0, 8, 16)))
-        text = b"".join(word.to_bytes(8, "little") for word in words)[4:24]
-        written = text.decode(errors="replace").rstrip("\0 ")
+        written = self.disks[1].serial_at(self.buffer)
         expect(written in ("", "nvme0"), f"the buffer has {written!r}")
         return bool(written)
 
 
-def end(pair):
+def quiet_end(lab, pair):
     said = pair.look().said
     expect("BAR" not in said and "peer" not in said, f"QEMU warns: {said}")
-    expect(pair.quit() == "0", "QEMU did not end well")
+    end(lab, pair)
 
 
 @scenario(platform=PLATFORM)
@@ -135,7 +130,7 @@ def p2p(lab):
     expect(pair.faults(old), "DMA arrives where the device was")
     pair.plug(2)
     expect(pair.arrives(), "DMA does not arrive in the device that was plugged again")
-    end(pair)
+    quiet_end(lab, pair)
 
 
 @scenario(platform=PLATFORM)
@@ -149,7 +144,7 @@ def p2p_off(lab):
         pair.memory(False)
         pair.memory()
     expect(pair.disks[1].identify(pair.smmu.va(0)) == "nvme0", "DMA to memory does not work afterwards")
-    end(pair)
+    quiet_end(lab, pair)
 
 
 @scenario(platform=PLATFORM)
@@ -157,4 +152,4 @@ def p2p_on(lab):
     """x-p2p=on starts where the host's kernel exports BARs."""
     pair = Pair(lab, "on")
     expect(pair.arrives(), "DMA does not arrive in the other device's BAR")
-    end(pair)
+    quiet_end(lab, pair)

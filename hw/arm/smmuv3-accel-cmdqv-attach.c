@@ -26,6 +26,11 @@ typedef struct QueueError {
     struct iommu_vevent_tegra241_cmdqv map;
 } QueueError;
 
+/* The kernel writes them one after the other */
+QEMU_BUILD_BUG_ON(sizeof(QueueError) !=
+                  sizeof(struct iommufd_vevent_header) +
+                  sizeof(struct iommu_vevent_tegra241_cmdqv));
+
 static void count_errors(SMMUv3AccelState *s, unsigned n)
 {
     int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);

@@ -21,7 +21,7 @@
 
 #include "smmuv3-accel-cmdqv-refused.h"
 #include "smmuv3-accel-cmdqv-slot.h"
-#include "smmuv3-accel-mmio.h"
+#include "smmuv3-accel-queues.h"
 #include "smmuv3-accel-state.h"
 
 /* Giving and taking back each cost the host a CMD_SYNC */
@@ -156,7 +156,7 @@ void smmuv3_accel_cmdqv_take_back(SMMUv3AccelState *s, const char *why)
     if (s->mmio.busy) {
         s->mmio.rung = true;    /* its owner checks all queues at the end */
     } else {
-        smmuv3_accel_mmio_resume(s);
+        smmuv3_accel_queues_resume(s);
     }
 }
 

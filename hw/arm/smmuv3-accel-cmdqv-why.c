@@ -14,14 +14,19 @@
 #include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-state.h"
 
+bool smmuv3_accel_cmdqv_is_wanted(const SMMUv3AccelState *s)
+{
+    return ARM_SMMUV3(s)->cmdqv;
+}
+
 /* All devices are behind one SMMU, but the host may not have told each time */
 static const SMMUv3AccelHostDevice *device_with_cmdqv(const SMMUv3AccelState *s)
 {
     const SMMUv3AccelDevice *dev;
 
     QLIST_FOREACH(dev, &s->devices, next) {
-        if (dev->host->cmdqv.present) {
-            return dev->host;
+        if (dev->hdev->cmdqv.present) {
+            return dev->hdev;
         }
     }
     return NULL;

@@ -15,6 +15,7 @@
 
 #include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-mmio.h"
+#include "smmuv3-accel-queues.h"
 #include "smmuv3-accel-state.h"
 
 static SMMUv3CmdqvDevice *device(const SMMUv3AccelState *s)
@@ -22,43 +23,9 @@ static SMMUv3CmdqvDevice *device(const SMMUv3AccelState *s)
     return ARM_SMMUV3(s)->cmdqv;
 }
 
-bool smmuv3_accel_cmdqv_is_wanted(const SMMUv3AccelState *s)
-{
-    return device(s);
-}
-
-bool smmuv3_accel_cmdqv_is_pending(const SMMUv3AccelState *s)
-{
-    return device(s) && !s->cmdqv->hardware &&
-           smmuv3_cmdqv_nb_pending(&device(s)->regs);
-}
-
-/*
- * If may_unlock is set, the BQL is dropped between commands. Otherwise it is
- * held all the time, and must not be held for a whole queue of commands.
- */
-void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s)
-{
-    SMMUv3CmdqvDevice *d = device(s);
-    bool more;
-
-    if (!smmuv3_accel_cmdqv_is_pending(s)) {
-        return;
-    }
-    if (!smmuv3_accel_mmio_may_work(s)) {
-        smmuv3_accel_mmio_resume(s);
-        return;
-    }
-    more = smmuv3_cmdqv_consume_all(d, s->mmio.may_unlock ?
-                                    UINT_MAX : CMDQV_COMMANDS_AT_ONCE);
-    if (more && !s->mmio.may_unlock) {
-        smmuv3_cmdqv_soon(d);
-    }
-}
-
 static void consume_more(void *opaque)
 {
-    smmuv3_accel_mmio_resume(opaque);
+    smmuv3_accel_queues_resume(opaque);
 }
 
 /*
@@ -95,7 +62,7 @@ static bool is_polled(SMMUv3AccelState *s, hwaddr offset, unsigned size)
 
     return queue && queue == polled.queue && queue->cons == polled.cons &&
            queue->status && !smmuv3_vcmdq_errors(queue) &&
-           !smmuv3_accel_cmdqv_is_pending(s);
+           !smmuv3_accel_queues_is_pending(s);
 }
 
 static void wait_for_commands(SMMUv3AccelState *s, hwaddr offset, unsigned size)
@@ -147,7 +114,7 @@ static void doorbell(SMMUv3AccelState *s, bool by_vintf)
     s->counters.cmdqv_doorbells++;
     if (!by_vintf || !smmuv3_accel_mmio_may_work(s) ||
         !smmuv3_accel_cmdqv_give(s)) {
-        smmuv3_accel_cmdqv_consume(s);
+        smmuv3_accel_queues_consume_cmdqv(s);
     }
 }
 
@@ -191,7 +158,7 @@ static void write_register(SMMUv3AccelState *s, hwaddr offset, uint64_t value,
     case CMDQV_EFFECT_DISABLE:
     case CMDQV_EFFECT_RECONFIGURE:
         configured_anew(s);
-        smmuv3_accel_cmdqv_consume(s);
+        smmuv3_accel_queues_consume_cmdqv(s);
         break;
     }
 }
@@ -216,7 +183,7 @@ static MemTxResult cmdqv_write(void *opaque, hwaddr offset, uint64_t value,
     } else {
         write_register(s, offset, value, size);
     }
-    smmuv3_accel_mmio_leave(s);
+    smmuv3_accel_queues_leave(s);
     return ret;
 }
 
@@ -271,7 +238,7 @@ void smmuv3_accel_cmdqv_decide(SMMUv3AccelState *s)
 {
     SMMUv3State *s3 = ARM_SMMUV3(s);
     const SMMUv3AccelDevice *dev = QLIST_FIRST(&s->devices);
-    uint32_t host = dev ? smmuv3_accel_host_cmdqv_param(dev->host) : 0;
+    uint32_t host = dev ? smmuv3_accel_host_cmdqv_param(dev->hdev) : 0;
 
     if (!device(s)) {
         return;

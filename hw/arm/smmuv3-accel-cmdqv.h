@@ -75,13 +75,6 @@ void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s);
 /* At a reset; also lifts the bar. The registers are reset later */
 void smmuv3_accel_cmdqv_reset(SMMUv3AccelState *s);
 
-/*
- * For smmuv3-accel-mmio.c: execute the commands in the queues, as far as the
- * caller may; and check if there are any.
- */
-void smmuv3_accel_cmdqv_consume(SMMUv3AccelState *s);
-bool smmuv3_accel_cmdqv_is_pending(const SMMUv3AccelState *s);
-
 /**
  * smmuv3_accel_cmdqv_give - give the queues to the host's CMDQV
  *

@@ -40,16 +40,16 @@ uint16_t smmuv3_accel_pasid_cap(SMMUv3AccelState *s,
                                 const SMMUv3AccelDevice *dev)
 {
     uint32_t ssidsize = FIELD_EX32(ARM_SMMUV3(s)->idr[1], IDR1, SSIDSIZE);
-    uint16_t cap = MIN(dev->host->max_pasid_log2, ssidsize) <<
+    uint16_t cap = MIN(dev->hdev->max_pasid_log2, ssidsize) <<
                    PASID_CAP_WIDTH_SHIFT;
 
     if (!cap) {
         return 0;
     }
-    if (dev->host->caps & IOMMU_HW_CAP_PCI_PASID_EXEC) {
+    if (dev->hdev->caps & IOMMU_HW_CAP_PCI_PASID_EXEC) {
         cap |= PCI_PASID_CAP_EXEC;
     }
-    if (dev->host->caps & IOMMU_HW_CAP_PCI_PASID_PRIV) {
+    if (dev->hdev->caps & IOMMU_HW_CAP_PCI_PASID_PRIV) {
         cap |= PCI_PASID_CAP_PRIV;
     }
     return cap;
@@ -61,7 +61,7 @@ static const char *smmu_id(SMMUv3AccelState *s)
 }
 
 /* The board sets no_hotplug if the guest's tables list only devices at start */
-static bool check_time(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
+static bool check_time(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *hdev,
                        Error **errp)
 {
     if (!s->no_hotplug || !phase_check(PHASE_MACHINE_READY)) {
@@ -71,18 +71,18 @@ static bool check_time(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
                "with a device tree, which reserves the MSI window only for "
                "devices that are present at boot. Boot with ACPI, that is with "
                "UEFI firmware (-bios QEMU_EFI.fd) and without acpi=off",
-               host->name);
+               hdev->name);
     return false;
 }
 
 static bool check_iommufd(SMMUv3AccelState *s,
-                          const SMMUv3AccelHostDevice *host, Error **errp)
+                          const SMMUv3AccelHostDevice *hdev, Error **errp)
 {
-    if (!s->host || s->host->iommufd == host->hiodi->iommufd) {
+    if (!s->host || s->host->iommufd == hdev->hiodi->iommufd) {
         return true;
     }
     error_setg(errp, "host device %s uses another iommufd object than the "
-               "devices already behind %s: use iommufd=%s", host->name,
+               "devices already behind %s: use iommufd=%s", hdev->name,
                smmu_id(s),
                object_get_canonical_path_component(OBJECT(s->host->iommufd)));
     return false;
@@ -93,7 +93,7 @@ static bool check_iommufd(SMMUv3AccelState *s,
  * invalidations reach only that one. host-smmu= or the first device selects it.
  */
 static bool check_association(SMMUv3AccelState *s,
-                              const SMMUv3AccelHostDevice *host,
+                              const SMMUv3AccelHostDevice *hdev,
                               const char *smmu, Error **errp)
 {
     const char *want = s->host_smmu ?: s->associated_smmu;
@@ -101,7 +101,7 @@ static bool check_association(SMMUv3AccelState *s,
     if (want && smmu && strcmp(want, smmu)) {
         error_setg(errp, "host device %s is behind the physical SMMU %s, but "
                    "%s %s%s: put the device below a root complex whose vSMMU "
-                   "is for %s", host->name, smmu, smmu_id(s),
+                   "is for %s", hdev->name, smmu, smmu_id(s),
                    s->host_smmu ? "has host-smmu=" : "already stands for ",
                    want, smmu);
         return false;
@@ -109,14 +109,14 @@ static bool check_association(SMMUv3AccelState *s,
     if (s->host_smmu && !smmu) {
         error_setg(errp, "sysfs does not show the physical SMMU of host device "
                    "%s, so QEMU cannot check host-smmu=%s of %s: remove "
-                   "host-smmu=", host->name, s->host_smmu, smmu_id(s));
+                   "host-smmu=", hdev->name, s->host_smmu, smmu_id(s));
         return false;
     }
-    if (s->host && s->host->stage2_hwpt_id != smmuv3_accel_host_stage2(host)) {
+    if (s->host && s->host->stage2_hwpt_id != smmuv3_accel_host_stage2(hdev)) {
         error_setg(errp, "host device %s (physical SMMU %s) has another "
                    "stage 2 than the devices already behind %s (physical SMMU "
                    "%s), as devices of two physical SMMUs do: put it below a "
-                   "root complex with a vSMMU of its own", host->name,
+                   "root complex with a vSMMU of its own", hdev->name,
                    smmu ?: "unnamed", smmu_id(s),
                    s->associated_smmu ?: "unnamed");
         return false;
@@ -126,32 +126,43 @@ static bool check_association(SMMUv3AccelState *s,
 
 /* Without a device behind the vSMMU, only sysfs shows whether the SMMU differs */
 static void warn_unknown_smmu(SMMUv3AccelState *s,
-                              const SMMUv3AccelHostDevice *host,
+                              const SMMUv3AccelHostDevice *hdev,
                               const char *smmu)
 {
     if (s->was_associated && (!smmu || !s->associated_smmu)) {
         warn_report("QEMU cannot check whether host device %s is behind the "
                     "physical SMMU that %s stands for, because it has no "
-                    "access to /sys", host->name, smmu_id(s));
+                    "access to /sys", hdev->name, smmu_id(s));
+    }
+}
+
+/* Members of one group in two slots are not isolated from each other */
+static void warn_unknown_group(SMMUv3AccelState *s,
+                               const SMMUv3AccelHostDevice *hdev)
+{
+    if (!QLIST_EMPTY(&s->devices) && smmuv3_accel_host_group_id(hdev) < 0) {
+        warn_report("QEMU cannot check whether host device %s shares an IOMMU "
+                    "group with another device behind %s, because it has no "
+                    "access to /sys", hdev->name, smmu_id(s));
     }
 }
 
 /* The kernel attaches a group as a whole, so the guest has to do the same */
-static bool check_group(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
+static bool check_group(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *hdev,
                         PCIBus *bus, int devfn, Error **errp)
 {
     SMMUv3AccelGroup *group = s->host ?
-                              smmuv3_accel_host_group_of(s->host, host) : NULL;
+                              smmuv3_accel_host_group_of(s->host, hdev) : NULL;
     SMMUv3AccelDevice *dev;
 
     QLIST_FOREACH(dev, &s->devices, next) {
-        if (group && dev->host->group == group &&
+        if (group && dev->hdev->group == group &&
             (dev->bus != bus || PCI_SLOT(dev->devfn) != PCI_SLOT(devfn))) {
             error_setg(errp, "host device %s is in IOMMU group %d together "
                        "with %s, and the host cannot isolate them from each "
                        "other: make them functions of one slot "
                        "(multifunction=on, addr=%x.0 and addr=%x.1 on bus %s)",
-                       host->name, group->id, dev->host->name,
+                       hdev->name, group->id, dev->hdev->name,
                        PCI_SLOT(dev->devfn), PCI_SLOT(dev->devfn),
                        dev->bus->qbus.name);
             return false;
@@ -160,18 +171,18 @@ static bool check_group(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
     return true;
 }
 
-static bool admit(SMMUv3AccelState *s, SMMUv3AccelHostDevice *host,
+static bool admit(SMMUv3AccelState *s, SMMUv3AccelHostDevice *hdev,
                   PCIBus *bus, int devfn, const char *smmu, Error **errp)
 {
-    return check_time(s, host, errp) && check_iommufd(s, host, errp) &&
-           check_association(s, host, smmu, errp) &&
-           check_group(s, host, bus, devfn, errp) &&
-           smmuv3_accel_host_ask(host, smmuv3_accel_cmdqv_is_wanted(s),
+    return check_time(s, hdev, errp) && check_iommufd(s, hdev, errp) &&
+           check_association(s, hdev, smmu, errp) &&
+           check_group(s, hdev, bus, devfn, errp) &&
+           smmuv3_accel_host_ask(hdev, smmuv3_accel_cmdqv_is_wanted(s),
                                  &s->counters, errp) &&
-           smmuv3_accel_regs_admit(s, host, smmu, errp);
+           smmuv3_accel_regs_admit(s, hdev, smmu, errp);
 }
 
-static bool ensure_host(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
+static bool ensure_host(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *hdev,
                         const char *smmu, Error **errp)
 {
     ERRP_GUARD();
@@ -179,15 +190,15 @@ static bool ensure_host(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *host,
     if (s->host) {
         return true;
     }
-    warn_unknown_smmu(s, host, smmu);
-    s->host = smmuv3_accel_host_new(host, smmuv3_accel_cmdqv_is_wanted(s),
+    warn_unknown_smmu(s, hdev, smmu);
+    s->host = smmuv3_accel_host_new(hdev, smmuv3_accel_cmdqv_is_wanted(s),
                                     &s->counters, errp);
     if (!s->host) {
-        error_prepend(errp, "host device %s, physical SMMU %s: ", host->name,
+        error_prepend(errp, "host device %s, physical SMMU %s: ", hdev->name,
                       smmu ?: "unnamed");
         return false;
     }
-    smmuv3_accel_cmdqv_host_new(s, host);
+    smmuv3_accel_cmdqv_host_new(s, hdev);
     return true;
 }
 
@@ -205,27 +216,27 @@ static void device_free(SMMUv3AccelState *s, SMMUv3AccelDevice *dev)
 {
     Error *err = NULL;
 
-    if (!smmuv3_accel_host_leave(s->host, dev->host, &err)) {
+    if (!smmuv3_accel_host_leave(s->host, dev->hdev, &err)) {
         error_prepend(&err, "arm-smmuv3-accel: host device %s, which is being "
-                      "unplugged: ", dev->host->name);
+                      "unplugged: ", dev->hdev->name);
         smmuv3_accel_complain(s, err);
     }
-    trace_smmuv3_accel_device_free(dev->host->name);
+    trace_smmuv3_accel_device_free(dev->hdev->name);
     QLIST_REMOVE(dev, next);
-    smmuv3_accel_host_device_free(dev->host);
+    smmuv3_accel_host_device_free(dev->hdev);
     g_free(dev);
 }
 
 static SMMUv3AccelDevice *device_new(SMMUv3AccelState *s, PCIBus *bus,
-                                     int devfn, SMMUv3AccelHostDevice *host)
+                                     int devfn, SMMUv3AccelHostDevice *hdev)
 {
     SMMUv3AccelDevice *dev = g_new0(SMMUv3AccelDevice, 1);
 
     dev->bus = bus;
     dev->devfn = devfn;
-    dev->host = host;
+    dev->hdev = hdev;
     dev->reported = SMMU_EVT_NONE;
-    smmuv3_accel_host_join(s->host, host);
+    smmuv3_accel_host_join(s->host, hdev);
     QLIST_INSERT_HEAD(&s->devices, dev, next);
     return dev;
 }
@@ -249,20 +260,21 @@ bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
                               HostIOMMUDevice *hiod, Error **errp)
 {
     ERRP_GUARD();
-    SMMUv3AccelHostDevice *host = smmuv3_accel_host_device_new(hiod);
-    g_autofree char *smmu = smmuv3_accel_host_smmu_name(host);
+    SMMUv3AccelHostDevice *hdev = smmuv3_accel_host_device_new(hiod);
+    g_autofree char *smmu = smmuv3_accel_host_smmu_name(hdev);
     SMMUv3AccelDevice *dev;
 
-    if (!admit(s, host, bus, devfn, smmu, errp) ||
-        !ensure_host(s, host, smmu, errp)) {
-        smmuv3_accel_host_device_free(host);
+    if (!admit(s, hdev, bus, devfn, smmu, errp) ||
+        !ensure_host(s, hdev, smmu, errp)) {
+        smmuv3_accel_host_device_free(hdev);
         return false;
     }
+    warn_unknown_group(s, hdev);
     /* This device may have the StreamID that another one had */
     smmuv3_accel_evaluate_moved(s);
-    dev = device_new(s, bus, devfn, host);
+    dev = device_new(s, bus, devfn, hdev);
     if (!smmuv3_accel_evaluate_plug(s, dev, errp)) {
-        error_prepend(errp, "host device %s: ", host->name);
+        error_prepend(errp, "host device %s: ", hdev->name);
         device_remove(s, dev);
         return false;
     }
@@ -271,7 +283,7 @@ bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
         s->associated_smmu = g_steal_pointer(&smmu);
     }
     smmuv3_accel_eventq_update(s);
-    trace_smmuv3_accel_device_plug(host->name, s->associated_smmu ?: "?",
+    trace_smmuv3_accel_device_plug(hdev->name, s->associated_smmu ?: "?",
                                    s->host->viommu_id);
     return true;
 }

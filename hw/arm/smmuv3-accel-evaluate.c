@@ -79,7 +79,7 @@ static bool device_own_sid(SMMUv3AccelState *s, const SMMUv3AccelDevice *dev,
         return false;
     }
     owner = smmuv3_accel_host_find(s->host, *sid);
-    return !owner || owner == dev->host;
+    return !owner || owner == dev->hdev;
 }
 
 static bool beyond_stream_table(const SMMUv3State *s3, uint32_t sid)
@@ -144,11 +144,11 @@ static SMMUv3AccelTarget group_target(SMMUv3AccelState *s,
         SMMUv3AccelTarget wanted;
         SMMUEventInfo event;
 
-        if (dev->host->group != group) {
+        if (dev->hdev->group != group) {
             continue;
         }
         wanted = device_target(s, dev, &event);
-        smmuv3_accel_target_no_stall(&wanted, dev->host->smmu.idr[0]);
+        smmuv3_accel_target_no_stall(&wanted, dev->hdev->smmu.idr[0]);
         if (!ats) {
             smmuv3_accel_target_no_ats(&wanted);
         }
@@ -160,7 +160,7 @@ static SMMUv3AccelTarget group_target(SMMUv3AccelState *s,
             target = smmuv3_accel_target_join(&target, &wanted);
         }
     }
-    if (target.kind == SMMU_ACCEL_NESTED && (s->host->stale || group->stale)) {
+    if (target.kind == SMMU_ACCEL_NESTED && (s->host->tlb_lost || group->lost)) {
         return smmuv3_accel_target_abort("the host has lost invalidations");
     }
     return target;
@@ -173,9 +173,9 @@ static bool ensure_vdevices(SMMUv3AccelState *s, SMMUv3AccelGroup *group,
     uint32_t sid;
 
     QLIST_FOREACH(dev, &s->devices, next) {
-        if (dev->host->group == group && !dev->host->vdevice_id &&
+        if (dev->hdev->group == group && !dev->hdev->vdevice_id &&
             device_own_sid(s, dev, &sid) &&
-            !smmuv3_accel_host_set_sid(s->host, dev->host, sid, errp)) {
+            !smmuv3_accel_host_set_sid(s->host, dev->hdev, sid, errp)) {
             return false;
         }
     }
@@ -195,11 +195,11 @@ static bool follow_guest(SMMUv3AccelState *s, SMMUv3AccelGroup *group,
         return true;
     }
     if (trace_event_get_state_backends(TRACE_SMMUV3_ACCEL_EVALUATE)) {
-        SMMUv3AccelHostDevice *host = QTAILQ_FIRST(&group->members);
+        SMMUv3AccelHostDevice *hdev = QTAILQ_FIRST(&group->members);
         g_autofree char *from = smmuv3_accel_target_str(&group->target);
         g_autofree char *to = smmuv3_accel_target_str(&target);
 
-        trace_smmuv3_accel_evaluate(host->name, host->vsid, from, to);
+        trace_smmuv3_accel_evaluate(hdev->name, hdev->vsid, from, to);
     }
     return smmuv3_accel_host_attach(s->host, group, &target, errp);
 }
@@ -207,12 +207,12 @@ static bool follow_guest(SMMUv3AccelState *s, SMMUv3AccelGroup *group,
 /* "host device 0000:03:00.0, StreamID 0x900"; g_free() */
 static char *describe(const SMMUv3AccelGroup *group)
 {
-    const SMMUv3AccelHostDevice *host = QTAILQ_FIRST(&group->members);
+    const SMMUv3AccelHostDevice *hdev = QTAILQ_FIRST(&group->members);
 
-    return host->vdevice_id ?
-           g_strdup_printf("host device %s, StreamID 0x%x", host->name,
-                           host->vsid) :
-           g_strdup_printf("host device %s, without a StreamID", host->name);
+    return hdev->vdevice_id ?
+           g_strdup_printf("host device %s, StreamID 0x%x", hdev->name,
+                           hdev->vsid) :
+           g_strdup_printf("host device %s, without a StreamID", hdev->name);
 }
 
 /* Block the DMA after the host refused; if that fails, the group is exposed */
@@ -254,17 +254,17 @@ static void drop_stale_sid(SMMUv3AccelState *s, SMMUv3AccelDevice *dev)
 {
     uint32_t sid;
 
-    if (!smmuv3_accel_device_sid(dev, &sid) || sid != dev->host->vsid) {
-        smmuv3_accel_host_drop_sid(s->host, dev->host);
+    if (!smmuv3_accel_device_sid(dev, &sid) || sid != dev->hdev->vsid) {
+        smmuv3_accel_host_drop_sid(s->host, dev->hdev);
     }
 }
 
 static bool is_due(const SMMUv3AccelGroup *group, uint32_t first, uint32_t last)
 {
-    const SMMUv3AccelHostDevice *host;
+    const SMMUv3AccelHostDevice *hdev;
 
-    QTAILQ_FOREACH(host, &group->members, next) {
-        if (!host->vdevice_id || (host->vsid >= first && host->vsid <= last)) {
+    QTAILQ_FOREACH(hdev, &group->members, next) {
+        if (!hdev->vdevice_id || (hdev->vsid >= first && hdev->vsid <= last)) {
             return true;
         }
     }
@@ -319,7 +319,7 @@ void smmuv3_accel_evaluate_moved(SMMUv3AccelState *s)
 bool smmuv3_accel_evaluate_plug(SMMUv3AccelState *s, SMMUv3AccelDevice *dev,
                                 Error **errp)
 {
-    SMMUv3AccelGroup *group = dev->host->group;
+    SMMUv3AccelGroup *group = dev->hdev->group;
     Error *err = NULL;
     Outcome out;
     bool ok;

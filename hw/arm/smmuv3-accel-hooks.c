@@ -12,6 +12,7 @@
 #include "smmuv3-accel-eventq.h"
 #include "smmuv3-accel-hooks.h"
 #include "smmuv3-accel-mmio.h"
+#include "smmuv3-accel-queues.h"
 #include "smmuv3-accel-state.h"
 #include "smmuv3-accel-vcpu.h"
 
@@ -69,8 +70,8 @@ static bool cmdq_suspended(SMMUv3State *s3)
 static MemTxResult write_mmio(SMMUv3State *s3, hwaddr offset, uint64_t data,
                               unsigned size, MemTxAttrs attrs)
 {
-    return smmuv3_accel_mmio_write(ARM_SMMUV3_ACCEL(s3), offset, data, size,
-                                   attrs);
+    return smmuv3_accel_queues_write(ARM_SMMUV3_ACCEL(s3), offset, data, size,
+                                     attrs);
 }
 
 static void notifiers_changed(SMMUv3State *s3)
@@ -99,5 +100,5 @@ void smmuv3_accel_class_add_hooks(ObjectClass *oc)
 void smmuv3_accel_started(SMMUv3AccelState *s)
 {
     control_changed(ARM_SMMUV3(s));
-    smmuv3_accel_mmio_resume(s);
+    smmuv3_accel_queues_resume(s);
 }

@@ -325,9 +325,9 @@ bool smmuv3_accel_host_leave(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev,
         /* The remaining members determine the attachment */
         group->outdated = true;
     } else if (!ok) {
-        /* Attach it to VFIO's HWPT, so that no HWPT of ours stays in use */
-        ret = hiodc(dev)->attach_hwpt(dev->hiodi, host->stage2_hwpt_id, NULL);
-        smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_ATTACH, !ret);
+        /* The HWPT stays in use until VFIO closes the device */
+        ret = hiodc(dev)->attach_hwpt(dev->hiodi, host->abort_hwpt_id, NULL);
+        ok = smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_ATTACH, !ret);
     }
     /* The other members do not have to be attached again for this */
     smmuv3_accel_host_put_id(host, dev->vdevice_id);
@@ -353,7 +353,7 @@ bool smmuv3_accel_host_set_sid(SMMUv3AccelHost *host,
                                             &dev->vdevice_id, errp);
 
     dev->vsid = sid;
-    host->moved = true;
+    host->sids_changed = true;
     return smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_VDEVICE_ALLOC,
                               ok);
 }

@@ -20,6 +20,13 @@
  */
 #define STUCK_MS 5000
 
+/*
+ * How long one batch may take: then every failure counts as a time-out. Each of
+ * 256 commands could fail after almost a second, and a stop of the machine would
+ * wait for all of them.
+ */
+#define BATCH_NS (8 * NANOSECONDS_PER_SECOND)
+
 QEMU_BUILD_BUG_ON(sizeof(SMMUv3AccelHostCmd) !=
                   sizeof(struct iommu_viommu_arm_smmuv3_invalidate));
 
@@ -183,23 +190,37 @@ static bool is_stuck(const SMMUv3AccelHost *host)
            qemu_clock_get_ms(QEMU_CLOCK_REALTIME) < host->stuck_until_ms;
 }
 
+/* A batch on its way to the host */
+typedef struct Transfer {
+    const SMMUv3AccelHost *host;
+    int64_t until_ns;           /* of get_clock() */
+} Transfer;
+
 static int submit(void *opaque, const SMMUv3AccelHostCmd *cmds, uint32_t *n)
 {
-    const SMMUv3AccelHost *host = opaque;
+    const Transfer *transfer = opaque;
+    const SMMUv3AccelHost *host = transfer->host;
+    int ret = iommufd_backend_invalidate(host->iommufd, host->viommu_id,
+                                         IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3,
+                                         cmds, sizeof(*cmds), n);
 
-    return iommufd_backend_invalidate(host->iommufd, host->viommu_id,
-                                      IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3,
-                                      cmds, sizeof(*cmds), n);
+    if (ret && get_clock() > transfer->until_ns) {
+        trace_smmuv3_accel_out_of_time(host->viommu_id, ret);
+        return -ETIMEDOUT;
+    }
+    return ret;
 }
 
 void smmuv3_accel_host_invalidate(const SMMUv3AccelHost *host,
                                   const SMMUv3AccelBatch *batch,
                                   SMMUv3AccelSubmitResult *res)
 {
+    Transfer transfer = { host, get_clock() + BATCH_NS };
+
     if (is_stuck(host)) {
         smmuv3_accel_batch_give_up(batch, res);
     } else {
-        smmuv3_accel_batch_submit(batch, submit, (void *)host, res);
+        smmuv3_accel_batch_submit(batch, submit, &transfer, res);
     }
 }
 
@@ -210,7 +231,7 @@ void smmuv3_accel_host_try_again(SMMUv3AccelHost *host)
 
 void smmuv3_accel_host_begin(SMMUv3AccelHost *host)
 {
-    host->moved = false;
+    host->sids_changed = false;
 }
 
 static bool lost_any(const SMMUv3AccelSubmitResult *res)
@@ -221,12 +242,12 @@ static bool lost_any(const SMMUv3AccelSubmitResult *res)
 static void note_lost(SMMUv3AccelHost *host, const SMMUv3AccelBatch *batch,
                       const SMMUv3AccelSubmitResult *res)
 {
-    bool all = host->moved && lost_any(res);
+    bool all = host->sids_changed && lost_any(res);
     SMMUv3AccelGroup *group;
 
     /* An ATC may have been filled from a TLB that is stale */
     QTAILQ_FOREACH(group, &host->groups, next) {
-        group->stale |= all || (res->tlb_lost && group->has_ats);
+        group->lost |= all || (res->tlb_lost && group->has_ats);
     }
     for (unsigned i = 0; i < batch->n; i++) {
         SMMUv3AccelHostDevice *dev;
@@ -235,11 +256,11 @@ static void note_lost(SMMUv3AccelHost *host, const SMMUv3AccelBatch *batch,
             dev = smmuv3_accel_host_find(host,
                 smmuv3_accel_host_cmd_sid(&batch->cmd[i]));
             if (dev) {
-                dev->group->stale = true;
+                dev->group->lost = true;
             }
         }
     }
-    host->stale |= res->tlb_lost;
+    host->tlb_lost |= res->tlb_lost;
 }
 
 void smmuv3_accel_host_invalidated(SMMUv3AccelHost *host,
@@ -312,11 +333,11 @@ bool smmuv3_accel_host_has_lost(const SMMUv3AccelHost *host)
     const SMMUv3AccelGroup *group;
 
     QTAILQ_FOREACH(group, &host->groups, next) {
-        if (group->stale) {
+        if (group->lost) {
             return true;
         }
     }
-    return host->stale;
+    return host->tlb_lost;
 }
 
 void smmuv3_accel_host_recovery(const SMMUv3AccelHost *host,
@@ -329,11 +350,11 @@ void smmuv3_accel_host_recovery(const SMMUv3AccelHost *host,
     if (is_stuck(host)) {
         return;
     }
-    if (host->stale) {
+    if (host->tlb_lost) {
         smmuv3_accel_batch_push(batch, &all);
     }
     QTAILQ_FOREACH(group, &host->groups, next) {
-        if (group->stale) {
+        if (group->lost) {
             push_group(group, batch);
         }
     }
@@ -347,18 +368,18 @@ void smmuv3_accel_host_recovered(SMMUv3AccelHost *host,
         SMMUv3AccelHostDevice *dev;
 
         if (smmuv3_accel_host_cmd_is_tlbi(&batch->cmd[i])) {
-            host->stale = false;
+            host->tlb_lost = false;
             continue;
         }
-        if (host->moved) {
+        if (host->sids_changed) {
             continue;           /* nobody knows whose StreamID it is now */
         }
         dev = smmuv3_accel_host_find(host,
                                      smmuv3_accel_host_cmd_sid(&batch->cmd[i]));
         if (dev) {
-            dev->group->stale = false;
+            dev->group->lost = false;
         }
     }
-    /* Those that were lost again are stale again */
+    /* Note those that were lost again */
     smmuv3_accel_host_invalidated(host, batch, res);
 }

@@ -36,7 +36,7 @@ typedef struct SMMUv3AccelGroup {
 
     bool has_ats;               /* members may hold ATC entries */
     bool incomplete;            /* a function of it has no vDEVICE (ENOENT) */
-    bool stale;                 /* invalidations for a member were lost */
+    bool lost;                  /* invalidations for a member were lost */
     bool exposed;               /* neither @target is wanted nor could it go */
     QTAILQ_ENTRY(SMMUv3AccelGroup) next;
 } SMMUv3AccelGroup;
@@ -92,8 +92,8 @@ typedef struct SMMUv3AccelHost {
     uint32_t queue_errors_id;   /* 0: none */
     int queue_errors_fd;
 
-    bool stale;                 /* TLB invalidations were lost */
-    bool moved;                 /* StreamIDs have changed during a batch */
+    bool tlb_lost;              /* TLB invalidations were lost */
+    bool sids_changed;          /* StreamIDs have changed during a batch */
     int64_t stuck_until_ms;     /* of QEMU_CLOCK_REALTIME; 0: it is not */
     SMMUv3AccelCounters *counters;  /* of the vSMMU, which outlives this */
 } SMMUv3AccelHost;
@@ -227,7 +227,8 @@ void smmuv3_accel_host_begin(SMMUv3AccelHost *host);
  * smmuv3_accel_host_invalidate - have the host carry out a batch
  *
  * Without the BQL if the caller wants so, with a reference. A host that was
- * found to be stuck a moment ago is not tried. For the result see
+ * found to be stuck a moment ago is not tried; one that refuses a command after
+ * it has worked on the batch for eight seconds counts as stuck soon. For the result see
  * smmuv3_accel_batch_submit(); it is for smmuv3_accel_host_invalidated().
  */
 void smmuv3_accel_host_invalidate(const SMMUv3AccelHost *host,
@@ -235,7 +236,7 @@ void smmuv3_accel_host_invalidate(const SMMUv3AccelHost *host,
                                   SMMUv3AccelSubmitResult *res);
 
 /**
- * smmuv3_accel_host_invalidated - count, and note what is stale from now on
+ * smmuv3_accel_host_invalidated - count, and note what was lost
  *
  * A group one of whose members was to forget CDs or ATC entries and may not
  * have, or with a lost TLB invalidation the whole host, must not be nested until

@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: register writes that wait for the host without the BQL
+ * Accelerated SMMUv3: who writes registers while the BQL is dropped
  *
  * While the host carries out invalidations, which takes a second and more if
  * its SMMU is stuck, nothing but the vCPU that asked for them has to wait. So
@@ -18,7 +18,6 @@
 #include "qemu/main-loop.h"
 #include "trace.h"
 
-#include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-mmio.h"
 #include "smmuv3-accel-state.h"
 #include "smmuv3-accel-vcpu.h"
@@ -36,11 +35,6 @@
 void smmuv3_accel_mmio_init(SMMUv3AccelState *s)
 {
     qemu_cond_init(&s->mmio.idle);
-}
-
-static bool is_doorbell(hwaddr offset, unsigned size)
-{
-    return (offset & ~0x10000) == A_CMDQ_PROD && size == 4;
 }
 
 /*
@@ -79,7 +73,19 @@ void smmuv3_accel_mmio_breathe(SMMUv3AccelState *s)
     smmuv3_accel_mmio_lock(s, true);
 }
 
-/* For a write; enter() follows */
+bool smmuv3_accel_mmio_hand_over(SMMUv3AccelState *s)
+{
+    SMMUv3AccelMMIO *m = &s->mmio;
+
+    if (!m->busy || m->handed_over == HANDED_OVER_MAX) {
+        return false;
+    }
+    m->handed_over++;
+    m->rung = true;
+    trace_smmuv3_accel_handed_over(m->handed_over);
+    return true;
+}
+
 static void wait_idle(SMMUv3AccelState *s)
 {
     DEVICE(s)->mem_reentrancy_guard.engaged_in_io = false;
@@ -91,85 +97,31 @@ static void wait_idle(SMMUv3AccelState *s)
     DEVICE(s)->mem_reentrancy_guard.engaged_in_io = true;
 }
 
-/*
- * The register itself is all that the busy vCPU has to see: it reads it after
- * every command, and once more before it leaves.
- */
-static void hand_over(SMMUv3AccelState *s, uint32_t prod)
+void smmuv3_accel_mmio_begin(SMMUv3AccelState *s, bool may_unlock)
 {
-    s->mmio.handed_over++;
-    s->mmio.rung = true;
-    ARM_SMMUV3(s)->cmdq.prod = prod;
-    trace_smmuv3_accel_handed_over(prod);
-}
-
-static void enter(SMMUv3AccelState *s, bool may_unlock)
-{
+    if (s->mmio.busy) {
+        wait_idle(s);
+    }
     s->mmio.busy = true;
     s->mmio.may_unlock = may_unlock;
     s->mmio.locked_ns = get_clock();
 }
 
-/* Consume all command queues: the architecture's and those of a CMDQV */
-static void consume(SMMUv3AccelState *s)
-{
-    smmuv3_cmdq_consume(ARM_SMMUV3(s));
-    smmuv3_accel_cmdqv_consume(s);
-}
-
-static void leave(SMMUv3AccelState *s)
+bool smmuv3_accel_mmio_end(SMMUv3AccelState *s)
 {
     SMMUv3AccelMMIO *m = &s->mmio;
+    bool again = m->rung && !smmuv3_accel_vcpu_shall_stop();
 
-    while (m->rung && !smmuv3_accel_vcpu_shall_stop()) {
-        m->rung = false;
-        consume(s);
-    }
     m->rung = false;
-    m->handed_over = 0;
-    m->busy = false;
-    qemu_cond_broadcast(&m->idle);
+    if (!again) {
+        m->handed_over = 0;
+        m->busy = false;
+        qemu_cond_broadcast(&m->idle);
+    }
+    return again;
 }
 
-/* Take up the queue from the top of a vCPU's thread, below nothing */
-static void work(void *opaque, bool alone)
-{
-    SMMUv3AccelState *s = opaque;
-    MemReentrancyGuard *guard = &DEVICE(s)->mem_reentrancy_guard;
-
-    s->mmio.resuming = false;
-    guard->engaged_in_io = true;
-    if (s->mmio.busy && s->mmio.handed_over < HANDED_OVER_MAX) {
-        hand_over(s, ARM_SMMUV3(s)->cmdq.prod);
-    } else {
-        if (s->mmio.busy) {
-            wait_idle(s);
-        }
-        enter(s, alone);
-        consume(s);
-        leave(s);
-    }
-    guard->engaged_in_io = false;
-}
-
-void smmuv3_accel_mmio_resume(SMMUv3AccelState *s)
-{
-    SMMUv3State *s3 = ARM_SMMUV3(s);
-
-    /* A device may ring faster than a vCPU takes up the work */
-    if (s->mmio.resuming) {
-        return;
-    }
-    if ((smmuv3_cmdq_enabled(s3) && !smmuv3_q_empty(&s3->cmdq)) ||
-        smmuv3_accel_cmdqv_is_pending(s)) {
-        trace_smmuv3_accel_resume(s3->cmdq.cons, s3->cmdq.prod);
-        s->mmio.resuming = true;
-        smmuv3_accel_vcpu_run(work, s);
-    }
-}
-
-/* A device model does not wait for the thread that is busy */
-static bool is_refused(SMMUv3AccelState *s, hwaddr offset)
+bool smmuv3_accel_mmio_is_refused(SMMUv3AccelState *s, hwaddr offset)
 {
     if (s->mmio.busy) {
         qemu_log_mask(LOG_GUEST_ERROR, "arm-smmuv3-accel: a device writes to "
@@ -179,72 +131,16 @@ static bool is_refused(SMMUv3AccelState *s, hwaddr offset)
     return s->mmio.busy;
 }
 
-/*
- * Below another device model nobody works, as the BQL could not be dropped, and
- * nobody waits. The doorbell is left for a vCPU; with KVM there is one.
- */
-static MemTxResult write_below_device(SMMUv3AccelState *s, hwaddr offset,
-                                      uint64_t data, unsigned size,
-                                      MemTxAttrs attrs)
-{
-    MemTxResult ret;
-
-    if (is_doorbell(offset, size) && smmuv3_accel_vcpu_can_run()) {
-        ARM_SMMUV3(s)->cmdq.prod = data;
-        smmuv3_accel_mmio_resume(s);
-        return MEMTX_OK;
-    }
-    if (is_refused(s, offset)) {
-        return MEMTX_ACCESS_ERROR;
-    }
-    enter(s, false);
-    ret = smmuv3_write_mmio(ARM_SMMUV3(s), offset, data, size, attrs);
-    leave(s);
-    return ret;
-}
-
-MemTxResult smmuv3_accel_mmio_write(SMMUv3AccelState *s, hwaddr offset,
-                                    uint64_t data, unsigned size,
-                                    MemTxAttrs attrs)
-{
-    SMMUv3AccelMMIO *m = &s->mmio;
-    MemTxResult ret;
-
-    if (!smmuv3_accel_vcpu_at(&ARM_SMMU(s)->iomem, offset, size, true)) {
-        return write_below_device(s, offset, data, size, attrs);
-    }
-    if (m->busy && is_doorbell(offset, size) &&
-        m->handed_over < HANDED_OVER_MAX) {
-        hand_over(s, data);
-        return MEMTX_OK;
-    }
-    if (m->busy) {
-        wait_idle(s);
-    }
-    enter(s, true);
-    ret = smmuv3_write_mmio(ARM_SMMUV3(s), offset, data, size, attrs);
-    leave(s);
-    return ret;
-}
-
 bool smmuv3_accel_mmio_enter(SMMUv3AccelState *s, MemoryRegion *mr,
                              hwaddr offset, unsigned size)
 {
     bool alone = smmuv3_accel_vcpu_at(mr, offset, size, true);
 
-    if (!alone && is_refused(s, offset)) {
+    if (!alone && smmuv3_accel_mmio_is_refused(s, offset)) {
         return false;
     }
-    if (s->mmio.busy) {
-        wait_idle(s);
-    }
-    enter(s, alone);
+    smmuv3_accel_mmio_begin(s, alone);
     return true;
-}
-
-void smmuv3_accel_mmio_leave(SMMUv3AccelState *s)
-{
-    leave(s);
 }
 
 bool smmuv3_accel_mmio_may_work(const SMMUv3AccelState *s)

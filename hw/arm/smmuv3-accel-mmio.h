@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: register writes that wait for the host without the BQL
+ * Accelerated SMMUv3: who writes registers while the BQL is dropped
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,11 +13,6 @@
 
 /* Called by realize */
 void smmuv3_accel_mmio_init(SMMUv3AccelState *s);
-
-/* SMMUv3Class::write_mmio */
-MemTxResult smmuv3_accel_mmio_write(SMMUv3AccelState *s, hwaddr offset,
-                                    uint64_t data, unsigned size,
-                                    MemTxAttrs attrs);
 
 /**
  * smmuv3_accel_mmio_unlock - drop the BQL if nothing stands against it
@@ -38,21 +33,46 @@ void smmuv3_accel_mmio_lock(SMMUv3AccelState *s, bool unlocked);
 void smmuv3_accel_mmio_breathe(SMMUv3AccelState *s);
 
 /**
- * smmuv3_accel_mmio_enter - begin a write to another region of the SMMU
+ * smmuv3_accel_mmio_begin - begin to write registers, or to execute commands
+ * @may_unlock: whether the guest's own access is all that is on the stack, so
+ *              that the BQL may be dropped
+ *
+ * Waits until no other thread does. smmuv3_accel_queues_leave() has to follow.
+ */
+void smmuv3_accel_mmio_begin(SMMUv3AccelState *s, bool may_unlock);
+
+/**
+ * smmuv3_accel_mmio_enter - the same for an access to a region of the SMMU
  * @mr, @offset, @size: the access
  *
- * Waits until no other thread writes registers.
- *
- * Returns: false if the access must be refused, else
- * smmuv3_accel_mmio_leave() has to follow.
+ * Returns: false if the access must be refused.
  */
 bool smmuv3_accel_mmio_enter(SMMUv3AccelState *s, MemoryRegion *mr,
                              hwaddr offset, unsigned size);
-void smmuv3_accel_mmio_leave(SMMUv3AccelState *s);
+
+/*
+ * Returns: true if another thread has handed over its doorbell: then execute
+ * the commands in the queues, and call this again. If not, the others go on.
+ */
+bool smmuv3_accel_mmio_end(SMMUv3AccelState *s);
+
+/**
+ * smmuv3_accel_mmio_hand_over - leave a doorbell to the thread that is busy
+ *
+ * That thread looks at the queues after every command, and once more before it
+ * leaves.
+ *
+ * Returns: false if there is no such thread, or if it has done enough for
+ * others: use smmuv3_accel_mmio_begin().
+ */
+bool smmuv3_accel_mmio_hand_over(SMMUv3AccelState *s);
+
+/* Whether a write by a device model, which does not wait, must be refused */
+bool smmuv3_accel_mmio_is_refused(SMMUv3AccelState *s, hwaddr offset);
 
 /*
  * Returns: true if the thread that has entered may execute commands. If not,
- * they remain for smmuv3_accel_mmio_resume().
+ * they remain for smmuv3_accel_queues_resume().
  */
 bool smmuv3_accel_mmio_may_work(const SMMUv3AccelState *s);
 
@@ -75,8 +95,5 @@ void smmuv3_accel_mmio_wait(SMMUv3AccelState *s, MemoryRegion *mr,
  */
 bool smmuv3_accel_mmio_wait_next(SMMUv3AccelState *s, MemoryRegion *mr,
                                  hwaddr offset, unsigned size, int ms);
-
-/* Execute commands that were left in a queue, as when the machine stopped */
-void smmuv3_accel_mmio_resume(SMMUv3AccelState *s);
 
 #endif /* HW_ARM_SMMUV3_ACCEL_MMIO_H */

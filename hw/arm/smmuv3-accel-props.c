@@ -87,13 +87,13 @@ static char *get_attached(Object *obj, Error **errp)
     SMMUv3AccelDevice *dev;
 
     QLIST_FOREACH(dev, &s->devices, next) {
-        const SMMUv3AccelGroup *group = dev->host->group;
+        const SMMUv3AccelGroup *group = dev->hdev->group;
         g_autofree char *target = smmuv3_accel_target_str(&group->target);
 
         g_string_append_printf(text, "%s%s", text->len ? "; " : "",
-                               dev->host->name);
-        if (dev->host->vdevice_id) {
-            g_string_append_printf(text, " sid 0x%x", dev->host->vsid);
+                               dev->hdev->name);
+        if (dev->hdev->vdevice_id) {
+            g_string_append_printf(text, " sid 0x%x", dev->hdev->vsid);
         }
         g_string_append_printf(text, " %s", target);
         if (group->target.kind == SMMU_ACCEL_NESTED) {

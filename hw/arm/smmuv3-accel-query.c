@@ -149,16 +149,16 @@ static SMMUv3AccelInfoHostDevice *query_host_device(SMMUv3AccelDevice *dev)
     SMMUv3AccelInfoHostDevice *info = g_new0(SMMUv3AccelInfoHostDevice, 1);
     PCIDevice *pdev = dev->bus->devices[dev->devfn];
 
-    info->name = g_strdup(dev->host->name);
+    info->name = g_strdup(dev->hdev->name);
     info->id = pdev ? g_strdup(pdev->qdev.id) : NULL;
     info->bus = g_strdup(dev->bus->qbus.name);
     info->slot = PCI_SLOT(dev->devfn);
     info->function = PCI_FUNC(dev->devfn);
     info->has_sid = smmuv3_accel_device_sid(dev, &info->sid);
-    info->has_vdevice = info->has_vdevice_sid = dev->host->vdevice_id;
-    info->vdevice = dev->host->vdevice_id;
-    info->vdevice_sid = dev->host->vsid;
-    query_attachment(dev->host->group, info);
+    info->has_vdevice = info->has_vdevice_sid = dev->hdev->vdevice_id;
+    info->vdevice = dev->hdev->vdevice_id;
+    info->vdevice_sid = dev->hdev->vsid;
+    query_attachment(dev->hdev->group, info);
     return info;
 }
 

@@ -80,7 +80,7 @@ uint32_t smmuv3_accel_regs_hardware_cmdqs(const SMMUv3AccelState *s)
     const SMMUv3AccelDevice *dev = QLIST_FIRST(&s->devices);
 
     return smmuv3_accel_hardware_cmdqs(qemu_minrampagesize(),
-                                       dev ? &dev->host->smmu : NULL);
+                                       dev ? &dev->hdev->smmu : NULL);
 }
 
 SMMUv3AccelInfoMode smmuv3_accel_regs_mode(const SMMUv3AccelState *s)

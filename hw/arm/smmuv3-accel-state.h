@@ -24,7 +24,7 @@
 typedef struct SMMUv3AccelDevice {
     PCIBus *bus;
     int devfn;
-    SMMUv3AccelHostDevice *host;
+    SMMUv3AccelHostDevice *hdev;
     SMMUEventType reported;         /* what the guest was told is wrong */
     QLIST_ENTRY(SMMUv3AccelDevice) next;
 } SMMUv3AccelDevice;

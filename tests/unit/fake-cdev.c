@@ -13,6 +13,9 @@
 
 /* Groups */
 
+/* Numbers of those that no test gives a number */
+#define FIRST_OWN_GROUP     1000
+
 static FakeGroup *group_get(FakeIOMMUFD *f, int id, const FakeSMMU *smmu)
 {
     FakeGroup *group;
@@ -25,7 +28,7 @@ static FakeGroup *group_get(FakeIOMMUFD *f, int id, const FakeSMMU *smmu)
         }
     }
     group = g_new0(FakeGroup, 1);
-    group->id = id;
+    group->id = id >= 0 ? id : FIRST_OWN_GROUP + f->groups->len;
     group->smmu = smmu;
     group->devices = g_ptr_array_new();
     g_ptr_array_add(f->groups, group);

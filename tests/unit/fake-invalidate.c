@@ -118,6 +118,9 @@ int fake_invalidate(FakeIOMMUFD *f, struct iommu_hwpt_invalidate *inv, int err)
     }
     if (f->stuck) {
         err = -ETIMEDOUT;
+    } else if (f->slow_ms) {
+        g_usleep(f->slow_ms * 1000);
+        err = -ENOMEM;
     }
     if (err) {
         inv->entry_num = err == -ETIMEDOUT ?
@@ -130,6 +133,11 @@ int fake_invalidate(FakeIOMMUFD *f, struct iommu_hwpt_invalidate *inv, int err)
 void fake_iommufd_set_stuck(FakeIOMMUFD *f, bool stuck)
 {
     f->stuck = stuck;
+}
+
+void fake_iommufd_set_slow(FakeIOMMUFD *f, unsigned ms)
+{
+    f->slow_ms = ms;
 }
 
 void fake_iommufd_hold(FakeIOMMUFD *f, QemuSemaphore *entered,

@@ -116,6 +116,7 @@ struct FakeIOMMUFD {
     bool has_failed, has_kept;  /* injected: any; of a DESTROY */
     QemuSemaphore *entered, *leave;     /* of an invalidation; or NULL */
     bool stuck;             /* no invalidation is carried out */
+    unsigned slow_ms;       /* each invalidation fails after that; 0: none */
 };
 
 /* An IOMMU group: attached as a whole */

@@ -123,6 +123,8 @@ void fake_iommufd_hold(FakeIOMMUFD *f, QemuSemaphore *entered,
                        QemuSemaphore *leave);
 /* The SMMU carries no command out: every invalidation times out */
 void fake_iommufd_set_stuck(FakeIOMMUFD *f, bool stuck);
+/* It refuses each invalidation, and takes so long for it; 0: no longer */
+void fake_iommufd_set_slow(FakeIOMMUFD *f, unsigned ms);
 uint32_t fake_vfio_psid(FakeDevice *dev);
 
 /* Stage 1 of @dev faults. Returns false if the event went to nobody */

@@ -153,9 +153,12 @@ static char *fake_host_name(HostIOMMUDeviceIOMMUFD *hiodi)
     return NULL;
 }
 
+/* Without sysfs neither the SMMU nor the group can be told */
 static int fake_iommu_group(HostIOMMUDeviceIOMMUFD *hiodi)
 {
-    return FAKE_DEVICE(hiodi)->group->id;
+    FakeDevice *dev = FAKE_DEVICE(hiodi);
+
+    return dev->smmu->name ? dev->group->id : -1;
 }
 
 static void fake_device_class_init(ObjectClass *oc, void *data)

@@ -163,7 +163,7 @@ static bool may_have_queues(Rig *rig)
 {
     const SMMUv3AccelDevice *dev = QLIST_FIRST(&rig->s->devices);
 
-    return dev && (dev->host->cmdqv.present || dev->host->cmdqv.error);
+    return dev && (dev->hdev->cmdqv.present || dev->hdev->cmdqv.error);
 }
 
 /* Returns: false if the flow has fewer calls than @nth */

@@ -198,6 +198,28 @@ static void test_stuck_is_bounded(void)
     rig_free(rig);
 }
 
+/* So does one that refuses each command, but takes its time for it */
+static void test_slow_is_bounded(void)
+{
+    Rig *rig = rig_new_two();
+    unsigned before = n_invalidates(rig);
+
+    for (int i = 0; i < SMMU_ACCEL_BATCH_MAX; i++) {
+        rig_put_command(rig, SMMU_CMD_CFGI_CD, SID(1), 1);
+    }
+    fake_iommufd_set_slow(rig->iommufd, 200);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    g_assert_cmpuint(n_invalidates(rig) - before, <=, 8000 / 200 + 2);
+    rig_assert_dma(rig, 1, "abort");
+    rig_assert_dma(rig, 2, "s1 2000 sid 200");
+    fake_iommufd_set_slow(rig->iommufd, 0);
+    let_recover(rig);
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    rig_assert_dma(rig, 1, "s1 1000 sid 100");
+    rig_free(rig);
+}
+
 /* CFGI_STE invalidates CDs, also if the STE does not change */
 static void test_cfgi_ste_forgets_cds(void)
 {
@@ -239,8 +261,8 @@ static void test_oas_of_each(void)
         g_assert(smmuv3_accel_device_plug(s2, &rig->bus[9].bus, 0,
                                           fake_vfio_hiod(dev), &error_abort));
         g_assert(rig_plug(rig, 1, &error_abort));
-        g_assert_cmpuint(rig->s->devices.lh_first->host->smmu.oas_bits, ==, 48);
-        g_assert_cmpuint(s2->devices.lh_first->host->smmu.oas_bits, ==, 40);
+        g_assert_cmpuint(rig->s->devices.lh_first->hdev->smmu.oas_bits, ==, 48);
+        g_assert_cmpuint(s2->devices.lh_first->hdev->smmu.oas_bits, ==, 40);
         g_assert_cmpuint(FIELD_EX32(s2->regs.reg[SMMU_ACCEL_IDR5], IDR5, OAS),
                          ==, 2);
         g_assert_cmpuint(FIELD_EX32(rig->s->regs.reg[SMMU_ACCEL_IDR5], IDR5,
@@ -546,6 +568,8 @@ int main(int argc, char **argv)
                     test_exposed_is_said);
     g_test_add_func("/smmuv3-accel/isolation/stuck-is-bounded",
                     test_stuck_is_bounded);
+    g_test_add_func("/smmuv3-accel/isolation/slow-is-bounded",
+                    test_slow_is_bounded);
     g_test_add_func("/smmuv3-accel/isolation/cfgi-ste-forgets-cds",
                     test_cfgi_ste_forgets_cds);
     g_test_add_func("/smmuv3-accel/isolation/oas-of-each", test_oas_of_each);

@@ -189,6 +189,51 @@ static void test_late(void)
     rig_free(rig);
 }
 
+/* Without sysfs the user is told for the second device, and for each other */
+static void test_unknown_group(void)
+{
+    const FakeSMMU unnamed = { .info = host_smmu.info };
+    Rig *rig = rig_new(LINUX_6_19);
+
+    rig->smmu = &unnamed;
+    for (int bus = 1; bus <= 3; bus++) {
+        g_autofree char *messages = NULL;
+
+        g_assert(rig_plug(rig, bus, &error_abort));
+        messages = rig_messages();
+        g_assert_cmpint(!!strstr(messages, "shares an IOMMU group with another "
+                                 "device behind smmu1"), ==, bus > 1);
+    }
+    rig_free(rig);
+}
+
+/* The host refuses to detach the last device: DMA is blocked all the same */
+static void test_detach_fails(void)
+{
+    for (FakeKernel kernel = LINUX_6_13; kernel < LINUX_END; kernel++) {
+        Rig *rig = rig_new(kernel);
+        FakeDevice *dev = fake_vfio_bind(rig->iommufd, &host_smmu, "dev",
+                                         rig->s);
+        g_autofree char *dma = NULL, *messages = NULL;
+
+        rig_set_s1(SID(1), 0x1000);
+        rig_write_cr0(rig, CR0_SMMUEN);
+        g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[1].bus, 0,
+                                          fake_vfio_hiod(dev), &error_abort));
+        g_free(rig_messages());
+        fake_iommufd_fail_nth(rig->iommufd, 1, 0);
+        smmuv3_accel_device_unplug(rig->s, &rig->bus[1].bus, 0);
+        g_assert(fake_iommufd_has_failed(rig->iommufd));
+        fake_iommufd_fail_nth(rig->iommufd, 0, 0);
+        dma = fake_vfio_dma(dev);
+        g_assert_cmpstr(dma, ==, "abort");
+        messages = rig_messages();
+        g_assert_cmpstr(messages, ==, "");
+        fake_vfio_unbind(dev);
+        rig_free(rig);
+    }
+}
+
 /* Two vSMMUs on two SMMUs, or both on one; with one iommufd */
 static void test_two_vsmmus(void)
 {
@@ -229,6 +274,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/plug/host-cannot-nest",
                     test_host_cannot_nest);
     g_test_add_func("/smmuv3-accel/plug/late", test_late);
+    g_test_add_func("/smmuv3-accel/plug/unknown-group", test_unknown_group);
+    g_test_add_func("/smmuv3-accel/plug/detach-fails", test_detach_fails);
     g_test_add_func("/smmuv3-accel/plug/two-vsmmus", test_two_vsmmus);
     return g_test_run();
 }

@@ -92,6 +92,12 @@ void smmuv3_accel_queues_resume(SMMUv3AccelState *s)
     }
 }
 
+/* Bits [31:20] of CMDQ_PROD are RES0 (IHI 0070, 6.3.27) */
+static void set_prod(SMMUv3AccelState *s, uint64_t data)
+{
+    ARM_SMMUV3(s)->cmdq.prod = extract64(data, 0, 20);
+}
+
 static bool is_doorbell(hwaddr offset, unsigned size)
 {
     return (offset & ~0x10000) == A_CMDQ_PROD && size == 4;
@@ -108,7 +114,7 @@ static MemTxResult write_below_device(SMMUv3AccelState *s, hwaddr offset,
     MemTxResult ret;
 
     if (is_doorbell(offset, size) && smmuv3_accel_vcpu_can_run()) {
-        ARM_SMMUV3(s)->cmdq.prod = data;
+        set_prod(s, data);
         smmuv3_accel_queues_resume(s);
         return MEMTX_OK;
     }
@@ -132,7 +138,7 @@ MemTxResult smmuv3_accel_queues_write(SMMUv3AccelState *s, hwaddr offset,
     }
     if (is_doorbell(offset, size) && smmuv3_accel_mmio_hand_over(s)) {
         /* The register is all that the busy vCPU has to see */
-        ARM_SMMUV3(s)->cmdq.prod = data;
+        set_prod(s, data);
         return MEMTX_OK;
     }
     smmuv3_accel_mmio_begin(s, true);

@@ -252,7 +252,10 @@ static void test_doorbell_by_device(void)
     setup();
     rig_set_can_run(true);
     rig->s3->cr[0] = R_CR0_CMDQEN_MASK;
-    g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, put_pairs(1)), ==, MEMTX_OK);
+    /* Reserved bits stay 0 */
+    g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, put_pairs(1) | 0xfff00000), ==,
+                    MEMTX_OK);
+    g_assert_cmphex(rig->s3->cmdq.prod, <=, 0xfffff);
     /* If it rings again, QEMU does not ask a vCPU again */
     g_assert_cmpint(rig_write(rig, A_CMDQ_PROD, rig->s3->cmdq.prod), ==,
                     MEMTX_OK);

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Memory of other kinds than QEMU's own, and memory that is removed while devices use it."""
+
+from lab import checks, metal, options
+from lab.checks import expect
+from lab.metal import put
+from lab.scenario import scenario
+from lab.scenarios.failures import ON, end
+from lab.sweep import Bench
+
+DIMM = 128                  # MiB
+BLOCK = 8                   # of 1 GiB in the guest's stage 1, for the memory of the DIMM
+# Registers of ACPI memory hot-plug
+MEMHP, SLOT, FLAGS = 0x09070000, 0x0, 0x14
+EJECT = 1 << 3
+SERIAL = "nvme0"
+HUGE = 2                    # MiB
+GUEST = 512                 # MiB
+
+
+class Removable(Bench):
+    """A machine with a DIMM whose memory is a file in L1, so that the lab sees it after the DIMM is removed."""
+
+    memory = "512M,slots=1,maxmem=2G"
+    cycle = 0
+
+    def __init__(self, lab):
+        super().__init__(lab)
+        self.configure(1, 0)
+        self.smmu.cr0(ON)
+
+    def plug_dimm(self):
+        self.cycle += 1
+        self.file = f"/tmp/dimm{self.cycle}"
+        self.guest.qmp.cmd("object-add", **{"qom-type": "memory-backend-file", "id": "mem1", "size": DIMM << 20,
+                                            "mem-path": self.file, "share": True})
+        self.guest.device_add("pc-dimm", id="dimm1", memdev="mem1")
+        dimm, = self.guest.qmp.cmd("query-memory-devices")
+        self.address = dimm["data"]["addr"]
+        self.smmu.qtest.send(put(metal.TABLES + 8 * BLOCK, metal.block(self.address & ~0x3fffffff), 64))
+        self.smmu.commands((metal.TLBI_NH_ALL, 0))
+
+    def unplug_dimm(self):
+        """As a guest releases it: it ejects the DIMM in the slot."""
+        self.guest.qmp.cmd("device_del", id="dimm1")
+        self.smmu.qtest.send(put(MEMHP + SLOT, 0), put(MEMHP + FLAGS, EJECT, 8))
+        self.guest.qmp.event("DEVICE_DELETED", 10, lambda data: data.get("device") == "dimm1")
+        self.guest.qmp.cmd("object-del", id="mem1")
+
+    def write(self):
+        """Let the disk write its serial number to the start of the DIMM, or to where it was."""
+        self.disks[1].identify(self.smmu.va(0), to=(BLOCK << 30) + (self.address & 0x3fffffff))
+
+    def in_file(self):
+        """What is at the start of the memory, as L1 sees it."""
+        return self.lab.l1.sh(f"head -c 24 {self.file}").data[4:24].decode(errors="replace").rstrip("\0 ")
+
+    def clear_file(self):
+        self.lab.l1.sh(f"dd if=/dev/zero of={self.file} bs=64 count=1 conv=notrunc 2>/dev/null")
+
+
+@scenario
+def dimm_removed(lab):
+    """A DIMM that stage 1 maps is plugged and removed, three times: DMA arrives, then not, and works in other memory."""
+    bench = Removable(lab)
+    for _ in range(3):
+        bench.plug_dimm()
+        bench.write()
+        expect(bench.in_file() == SERIAL, f"DMA does not arrive in the DIMM, which has {bench.in_file()!r}")
+        bench.clear_file()
+        bench.unplug_dimm()
+        bench.write()
+        expect(bench.in_file() == "", f"DMA arrives in the memory of a DIMM that was removed: {bench.in_file()!r}")
+        expect(bench.disks[1].identify(bench.smmu.va(0)) == SERIAL, "DMA to other memory does not work")
+        lab.l1.sh(f"rm {bench.file}")
+    end(lab, bench)
+
+
+def huge_pages(lab, number):
+    """Have L1 reserve this many; returns how many it has."""
+    lab.used_up = True      # the next scenario gets its memory back
+    return int(lab.l1.sh(f"echo {number} >/proc/sys/vm/nr_hugepages; cat /proc/sys/vm/nr_hugepages").out)
+
+
+@scenario
+def hugetlb_memory(lab):
+    """Guest memory in huge pages of 2 MiB, from a memfd: cold-plug, unplug, hot-plug, data is right."""
+    have = huge_pages(lab, GUEST // HUGE)
+    expect(have == GUEST // HUGE, f"L1 has {have} huge pages, the guest needs {GUEST // HUGE}")
+    bdf, _ = lab.vfio(SERIAL)
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf)
+                      + ["-object", f"memory-backend-memfd,id=ram,size={GUEST}M,hugetlb=on,hugetlbsize={HUGE}M"],
+                      machine=",memory-backend=ram")
+    checks.proven(guest, SERIAL, bdf, viommus=1)
+    free = int(lab.l1.sh("grep HugePages_Free /proc/meminfo | tr -dc 0-9").out)
+    expect(free < have, "the guest's memory is not in huge pages")
+    guest.device_del("dev1")
+    guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    checks.data_is_right(guest, SERIAL)

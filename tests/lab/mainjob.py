@@ -8,9 +8,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import checks, host, images, kernel, options, report, roots, scenario, util
+from . import checks, host, images, kernel, options, report, roots, scenario, topology, topology_svg, util
 from .bench import workloads
 from .l2 import L2
+from .qmp import QmpError
+from .topology_text import Style
 from .util import LabError
 
 
@@ -34,8 +36,17 @@ def with_vsmmu(guest, qemu, bdf, expected, serial):
     facts["guest_smmu"] = checks.guest_translates(guest, inside)
     facts["trace"] = guest.trace()
     facts["hwpt"] = checks.nested(facts["trace"], bdf)
+    facts["topology"] = picture(guest)
     guest.stop()
     return facts
+
+
+def picture(guest):
+    """The topology of a running guest; upstream's device does not have the query."""
+    try:
+        return topology.of_guest(guest)
+    except QmpError:
+        return None
 
 
 def without_vsmmu(guest, bdf, serial):
@@ -165,8 +176,10 @@ def real(args):
 def main(args):
     roots.l1_root()     # firmware and busybox, for both kinds
     facts, logs = real(args) if args.device else emulated(args)
-    text = report.text(facts, logs)
-    (logs / "report.txt").write_text(text)
-    print(text, end="")
+    if facts["topology"]:
+        facts["svg"] = util.BUILD / "topology.svg"
+        facts["svg"].write_text(topology_svg.draw(facts["topology"]))
+    (logs / "report.txt").write_text(report.text(facts, logs))
+    print(report.text(facts, logs, Style.of(sys.stdout)), end="")
     good = facts.get("sha256") == facts.get("expected")
     return 0 if good else 1

@@ -4,7 +4,7 @@
 import argparse
 import os
 
-from . import host, kernel, mainjob, roots, scenario, soak, util
+from . import host, kernel, mainjob, roots, scenario, shell, soak, util
 from .bench import command as bench
 
 
@@ -25,7 +25,11 @@ def prepare(_args):
     return 0
 
 
-def shell(args):
+def l2_shell(args):
+    return l1_shell(args) if args.host else shell.main(args)
+
+
+def l1_shell(args):
     """L1's console on this terminal; Ctrl-A X ends it."""
     image = kernel.image()
     qemu = scenario.under_test() if scenario.under_test().exists() else None
@@ -78,9 +82,10 @@ def main(parser):
     add.set_defaults(func=soak.main)
     sub.add_parser("list", help="list the scenarios and what each shows").set_defaults(func=listing)
     sub.add_parser("prepare", help="build and fetch everything that runs need").set_defaults(func=prepare)
-    add = sub.add_parser("shell", help="start an interactive L1")
-    add.add_argument("--rival", action="store_true", help="with Debian's newer QEMU below /lab/rival")
-    add.set_defaults(func=shell)
+    add = sub.add_parser("shell", help="start an interactive L2, with a disk to hot-plug")
+    add.add_argument("--host", action="store_true", help="an interactive L1 instead")
+    add.add_argument("--rival", action="store_true", help="with --host: Debian's newer QEMU below /lab/rival")
+    add.set_defaults(func=l2_shell)
 
     args = parser.parse_args()
     util.verbose = args.verbose or bool(os.environ.get("V"))

@@ -4,12 +4,18 @@
 import argparse
 import os
 
-from . import host, kernel, mainjob, roots, scenario, shell, soak, util
+from . import host, kernel, mainjob, progress, roots, scenario, shell, soak, util
 from .bench import command as bench
 
 
 def check(args):
-    return 0 if scenario.run_all(args.names, args.rival) else 1
+    run = progress.Run.current("check")
+    util.begin_at(run.began)
+    run.step("scenarios")
+    good = scenario.run_all(args.names, args.rival)
+    if good and not args.names and not args.rival:
+        run.finish()
+    return 0 if good else 1
 
 
 def listing(_args):

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import checks, host, images, kernel, options, report, roots, scenario, topology, topology_svg, util
+from . import checks, host, images, kernel, options, progress, report, roots, scenario, topology, topology_svg, util
 from .bench import workloads
 from .l2 import L2
 from .qmp import QmpError
@@ -174,6 +174,9 @@ def real(args):
 
 
 def main(args):
+    run = progress.Run.current("run --device" if args.device else "run")
+    util.begin_at(run.began)
+    util.time_left = run.step
     roots.l1_root()     # firmware and busybox, for both kinds
     facts, logs = real(args) if args.device else emulated(args)
     if facts["topology"]:
@@ -181,5 +184,7 @@ def main(args):
         facts["svg"].write_text(topology_svg.draw(facts["topology"]))
     (logs / "report.txt").write_text(report.text(facts, logs))
     print(report.text(facts, logs, Style.of(sys.stdout)), end="")
-    good = facts.get("sha256") == facts.get("expected")
-    return 0 if good else 1
+    if facts.get("sha256") != facts.get("expected"):
+        return 1
+    run.finish()
+    return 0

@@ -15,7 +15,7 @@ import termios
 import threading
 import tty
 
-from . import checks, options, scenario, story, topology, topology_text, util
+from . import checks, options, progress, scenario, story, topology, topology_text, util
 from .channel import Dead
 from .util import LabError
 
@@ -279,11 +279,12 @@ class Session:
         return self.status if self.status is not None else 1
 
 
-def converse(lab, source, sink, lines, style):
+def converse(lab, source, sink, lines, style, ready=lambda: None):
     """A whole session; the status of the guest's shell, or of the last command that was piped in."""
     session = Session(lab, sink, style)
     size = os.get_terminal_size(sink) if os.isatty(sink) else os.terminal_size((200, 50))
     session.start(size, os.environ.get("TERM", "dumb") if lines is None else "dumb")
+    ready()
     try:
         return session.terminal(source) if lines is None else session.commands(lines)
     finally:
@@ -293,10 +294,13 @@ def converse(lab, source, sink, lines, style):
 def main(_args):
     source = sys.stdin.fileno()
     lines = wanted_input(source)
+    run = progress.Run.current("shell")
+    util.begin_at(run.began)
+    util.time_left = run.step
     lab = scenario.Lab()
     lab.begin("shell")
     try:
-        return converse(lab, source, sys.stdout.fileno(), lines, topology_text.Style.of(sys.stdout))
+        return converse(lab, source, sys.stdout.fileno(), lines, topology_text.Style.of(sys.stdout), run.finish)
     except scenario.Skip as skip:
         raise LabError(f"{skip}: make build-arm64") from None
     finally:

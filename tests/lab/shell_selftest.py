@@ -37,6 +37,10 @@ class Story(unittest.TestCase):
     def test_plug(self):
         self.assertEqual("\n".join(story.told(trace.Trace(PLUG))), TOLD)
 
+    def test_what_is_destroyed_is_forgotten(self):
+        seen = trace.Trace(PLUG + "7@5.9:iommufd_backend_free_id  iommufd=9 id=10 (0)\n")
+        self.assertEqual("\n".join(story.told(seen)), TOLD)
+
     def test_names_from_before(self):
         seen = trace.Trace(PLUG)
         self.assertEqual(story.told(seen, 8)[0], "  0.000 s  IOMMU_DESTROY: vDEVICE 10, vSID 0xa00")

@@ -170,13 +170,14 @@ def attachment(device, stage2, abort):
 def beside(guest, kernel, hard):
     """Rows from both columns; items with the same key share one, and have the same order in both."""
     rows, left, right = [], list(guest), list(kernel)
+    shared = {key for _, key in guest} & {key for _, key in kernel} - {None}
     while left or right:
-        mine, theirs = (column[0][1] if column else None for column in (left, right))
         # An item with a partner waits until the partner is next in its column.
-        together = mine is not None and mine == theirs
-        item = left.pop(0)[0] if left and (mine is None or together) else None
-        other = right.pop(0)[0] if right and (theirs is None or together) else None
-        rows.append(Row(item, other, hard.get(mine) if together else None, together))
+        mine, theirs = (column[0][1] if column else None for column in (left, right))
+        together = mine in shared and mine == theirs
+        item = left.pop(0)[0] if left and (mine not in shared or together) else None
+        other = right.pop(0)[0] if right and (theirs not in shared or together) else None
+        rows.append(Row(item, other, hard.get(mine) if item else None, together))
     return rows
 
 

@@ -131,6 +131,12 @@ class Pictures(unittest.TestCase):
                                [assigned("0000:01:00.0", None, "pci.3", 0x900, hwpt=8, vdevice=6)]))
         self.assertIn("vfio-pci, 09:00.0", text)
 
+    def test_a_device_without_a_viommu(self):
+        info = vsmmu([], [assigned("0000:01:00.0", "dev1", "pcie.1", 0x900, "abort", "refused")])
+        del info["viommu"]
+        line, = (x for x in self.text(info).splitlines() if "dev1" in x)
+        self.assertTrue("0000:01:00.0" in line and ">" not in line, line)
+
     def test_width(self):
         wide = vsmmu([emulated("a-driver-with-a-very-long-name-that-nobody-has-chosen-so-far", "x" * 60, "pcie.1", 0x808)],
                      [assigned("0000:01:00.0" * 5, "dev1", "pcie.1", 0x900, hwpt=8, vdevice=6)])

@@ -103,10 +103,9 @@ def missing():
 
 def version():
     """The base that is built, by base.lock."""
-    for line in (util.ROOT / "base.lock").read_text().splitlines():
-        if line.startswith("source "):
-            return line.split()[2]
-    return "?"
+    lock = util.ROOT / "base.lock"
+    lines = lock.read_text().splitlines() if lock.exists() else ()
+    return next((line.split()[2] for line in lines if line.startswith("source ")), "?")
 
 
 def kind_of(job):

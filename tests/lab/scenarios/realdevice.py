@@ -59,7 +59,7 @@ def run_on_a_real_device(lab):
     answer = l1.sh(f"{command} {bdf} --yes", 240, check=False)
     (lab.dir / "report.txt").write_text(answer.out)
     expect(answer, f"run --device: {answer.out[-1500:]}")
-    for text in ("EQUAL", "stage 1   <- attached", "Registers of the vSMMU (inherited)"):
+    for text in ("EQUAL", "nested, stage 1", "Registers of the vSMMU (inherited)"):
         expect(text in answer.out, f"the report has no {text!r}")
     driver = l1.sh(f"basename $(readlink /sys/bus/pci/devices/{bdf}/driver)").out
     expect(driver == "nvme", f"{bdf} was left with {driver}")

@@ -43,7 +43,8 @@ def model(vsmmus, pci=(), ioas=None):
     """
     served = {number: info for info in vsmmus if (number := root_bus(info)) is not None}
     out = [Complex(f"{'pcie.0' if not bus['bus'] else 'root complex'}, bus {bus['bus']:02x}, no vSMMU",
-                   plain_rows(bus["devices"])) for bus in pci if bus["bus"] not in served]
+                   plain_rows(bus["devices"]))
+           for bus in sorted(pci, key=lambda bus: bus["bus"]) if bus["bus"] not in served]
     for info in vsmmus:
         number = root_bus(info)
         where = "" if number is None else f", bus {number:02x}"

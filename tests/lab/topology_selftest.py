@@ -2,8 +2,10 @@
 """Tests of the pictures of a guest; the scenario lab_itself runs them."""
 
 import io
+import os
 import re
 import unittest
+from unittest import mock
 from xml.etree import ElementTree
 
 from . import report, topology, topology_svg, topology_text, trace
@@ -90,6 +92,9 @@ class Stream(io.StringIO):
     def isatty(self):
         return self.terminal
 
+    def fileno(self):
+        return 99
+
 
 class Pictures(unittest.TestCase):
     maxDiff = None
@@ -140,11 +145,13 @@ class Pictures(unittest.TestCase):
     def test_width(self):
         wide = vsmmu([emulated("a-driver-with-a-very-long-name-that-nobody-has-chosen-so-far", "x" * 60, "pcie.1", 0x808)],
                      [assigned("0000:01:00.0" * 5, "dev1", "pcie.1", 0x900, hwpt=8, vdevice=6)])
-        for style in (Style(), Style(lines=True)):
+        for style, columns in ((Style(), 100), (Style(lines=True, columns=300), 100), (Style(columns=80), 80),
+                               (Style(columns=1), topology_text.FEWEST)):
             text = self.text(wide, style=style)
-            self.assertEqual(max(map(len, text.splitlines())), topology_text.COLUMNS)
+            self.assertEqual(max(map(len, text.splitlines())), columns)
             self.assertIn(style.chars["cut"], text)
 
+    @mock.patch("os.get_terminal_size", lambda fd: os.terminal_size((80, 24)))
     def test_style(self):
         chars = {topology_text.LINES["v"]: "lines", topology_text.ASCII["v"]: "ascii"}
         for stream, environ, want in ((Stream(True), {}, ("lines", True)), (Stream(False), {}, ("ascii", False)),
@@ -153,6 +160,7 @@ class Pictures(unittest.TestCase):
                                       (Stream(True), {"TERM": "dumb"}, ("ascii", False))):
             style = Style.of(stream, environ)
             self.assertEqual((chars[style.chars["v"]], style.colour), want)
+            self.assertEqual(style.columns, 80 if stream.terminal and environ.get("TERM") != "dumb" else 100)
         coloured = self.text(ONE, style=Style(True, True))
         self.assertIn("\033[32mvIOMMU 4\033[0m", coloured)
         self.assertEqual(re.sub(r"\033\[\d+m", "", coloured), LINES)

@@ -6,6 +6,7 @@ import os
 from .topology import HEADS, prefixes
 
 COLUMNS = 100
+FEWEST = 70     # in which the columns are still of use
 GAP = 5         # for an arrow between two columns
 COLOURS = {"guest": "36", "qemu": "33", "kernel": "32", "plain": "0", "hard": "35", "stop": "31", "head": "1", "frame": "2"}
 LINES = {"+": "├ ", "L": "└ ", "|": "│ ", ".": "  ", "-": "─", "v": "│", "tl": "┌", "tr": "┐", "bl": "└", "br": "┘",
@@ -15,18 +16,20 @@ ASCII = {"+": "|- ", "L": "`- ", "|": "|  ", ".": "   ", "-": "-", "v": "|", "tl
 
 
 class Style:
-    """Characters and colours that the reader of a stream can see."""
+    """Characters, colours and columns that the reader of a stream can see."""
 
-    def __init__(self, lines=False, colour=False):
+    def __init__(self, lines=False, colour=False, columns=COLUMNS):
         self.chars = LINES if lines else ASCII
         self.colour = colour
+        self.columns = min(max(columns, FEWEST), COLUMNS)
 
     @classmethod
     def of(cls, stream, environ=None):
         environ = os.environ if environ is None else environ
         terminal = stream.isatty() and environ.get("TERM") != "dumb"
         unicode = (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
-        return cls(terminal and unicode, terminal and not environ.get("NO_COLOR"))
+        columns = os.get_terminal_size(stream.fileno()).columns if terminal else 0
+        return cls(terminal and unicode, terminal and not environ.get("NO_COLOR"), columns or COLUMNS)
 
     def paint(self, kind, text):
         return f"\033[{COLOURS[kind]}m{text}\033[0m" if self.colour and text.strip() else text
@@ -52,7 +55,7 @@ def draw(complexes, style):
         tables.append((root, columns, trees))
     widths = [max((len("".join(c)) for _, _, trees in tables for c in trees[n]), default=0) for n in range(3)]
     widths[0] = max([widths[0], *(len(root.title) + 1 for root in complexes)])
-    room = COLUMNS - 2 * GAP - 2
+    room = style.columns - 2 * GAP - 2
     while sum(widths) > room:
         widths[widths.index(max(widths))] -= 1
     out = heads(widths, style)

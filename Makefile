@@ -46,8 +46,8 @@ doctor: packages ## check whether this machine can assign devices, and print wha
 check: packages ## run all tests (PART=scripts|style|unit|qtest|docs|libvirt|lab: one part)
 	@scripts/check $(PART)
 
-bench: packages ## compare the speed of this vSMMU, of upstream's, of no vIOMMU and of the host itself (PLAN=quick|full)
-	@scripts/lab bench $(if $(PLAN),--$(PLAN))
+bench: packages ## compare the speed of this vSMMU, of upstream's, of no vIOMMU and of the host itself (PLAN=quick|full; DEVICE=<BDF>: with this disk, on this machine)
+	@scripts/lab bench $(if $(DEVICE),--device $(DEVICE),$(if $(PLAN),--$(PLAN)))
 
 soak: packages ## look for leaks with hundreds of hot-plugs, reboots and kexecs (SOAK=--quick: a tenth of them)
 	@scripts/lab soak $(SOAK)

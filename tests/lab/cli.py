@@ -6,6 +6,7 @@ import os
 
 from . import host, kernel, mainjob, progress, roots, scenario, shell, soak, util
 from .bench import command as bench
+from .bench import machines
 
 
 def check(args):
@@ -77,7 +78,16 @@ def main(parser):
                      help="with --docs: write only the parts between these markers, and no plots")
     add.add_argument("--rounds", type=int, metavar="N", help="run N rounds")
     add.add_argument("--only", metavar="NAME,...",
-                     help="run only these configurations: " + " ".join(bench.BY_NAME))
+                     help="run only these configurations: " + " ".join(bench.BY_NAME)
+                     + "; with --device: " + " ".join(machines.BY_NAME))
+    add.add_argument("--device", metavar="BDF", help="on an Arm host: compare the host itself and guests with this NVMe disk")
+    add.add_argument("--yes", action="store_true",
+                     help="with --device: do not ask before taking the device from its driver")
+    add.add_argument("--seconds", type=int, default=10, metavar="N", help="with --device: seconds of each read")
+    add.add_argument("--name", metavar="TEXT", help="with --device: the name of the machine in the table")
+    add.add_argument("--note", metavar="TEXT", help="with --device: a remark for the table")
+    much.add_argument("--machines", action="store_true",
+                      help="do not run, but write docs/machines.md from docs/bench/machines/")
     add.set_defaults(func=bench.main)
     add = sub.add_parser("soak", help="repeat operations, and check that memory and kernel objects do not grow")
     add.add_argument("names", nargs="*", metavar="NAME", help="run only these flows")

@@ -181,6 +181,8 @@ class Pictures(unittest.TestCase):
         for box in root.iter(name + "rect"):
             self.assertLessEqual(float(box.get("y")) + float(box.get("height")), float(root.get("height")))
         self.assertIn("prefers-color-scheme: dark", svg)
+        long = topology_svg.draw([topology.Complex("", [topology.Row(topology.Item("x" * 99, "y" * 99))])])
+        self.assertTrue("x…" in long and "y…" in long and "x" * 40 not in long)
         self.assertIn("a &lt;b&gt;", topology_svg.draw([topology.Complex("a <b>")]))
 
 

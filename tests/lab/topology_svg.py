@@ -97,7 +97,13 @@ def box(parts, column, item, top, above):
         above[-1][1] = middle
     above.append([item.depth, top + BOX])
     parts.append(f'<rect class="{item.kind}" x="{left}" y="{top}" width="{right - left}" height="{BOX}" rx="4"/>')
-    parts.append(text(left + 10, top + (16 if item.note else 24), item.name))
+    room = right - left - 20
+    parts.append(text(left + 10, top + (16 if item.note else 24), cut(item.name, room / 7.6)))
     if item.note:
-        parts.append(text(left + 10, top + 31, item.note, "small"))
+        parts.append(text(left + 10, top + 31, cut(item.note, room / 6.6), "small"))
     return left, right
+
+
+def cut(words, most):
+    """Words that fit, by the usual width of a letter."""
+    return words if len(words) <= most else words[:int(most) - 1] + "…"

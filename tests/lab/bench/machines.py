@@ -72,10 +72,10 @@ JOBS = (Job("4k-1", "4 KiB, one at a time, IOPS", "4k", 1, 1),
 
 
 def parse(text):
-    """{figure: number} of fio's JSON, which may have warnings in front of it."""
+    """{figure: number} of fio's JSON, which may have warnings around it."""
     start = text.find("{")
     try:
-        job = json.loads(text[start:])["jobs"][0] if start >= 0 else None
+        job = json.JSONDecoder().raw_decode(text[start:])[0]["jobs"][0] if start >= 0 else None
     except (ValueError, KeyError, IndexError):
         job = None
     if not job or job.get("error"):

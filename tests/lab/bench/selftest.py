@@ -235,7 +235,7 @@ def of_machine(**more):
 class Machines(unittest.TestCase):
     def test_fio(self):
         text = ('fio: a warning\n{"jobs": [{"error": 0, "usr_cpu": 1.0, "sys_cpu": 2.0, "read": '
-                '{"total_ios": 7, "iops": 5.5, "clat_ns": {"mean": 81000.0}}}]}')
+                '{"total_ios": 7, "iops": 5.5, "clat_ns": {"mean": 81000.0}}}]}\nanother')
         self.assertEqual(machines.parse(text), {"iops": 5.5, "us": 81.0, "cpu": 3.0})
         for bad in ("", "fio: no such engine", '{"jobs": []}', '{"jobs": [', text.replace('"error": 0', '"error": 5'),
                     text.replace('"total_ios": 7', '"total_ios": 0')):

@@ -150,7 +150,9 @@ class Session:
         self.guest = None
         self.status = None      # of the guest's shell, when it has ended
         self.error = None
+        self.quits = False      # the user has ended it
         self.wake = os.pipe()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
 
     # --------------------------------------------------------------- start
 
@@ -167,7 +169,23 @@ class Session:
         self.guest.guest(f"""
             stty -F {TTY} rows {size.lines} cols {size.columns}
             ENV=/run/lab/rc TERM={term} setsid sh -c 'exec sh -i <{TTY} >{TTY} 2>&1' &""")
-        threading.Thread(target=self.serve, daemon=True).start()
+        # The thread that waits for a request has to end before the guest does: a later guest uses the same channel.
+        channel = self.guest.agent.channel
+        self.alive, channel.alive = channel.alive, self.wanted
+        self.thread.start()
+
+    def wanted(self):
+        """Called while the thread waits."""
+        if self.quits:
+            raise Dead("the session has ended")
+        self.alive()
+
+    def stop(self):
+        self.quits = True
+        self.guest.copy.also = None
+        if self.thread.is_alive():
+            self.thread.join(60 * util.patience)
+            self.guest.booted = False       # its agent is busy, so its log cannot be fetched
 
     def type(self, data):
         self.guest.copy.channel.send(data)
@@ -265,7 +283,6 @@ class Session:
                 if data:
                     self.type(data)
                 if quits or not typed:
-                    self.guest.booted = False       # its agent is busy, so its log cannot be fetched
                     return 0
         finally:
             termios.tcsetattr(source, termios.TCSADRAIN, before)
@@ -288,7 +305,7 @@ def converse(lab, source, sink, lines, style, ready=lambda: None):
     try:
         return session.terminal(source) if lines is None else session.commands(lines)
     finally:
-        session.guest.copy.also = None
+        session.stop()
 
 
 def main(_args):

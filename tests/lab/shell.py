@@ -186,6 +186,8 @@ class Session:
         if self.thread.is_alive():
             self.thread.join(60 * util.patience)
             self.guest.booted = False       # its agent is busy, so its log cannot be fetched
+        for end in self.wake:
+            os.close(end)
 
     def type(self, data):
         self.guest.copy.channel.send(data)

@@ -213,7 +213,8 @@ class Session:
         finally:
             with self.screen.more:
                 self.screen.more.notify_all()
-            os.write(self.wake[1], b"x")
+            with contextlib.suppress(OSError):      # the session did not wait for this
+                os.write(self.wake[1], b"x")
 
     def carry_out(self, name, words):
         """(status, text)"""

@@ -21,8 +21,8 @@ from .util import LabError
 
 TTY = "/dev/ttyAMA0"
 PROMPT = "L2# "
-# Busybox asks the terminal for the cursor's position after the prompt.
-AT_PROMPT = re.compile(rb"(?:^|\n|\r|J)" + PROMPT.encode() + rb"(?:\x1b\[6n)?$")
+ASKS = b"\x1b[6n"     # Busybox asks the terminal for the cursor's position after the prompt
+AT_PROMPT = re.compile(rb"(?:^|\n|\r|J)" + PROMPT.encode() + b"(?:" + re.escape(ASKS) + b")?$")
 DISKS = {"nvme0": ("dev1", "rp1"), "nvme1": ("dev2", "rp2")}
 QUIT = "Ctrl-A X"
 
@@ -110,11 +110,26 @@ class Keys:
         return bytes(out), False
 
 
+class NoQuestions:
+    """Removes the question for the cursor's position, which only a terminal answers, from a stream."""
+
+    def __init__(self):
+        self.held = b""
+
+    def feed(self, data):
+        data = (self.held + data).replace(ASKS, b"")
+        # The rest of a question may follow.
+        cut = next((n for n in range(len(ASKS) - 1, 0, -1) if data.endswith(ASKS[:n])), 0)
+        self.held = data[len(data) - cut:]
+        return data[:len(data) - cut]
+
+
 class Screen:
     """What the guest prints goes to a file; knows whether the guest waits at its prompt."""
 
     def __init__(self, sink):
         self.sink = sink
+        self.filter = (lambda data: data) if os.isatty(sink) else NoQuestions().feed
         self.tail = b""
         self.more = threading.Condition()
 
@@ -123,7 +138,7 @@ class Screen:
             self.tail = (self.tail + data)[-200:]
             self.more.notify_all()
         with contextlib.suppress(BrokenPipeError):      # nobody reads it any more
-            view = memoryview(data)
+            view = memoryview(self.filter(data))
             while view:
                 view = view[os.write(self.sink, view):]
 

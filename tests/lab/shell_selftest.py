@@ -62,6 +62,13 @@ class Typing(unittest.TestCase):
         for text in (b"", b"L2# ls", b"one\r\nL2#", b"a L2# "):
             self.assertFalse(shell.AT_PROMPT.search(text), text)
 
+    def test_questions(self):
+        text = b"L2# \x1b[6nls\r\n\x1b[1mbold\x1b[6n"
+        for size in range(1, len(text)):
+            quiet = shell.NoQuestions()
+            out = b"".join(quiet.feed(text[n:n + size]) for n in range(0, len(text), size))
+            self.assertEqual(out, b"L2# ls\r\n\x1b[1mbold")
+
     def piped(self, text):
         with tempfile.TemporaryFile() as file:
             file.write(text)

@@ -181,9 +181,11 @@ class Session:
         self.guest.guest(COMMANDS)
         self.screen.show(WELCOME.replace("\n", "\r\n" if os.isatty(self.screen.sink) else "\n").encode())
         self.guest.copy.also = self.screen.show
+        # In the background of a shell, it and its children would ignore Ctrl-C.
         self.guest.guest(f"""
             stty -F {TTY} rows {size.lines} cols {size.columns}
-            ENV=/run/lab/rc TERM={term} setsid sh -c 'exec sh -i <{TTY} >{TTY} 2>&1' &""")
+            export ENV=/run/lab/rc TERM={term}
+            start-stop-daemon -S -b -p /run/lab/pid -x /bin/setsid -- sh -c 'exec sh -i <{TTY} >{TTY} 2>&1'""")
         # The thread that waits for a request has to end before the guest does: a later guest uses the same channel.
         channel = self.guest.agent.channel
         self.alive, channel.alive = channel.alive, self.wanted

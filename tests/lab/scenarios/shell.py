@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What `make shell` gives to people: from a pipe, and from a terminal."""
 
+import codecs
 import os
 import pty
 import termios
@@ -80,8 +81,9 @@ class Person:
         self.status = shell.converse(lab, self.terminal, self.terminal, None, Style(lines=True, colour=True))
 
     def read(self):
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while data := os.read(self.end, 4096):
-            self.text += data.decode(errors="replace")
+            self.text += decoder.decode(data)
 
     def sees(self, word, since=0, timeout=120):
         deadline = time.monotonic() + timeout * util.patience
@@ -96,6 +98,14 @@ class Person:
         os.write(self.end, keys.encode())
         return mark
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.thread.is_alive():
+            self.types("\x01x")
+            self.thread.join(60 * util.patience)
+
     def leaves(self):
         self.thread.join(60 * util.patience)
         expect(not self.thread.is_alive(), "the session does not end")
@@ -105,21 +115,22 @@ class Person:
 @scenario
 def shell_terminal(lab):
     """At a terminal, Ctrl-C interrupts a command of the guest, also one that asks the lab, and Ctrl-A X ends the lab."""
-    person = Person(lab)
-    person.sees(shell.PROMPT)
-    mark = person.types("sleep 1000\n")
-    person.sees("sleep 1000", mark)
-    time.sleep(1)
-    mark = person.types("\x03")
-    person.sees(shell.PROMPT, mark)
-    mark = person.types("topology\n\x03")
-    person.sees(shell.PROMPT, mark)
-    mark = person.types("topology\n")
-    text = person.sees("└─", mark)
-    expect("vIOMMU" in text and "\x1b[" in text, f"there is no coloured picture: {text}")
-    person.types("\x01x")
-    person.leaves()
-    expect(person.status == 0, f"the status is {person.status}")
+    lab.l1.sh("true")   # L1 must outlive the person's thread
+    with Person(lab) as person:
+        person.sees(shell.PROMPT)
+        mark = person.types("sleep 1000\n")
+        person.sees("sleep 1000", mark)
+        time.sleep(1)
+        mark = person.types("\x03")
+        person.sees(shell.PROMPT, mark)
+        mark = person.types("topology\n\x03")
+        person.sees(shell.PROMPT, mark)
+        mark = person.types("topology\n")
+        text = person.sees(shell.PROMPT, mark)
+        expect("┌─" in text and "\x1b[32mvIOMMU" in text, f"there is no coloured picture: {text}")
+        person.types("\x01x")
+        person.leaves()
+        expect(person.status == 0, f"the status is {person.status}")
 
 
 @scenario

@@ -6,7 +6,7 @@
 BUILD ?= build
 export BUILD
 .DEFAULT_GOAL := help
-.PHONY: help packages base tree refresh build build-arm64 doctor check check-asan check-series check-fresh export run bench soak lock clean deb deb-check install uninstall kernel-deb
+.PHONY: help packages base tree refresh build build-arm64 doctor check check-asan check-series check-fresh export run shell bench soak lock clean deb deb-check install uninstall kernel-deb
 .NOTPARALLEL:
 
 help: ## print this list
@@ -37,14 +37,17 @@ html: packages ## build QEMU's manual with the pages of this device, and the man
 run: packages ## run a guest with a vSMMU in the lab and print a report (DEVICE=<BDF>: with this device, on this machine)
 	@scripts/lab run $(if $(DEVICE),--device $(DEVICE))
 
+shell: packages ## leave you in the lab's guest, with a disk to hot-plug (commands can be piped in)
+	@scripts/lab shell
+
 doctor: packages ## check whether this machine can assign devices, and print what to type if not (DEVICE=<BDF>: check a device, too)
 	@scripts/doctor $(DEVICE)
 
 check: packages ## run all tests (PART=scripts|style|unit|qtest|docs|libvirt|lab: one part)
 	@scripts/check $(PART)
 
-bench: packages ## compare the speed of this vSMMU, of upstream's, of no vIOMMU and of the host itself (PLAN=quick|full)
-	@scripts/lab bench $(if $(PLAN),--$(PLAN))
+bench: packages ## compare the speed of this vSMMU, of upstream's, of no vIOMMU and of the host itself (PLAN=quick|full; DEVICE=<BDF>: with this disk, on this machine)
+	@scripts/lab bench $(if $(DEVICE),--device $(DEVICE),$(if $(PLAN),--$(PLAN)))
 
 soak: packages ## look for leaks with hundreds of hot-plugs, reboots and kexecs (SOAK=--quick: a tenth of them)
 	@scripts/lab soak $(SOAK)

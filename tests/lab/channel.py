@@ -29,7 +29,6 @@ class Channel:
         self.buffer = bytearray()
         self.more = threading.Condition()
         self.closed = False
-        self.tee = None
         deadline = time.monotonic() + wait
         while True:
             self.sock = socket.socket(socket.AF_UNIX)
@@ -144,6 +143,7 @@ class Agent:
         self.nonce = nonce
         self.name = name
         self.count = 0
+        self.mutex = threading.Lock()
 
     def hello(self, timeout):
         deadline = time.monotonic() + timeout
@@ -153,6 +153,10 @@ class Agent:
                 return
 
     def run(self, script, timeout=30):
+        with self.mutex:
+            return self._run(script, timeout)
+
+    def _run(self, script, timeout):
         self.count += 1
         body = script.encode()
         limit = int(timeout * util.patience)
@@ -183,6 +187,7 @@ class Copy(threading.Thread):
         super().__init__(daemon=True)
         self.channel = channel
         self.path = Path(path)
+        self.also = None        # called with what is copied
         self.going = True
         self.file = open(path, "wb")
         self.start()
@@ -198,6 +203,8 @@ class Copy(threading.Thread):
                 self.channel.buffer.clear()
             self.file.write(data)
             self.file.flush()
+            if self.also and data:
+                self.also(data)
 
     def stop(self):
         time.sleep(0.05)

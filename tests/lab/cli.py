@@ -4,12 +4,19 @@
 import argparse
 import os
 
-from . import host, kernel, mainjob, roots, scenario, soak, util
+from . import host, kernel, mainjob, progress, roots, scenario, shell, soak, util
 from .bench import command as bench
+from .bench import machines
 
 
 def check(args):
-    return 0 if scenario.run_all(args.names, args.rival) else 1
+    run = progress.Run.current("check")
+    util.begin_at(run.began)
+    run.step("scenarios")
+    good = scenario.run_all(args.names, args.rival)
+    if good and not args.names and not args.rival:
+        run.finish()
+    return 0 if good else 1
 
 
 def listing(_args):
@@ -25,7 +32,11 @@ def prepare(_args):
     return 0
 
 
-def shell(args):
+def l2_shell(args):
+    return l1_shell(args) if args.host else shell.main(args)
+
+
+def l1_shell(args):
     """L1's console on this terminal; Ctrl-A X ends it."""
     image = kernel.image()
     qemu = scenario.under_test() if scenario.under_test().exists() else None
@@ -67,7 +78,16 @@ def main(parser):
                      help="with --docs: write only the parts between these markers, and no plots")
     add.add_argument("--rounds", type=int, metavar="N", help="run N rounds")
     add.add_argument("--only", metavar="NAME,...",
-                     help="run only these configurations: " + " ".join(bench.BY_NAME))
+                     help="run only these configurations: " + " ".join(bench.BY_NAME)
+                     + "; with --device: " + " ".join(machines.BY_NAME))
+    add.add_argument("--device", metavar="BDF", help="on an Arm host: compare the host itself and guests with this NVMe disk")
+    add.add_argument("--yes", action="store_true",
+                     help="with --device: do not ask before taking the device from its driver")
+    add.add_argument("--seconds", type=int, default=10, metavar="N", help="with --device: seconds of each read")
+    add.add_argument("--name", metavar="TEXT", help="with --device: the name of the machine in the table")
+    add.add_argument("--note", metavar="TEXT", help="with --device: a remark for the table")
+    much.add_argument("--machines", action="store_true",
+                      help="do not run, but write docs/machines.md from docs/bench/machines/")
     add.set_defaults(func=bench.main)
     add = sub.add_parser("soak", help="repeat operations, and check that memory and kernel objects do not grow")
     add.add_argument("names", nargs="*", metavar="NAME", help="run only these flows")
@@ -78,9 +98,10 @@ def main(parser):
     add.set_defaults(func=soak.main)
     sub.add_parser("list", help="list the scenarios and what each shows").set_defaults(func=listing)
     sub.add_parser("prepare", help="build and fetch everything that runs need").set_defaults(func=prepare)
-    add = sub.add_parser("shell", help="start an interactive L1")
-    add.add_argument("--rival", action="store_true", help="with Debian's newer QEMU below /lab/rival")
-    add.set_defaults(func=shell)
+    add = sub.add_parser("shell", help="start an interactive L2, with a disk to hot-plug")
+    add.add_argument("--host", action="store_true", help="an interactive L1 instead")
+    add.add_argument("--rival", action="store_true", help="with --host: Debian's newer QEMU below /lab/rival")
+    add.set_defaults(func=l2_shell)
 
     args = parser.parse_args()
     util.verbose = args.verbose or bool(os.environ.get("V"))

@@ -120,6 +120,9 @@ LIBVIRT = Platform(name="libvirt", append=("lsm=apparmor",), libvirts=roots.LIBV
 # A server on which our Debian packages are installed.
 DEB_INSTALLED = Platform(name="deb-installed", root=roots.deb_root)
 
+# A server on which somebody measures a disk.
+WITH_FIO = Platform(name="with-fio", root=roots.fio_root)
+
 # An SMMU with a CMDQV of four virtual interfaces. L1 translates its own devices, and unmaps
 # each buffer at once, so that its invalidations can be observed as well.
 CMDQV = Platform(

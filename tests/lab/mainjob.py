@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`run`: runs a guest whose DMA goes through its own stage 1, and reports on it."""
 
+import contextlib
 import errno
 import os
 import re
@@ -8,9 +9,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import checks, host, images, kernel, options, report, roots, scenario, util
+from . import checks, host, images, kernel, options, progress, report, roots, scenario, topology, topology_svg, util
 from .bench import workloads
 from .l2 import L2
+from .qmp import QmpError
+from .topology_text import Style
 from .util import LabError
 
 
@@ -34,8 +37,17 @@ def with_vsmmu(guest, qemu, bdf, expected, serial):
     facts["guest_smmu"] = checks.guest_translates(guest, inside)
     facts["trace"] = guest.trace()
     facts["hwpt"] = checks.nested(facts["trace"], bdf)
+    facts["topology"] = picture(guest)
     guest.stop()
     return facts
+
+
+def picture(guest):
+    """The topology of a running guest; upstream's device does not have the query."""
+    try:
+        return topology.of_guest(guest)
+    except QmpError:
+        return None
 
 
 def without_vsmmu(guest, bdf, serial):
@@ -118,8 +130,8 @@ def known_content(machine, bdf):
     return serial, out.split()[0]
 
 
-def real(args):
-    bdf = args.device if args.device.count(":") == 2 else f"0000:{args.device}"
+def needs_a_host():
+    """An error if this machine cannot assign devices."""
     if not util.NATIVE:
         raise LabError("--device needs an Arm machine with an SMMUv3; "
                        "without --device the lab emulates one")
@@ -128,45 +140,69 @@ def real(args):
     for node, cure in (("/dev/kvm", "KVM"), ("/dev/iommu", "CONFIG_IOMMUFD and modprobe iommufd")):
         if not os.path.exists(node):
             raise LabError(f"{node} is missing: the kernel needs {cure}")
+
+
+@contextlib.contextmanager
+def claimed(args, use):
+    """Ask whether the lab may use the device of --device; (this machine, PCI address).
+
+    In the end the device goes back to its driver.
+    """
+    bdf = args.device if args.device.count(":") == 2 else f"0000:{args.device}"
+    needs_a_host()
     machine = host.Local(kernel.image())
     why = in_use(bdf)
     if why:
         machine.stop()
         raise LabError(f"{bdf}: {why}")
     driver = machine.driver_of(bdf)
-    print(f"The lab binds {bdf} (driver {driver or 'none'}) to vfio-pci, lets a guest read from it, "
+    print(f"The lab binds {bdf} (driver {driver or 'none'}) to vfio-pci, {use}, "
           "and gives it\nback to its driver. The lab does not write to the device.")
     if not args.yes:
         if not sys.stdin.isatty() or input("Continue? [y/N] ").strip().lower() not in ("y", "yes"):
             machine.stop()
             raise LabError("nothing was done; with --yes the lab does not ask")
-    logs = util.LOGS / "run"
-    shutil.rmtree(logs, ignore_errors=True)
-    qemu = options.Qemu(options.OURS.name, str(util.BUILD / "obj/qemu-system-aarch64"))
-    guests = [L2(machine, qemu, logs), L2(machine, qemu, logs / "plain")]
-    serial, expected = known_content(machine, bdf)
     try:
         machine.sh("modprobe vfio-pci", check=False)
-        machine.bind_vfio(bdf)
-        facts = with_vsmmu(guests[0], qemu, bdf, expected, serial)
-        facts["host"] = "this machine: " + machine.sh("uname -sr").out
-        facts["host_smmu"] = machine.smmu_of(bdf)
-        facts["plain"] = without_vsmmu(guests[1], bdf, serial) if serial else None
+        yield machine, bdf
     finally:
-        for guest in guests:
-            guest.stop()
         if driver != "vfio-pci":
             machine.unbind_vfio(bdf)
         util.say(f"{bdf} is back with {machine.driver_of(bdf) or 'no driver'}")
         machine.stop()
+
+
+def real(args):
+    with claimed(args, "lets a guest read from it") as (machine, bdf):
+        logs = util.LOGS / "run"
+        shutil.rmtree(logs, ignore_errors=True)
+        qemu = options.Qemu(options.OURS.name, str(util.BUILD / "obj/qemu-system-aarch64"))
+        guests = [L2(machine, qemu, logs), L2(machine, qemu, logs / "plain")]
+        serial, expected = known_content(machine, bdf)
+        try:
+            machine.bind_vfio(bdf)
+            facts = with_vsmmu(guests[0], qemu, bdf, expected, serial)
+            facts["host"] = "this machine: " + machine.sh("uname -sr").out
+            facts["host_smmu"] = machine.smmu_of(bdf)
+            facts["plain"] = without_vsmmu(guests[1], bdf, serial) if serial else None
+        finally:
+            for guest in guests:
+                guest.stop()
     return facts, logs
 
 
 def main(args):
+    run = progress.Run.current("run --device" if args.device else "run")
+    util.begin_at(run.began)
+    util.time_left = run.step
     roots.l1_root()     # firmware and busybox, for both kinds
     facts, logs = real(args) if args.device else emulated(args)
-    text = report.text(facts, logs)
-    (logs / "report.txt").write_text(text)
-    print(text, end="")
-    good = facts.get("sha256") == facts.get("expected")
-    return 0 if good else 1
+    if facts["topology"]:
+        facts["svg"] = util.BUILD / "topology.svg"
+        facts["svg"].write_text(topology_svg.draw(facts["topology"]))
+    (logs / "report.txt").write_text(report.text(facts, logs))
+    print(report.text(facts, logs, Style.of(sys.stdout)), end="")
+    if facts.get("sha256") != facts.get("expected"):
+        return 1
+    run.finish()
+    return 0

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The report of `run`, in 80 columns."""
+"""The report of `run`, in 80 columns; its picture may have 100."""
 
 import textwrap
 
+from . import topology_text
 from .qmp import QmpError
+from .topology_text import Style
 
 SMMU = "/machine/peripheral/smmu1"
 NAMES = ("idr0", "idr1", "idr2", "idr3", "idr4", "idr5", "iidr", "aidr")
@@ -29,7 +31,24 @@ def rate(count, seconds):
     return f"{seconds:7.2f} s {count / seconds:9.0f}/s" if seconds else "      -"
 
 
-def text(facts, logs):
+def objects(trace, hwpt):
+    """The kernel objects that a QEMU without query-smmuv3-accel made; the kernel reuses ids."""
+    rows = [f"IOAS     {number:4}   the guest's memory, stage 2" for number in trace.ioass()]
+    for h in trace.hwpts():
+        if h.kind == "stage 2 parent" and h.id not in trace.stage2_parents():
+            continue        # temporary, to find the range of stage 2
+        parent = f"below vIOMMU {h.parent}" if h.kind == "nested" else f"of IOAS {h.parent}"
+        what = f"{h.kind}, {parent}" + (f": {h.ste}" if h.ste else "")
+        rows.append(f"HWPT     {h.id:4}   {what}{'   <- attached' if h == hwpt else ''}")
+    rows += [f"vIOMMU   {number:4}" for number in trace.viommus()]
+    rows += [f"vDEVICE  {number:4}   StreamID {sid:#x} of vIOMMU {viommu}"
+             for number, sid, viommu in trace.vdevices()]
+    rows += [f"vEVENTQ  {number:4}" for number in trace.veventqs()]
+    return "\n".join(dict.fromkeys(rows)) + "\n"
+
+
+def text(facts, logs, style=None):
+    """All of it; the style is that of the picture."""
     trace, hwpt = facts["trace"], facts["hwpt"]
     ok = facts.get("sha256") == facts.get("expected")
     out = "\nA guest's DMA through its own stage 1 tables\n" + "=" * 44 + "\n"
@@ -45,21 +64,8 @@ def text(facts, logs):
         out += textwrap.fill("to specify them: " + regs["spec"].replace(",", ", "), 79,
                              subsequent_indent="  ").replace(", ", ",") + "\n"
 
-    out += heading("Kernel objects (from the trace of QEMU)")
-    for number in trace.ioass():
-        out += f"IOAS     {number:4}   the guest's memory, stage 2\n"
-    for h in trace.hwpts():
-        if h.kind == "stage 2 parent" and h.id not in trace.stage2_parents():
-            continue        # temporary, to find the range of stage 2
-        parent = f"below vIOMMU {h.parent}" if h.kind == "nested" else f"of IOAS {h.parent}"
-        what = f"{h.kind}, {parent}" + (f": {h.ste}" if h.ste else "")
-        out += f"HWPT     {h.id:4}   {what}{'   <- attached' if h == hwpt else ''}\n"
-    for number in trace.viommus():
-        out += f"vIOMMU   {number:4}\n"
-    for number, sid, viommu in trace.vdevices():
-        out += f"vDEVICE  {number:4}   StreamID {sid:#x} of vIOMMU {viommu}\n"
-    for number in trace.veventqs():
-        out += f"vEVENTQ  {number:4}\n"
+    out += heading("Topology")
+    out += topology_text.draw(facts["topology"], style or Style()) if facts["topology"] else objects(trace, hwpt)
     calls, commands = trace.invalidations()
     out += f"{commands} invalidation commands in {calls} ioctls (without those of the measurement)\n"
 
@@ -80,4 +86,5 @@ def text(facts, logs):
     else:
         out += "The device is not an NVMe, so no data was compared; "
     out += f"the device is attached to nested HWPT {hwpt.id}, with the guest's stage 1.\n"
-    return out + f"\nLogs: {logs}\n"
+    out += f"\nPicture: {facts['svg']}\n" if facts.get("svg") else "\n"
+    return out + f"Logs:    {logs}\n"

@@ -190,6 +190,11 @@ def l1_root():
     return root_image("l1-root", [L1_SUITE], L1_PACKAGES, BULK)
 
 
+def fio_root():
+    """L1's root with fio, which measures disks."""
+    return root_image("fio-root", [L1_SUITE], [*L1_PACKAGES, "fio"], BULK)
+
+
 def deb_root():
     """A root with the arm64 packages of `make deb` and their dependencies, without files of the build."""
     found = [sorted((util.BUILD / f"deb/{L1_SUITE}").glob(f"{name}_*_arm64.deb")) for name in DEBS]

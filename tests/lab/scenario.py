@@ -11,7 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from . import host, kernel, l0, roots, sanitizer, scenarios, util
+from . import host, kernel, l0, progress, roots, sanitizer, scenarios, util
 from .channel import Dead
 from .l2 import L2
 from .options import OURS, RIVAL
@@ -241,10 +241,14 @@ def run_all(names, rival=False):
     rival = any(known[name].rival for name in names)
     lab = Lab(rival)
     good = True
+    times = progress.Scenarios(names)
     try:
         for number, name in enumerate(names, 1):
-            util.say(f"scenario {number}/{len(names)}: {name}")
+            util.say(f"scenario {number}/{len(names)}: {name}{times.left_from(number - 1)}")
+            begin = time.monotonic()
             state, text = run_one(lab, name, known[name])
+            if state == "ok":
+                times.done(name, time.monotonic() - begin)
             good &= state != "not ok"
             if state == "skip":
                 print(f"ok {number} {name} # SKIP {text}", flush=True)

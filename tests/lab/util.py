@@ -32,9 +32,16 @@ class LabError(Exception):
 # ---------------------------------------------------------------- progress
 
 START = time.monotonic()
+time_left = None    # called with the text of a stage that begins; returns the text behind it
 verbose = False
 patience = 1        # factor for timeouts: a QEMU with sanitizers is slower
 ending = 5          # seconds for a QEMU to end
+
+
+def begin_at(began):
+    """Count from this time on, in seconds since the epoch: the run began in another process."""
+    global START
+    START = time.monotonic() - (time.time() - began)
 
 
 def say(text):
@@ -45,7 +52,7 @@ def say(text):
 @contextlib.contextmanager
 def stage(text):
     begin = time.monotonic()
-    say(f"{text} ...")
+    say(f"{text} ...{time_left(text) if time_left else ''}")
     yield
     say(f"{text}: {time.monotonic() - begin:.1f} s")
 

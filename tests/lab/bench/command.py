@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from .. import l0, roots, scenario, util
 from ..util import LabError
-from . import page, report, targets
+from . import device, page, report, targets
 from .plan import BY_NAME, PLANS, RIVAL
 from .session import Session
 from .stats import Samples
@@ -119,6 +119,10 @@ def plan_of(args):
 
 
 def main(args):
+    if args.device:
+        return device.main(args)
+    if args.machines:
+        return device.write_page()
     if not args.docs:
         roots.l1_root()
         l0.binary()

@@ -6,7 +6,7 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 
 from ..util import LabError
-from . import counters, model, page, plan, report, svg, targets, workloads
+from . import counters, machines, model, page, plan, report, svg, targets, workloads
 from .stats import Samples, Spread, spread
 
 QEMU_TRACE = """\
@@ -221,3 +221,59 @@ class Plots(unittest.TestCase):
     def test_axis(self):
         self.assertEqual([svg.nice_ceiling(v) for v in (0, 0.7, 1, 1.2, 9, 130)],
                          [1, 0.8, 1, 1.5, 10, 150])
+
+
+def of_machine(**more):
+    """A result of two rounds; the second one is on a slower machine."""
+    samples = [{"round": r, "setup": setup, "job": job.name, "iops": iops / (r + 1), "us": 80, "cpu": 9}
+               for r in range(2) for job in machines.JOBS
+               for setup, iops in (("host-strict", 1000), ("strict", 900), ("plain", 950))]
+    return {"format": machines.FORMAT, "machine": "Maker Model", "kernel": "7.2", "qemu": "10.0.13", "device": "a disk",
+            "smmu": "smmu3.0", "date": "2026-11-26", "rounds": 2, "seconds": 10, "samples": samples, **more}
+
+
+class Machines(unittest.TestCase):
+    def test_fio(self):
+        text = ('fio: a warning\n{"jobs": [{"error": 0, "usr_cpu": 1.0, "sys_cpu": 2.0, "read": '
+                '{"total_ios": 7, "iops": 5.5, "clat_ns": {"mean": 81000.0}}}]}\nanother')
+        self.assertEqual(machines.parse(text), {"iops": 5.5, "us": 81.0, "cpu": 3.0})
+        for bad in ("", "fio: no such engine", '{"jobs": []}', '{"jobs": [', text.replace('"error": 0', '"error": 5'),
+                    text.replace('"total_ios": 7', '"total_ios": 0')):
+            with self.assertRaises(LabError):
+                machines.parse(bad)
+
+    def test_share_is_within_a_round(self):
+        result = of_machine()
+        self.assertEqual(machines.share(result, "strict", "4k-1").json(), {"median": 0.9, "low": 0.9, "high": 0.9, "n": 2})
+        self.assertEqual(machines.median(result, "strict", "4k-1").median, 675)
+        self.assertIsNone(machines.share(result, "plain", "4k-1"))      # host-pass is missing
+
+    def test_table(self):
+        text = machines.table([of_machine(note="one node", skipped={"guest, strict, cmdqv": "no queues"}),
+                               of_machine(machine="Other")])
+        for row in ("**Maker Model**: a disk;", "; one node", "| host, strict | 750 | 750 | 750 |",
+                    "| guest, strict | 675, 90% | 675, 90% | 675, 90% |", "**Other**",
+                    "guest, strict, cmdqv: not measured, no queues."):
+            self.assertIn(row, text)
+        self.assertNotIn("lazy", text)
+        self.assertEqual(machines.table([]), "No results yet.")
+
+    def test_only_results_that_the_table_can_take(self):
+        self.assertEqual(machines.check(of_machine())["machine"], "Maker Model")
+        with self.assertRaisesRegex(LabError, "no 'samples'"):
+            machines.check({k: v for k, v in of_machine().items() if k != "samples"})
+        with self.assertRaisesRegex(LabError, "format"):
+            machines.check(of_machine(format=9))
+
+    def test_chosen(self):
+        self.assertEqual(machines.chosen(None), list(machines.SETUPS))
+        self.assertEqual([s.name for s in machines.chosen("lazy,host-lazy")], ["host-lazy", "lazy"])
+        with self.assertRaisesRegex(LabError, "no configuration fast"):
+            machines.chosen("lazy,fast")
+        for guest, native in machines.NATIVE.items():
+            self.assertFalse(machines.BY_NAME[guest].domain)
+            self.assertTrue(machines.BY_NAME[native].domain)
+
+    def test_page(self):
+        text = (page.DOCS / "machines.md").read_text()
+        self.assertIn("a row", page.replaced(text, {"machines": "a row"}))

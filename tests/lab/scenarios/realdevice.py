@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`run --device` of an Arm host, tested in L1."""
+"""`run --device` and `bench --device` of an Arm host, tested in L1."""
 
 import io
+import json
 import tarfile
 
-from lab import util
+from lab import l0, util
+from lab.bench import machines
 from lab.checks import expect
 from lab.scenario import scenario
 
@@ -59,7 +61,37 @@ def run_on_a_real_device(lab):
     answer = l1.sh(f"{command} {bdf} --yes", 240, check=False)
     (lab.dir / "report.txt").write_text(answer.out)
     expect(answer, f"run --device: {answer.out[-1500:]}")
-    for text in ("EQUAL", "stage 1   <- attached", "Registers of the vSMMU (inherited)"):
+    for text in ("EQUAL", "nested, stage 1", "Registers of the vSMMU (inherited)"):
         expect(text in answer.out, f"the report has no {text!r}")
     driver = l1.sh(f"basename $(readlink /sys/bus/pci/devices/{bdf}/driver)").out
     expect(driver == "nvme", f"{bdf} was left with {driver}")
+
+
+@scenario(platform=l0.WITH_FIO)
+def bench_on_a_real_device(lab):
+    """`bench --device BDF` in L1 as the Arm host: fio on the host and in guests, a table, and the disk is left as it was."""
+    l1 = lab.l1
+    install(l1)
+    bdf = l1.bdf("nvme1")
+    if l1.sh(f"readlink /sys/bus/pci/devices/{bdf}/driver", check=False).out.endswith("vfio-pci"):
+        l1.unbind_vfio(bdf)
+    domain = f"cat /sys/bus/pci/devices/{bdf}/iommu_group/type"
+    before = l1.sh(domain).out
+    setups = ("host-strict", "strict", "strict-cmdqv")
+    answer = l1.sh(f"BUILD=/tmp/real/build python3 /tmp/real/driver.py bench --device {bdf} --yes --seconds 2 --rounds 1 "
+                   f"--only {','.join(setups)} --name 'the lab'", 560, check=False)
+    (lab.dir / "bench.txt").write_text(answer.out)
+    expect(answer, f"bench --device: {answer.out[-1500:]}")
+    result = machines.check(json.loads(l1.get("/tmp/real/build/bench/device.json")))
+    for setup in setups[:2]:
+        for job in machines.JOBS:
+            found = machines.median(result, setup, job.name)
+            expect(found and found.median > 0, f"{setup} has no {job.name}: {answer.out}")
+    # The emulated SMMU of this platform has no command queues.
+    expect(list(result["skipped"]) == [machines.BY_NAME["strict-cmdqv"].label], f"skipped: {result['skipped']}")
+    for text in ("**the lab**", "| host, strict |", "| guest, strict |", "cmdqv: not measured"):
+        expect(text in answer.out, f"the table has no {text!r}: {answer.out}")
+    driver = l1.sh(f"basename $(readlink /sys/bus/pci/devices/{bdf}/driver)").out
+    expect(driver == "nvme", f"{bdf} was left with {driver}")
+    after = l1.sh(domain).out
+    expect(after == before, f"the group of {bdf} was left with a domain of type {after}, not {before}")

@@ -52,6 +52,10 @@ soak: packages ## look for leaks with hundreds of hot-plugs, reboots and kexecs 
 check-asan: packages ## run this repository's tests with sanitizers (long; PART=unit|qtest|lab: one part)
 	@scripts/check-asan $(PART)
 
+.PHONY: mutants
+mutants: packages ## break the code in each way that tests/mutants lists, and show which test notices (ONLY="name...": these)
+	@scripts/mutants $(ONLY)
+
 check-series: packages ## build every commit of the series (long)
 	@scripts/check-series
 

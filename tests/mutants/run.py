@@ -241,6 +241,15 @@ def verdict(mutant, found):
     return ("lab", mutant.killers[0], "not tried") if is_left_to_lab(mutant) else ("survived", "", "")
 
 
+def attempt(bench, mutant):
+    """(word, test, case)"""
+    try:
+        return verdict(mutant, None if is_left_to_lab(mutant) else bench.run(mutant))
+    except MutantError as error:
+        print(error, file=sys.stderr)
+        return "invalid", "", ""
+
+
 def run(names):
     bench = Bench(Path(os.environ["BUILD"]))
     chosen = select(names)
@@ -249,18 +258,17 @@ def run(names):
     results = []
     for mutant in chosen:
         begin = time.monotonic()
-        found = None if is_left_to_lab(mutant) else bench.run(mutant)
-        word, test, case = verdict(mutant, found)
+        word, test, case = attempt(bench, mutant)
         results.append((mutant, word, test, case))
         print(f"{word:10} {mutant.name}: {test} {case} ({time.monotonic() - begin:.0f} s)", flush=True)
     bench.build({test for mutant in chosen for test in mutant.killers if kind(test) != "lab"})
     minutes = (time.monotonic() - start) / 60
     words = [word for _, word, _, _ in results]
-    survivors = words.count("survived")
-    print(f"{len(results)} mutants, {survivors} survived, {minutes:.0f} minutes")
-    if not names:
+    bad = words.count("survived") + words.count("invalid")
+    print(f"{len(results)} mutants, {words.count('survived')} survived, {minutes:.0f} minutes")
+    if not names and "invalid" not in words:
         write_page(results, minutes)
-    return 1 if survivors else 0
+    return 1 if bad else 0
 
 
 # The page

@@ -393,6 +393,19 @@ static void test_unreadable(void)
     rig_free(rig);
 }
 
+/* A device model that writes a register does not wait for the host */
+static void test_by_device(void)
+{
+    Rig *rig = rig_cmdqv_given();
+
+    rig_set_can_run(true);
+    g_assert_cmpint(rig_cmdqv_trap(rig, A_CMDQV_CONFIG, 0, 4), ==,
+                    MEMTX_ACCESS_ERROR);
+    g_assert(rig_cmdqv_is_hardware(rig));
+    rig_set_can_run(false);
+    rig_free(rig);
+}
+
 /* The guest's memory has no page of a host that is gone */
 static void test_page_leaves(void)
 {
@@ -429,6 +442,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-take/barred", test_barred);
     g_test_add_func("/smmuv3-accel/cmdqv-take/old-errors", test_old_errors);
     g_test_add_func("/smmuv3-accel/cmdqv-take/unreadable", test_unreadable);
+    g_test_add_func("/smmuv3-accel/cmdqv-take/by-device", test_by_device);
     g_test_add_func("/smmuv3-accel/cmdqv-take/page-leaves", test_page_leaves);
     g_test_add_func("/smmuv3-accel/cmdqv-take/hostile-page", test_hostile_page);
     g_test_add_func("/smmuv3-accel/cmdqv-take/lost", test_lost);

@@ -4,9 +4,11 @@
 
     run.py check TREE       fails if a mutant does not apply to this tree, or names a test that does not exist
     run.py targets [NAME]   prints the programs to build for these mutants
-    run.py run [NAME]       tries them in $BUILD/mutants; without names all, and writes docs/tests/mutants.md
+    run.py run [NAME]       tries them, or all, in $BUILD/mutants, and writes docs/tests/mutants.md
 """
 
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -250,24 +252,44 @@ def attempt(bench, mutant):
         return "invalid", "", ""
 
 
+def digest(mutant):
+    return hashlib.sha256(repr((mutant.file, mutant.hunks)).encode()).hexdigest()
+
+
+class Results:
+    """What was found out about each mutant, also by earlier runs of some of them"""
+
+    def __init__(self, path):
+        self.path = path
+        self.found = json.loads(path.read_text()) if path.exists() else {}
+
+    def add(self, mutant, word, test, case, seconds):
+        self.found[mutant.name] = [digest(mutant), word, test, case, seconds]
+        self.path.write_text(json.dumps(self.found, indent=1))
+
+    def of(self, mutant):
+        """[word, test, case, seconds], or None if the mutant has not been tried as it is now"""
+        entry = self.found.get(mutant.name)
+        return entry[1:] if entry and entry[0] == digest(mutant) else None
+
+
 def run(names):
     bench = Bench(Path(os.environ["BUILD"]))
     chosen = select(names)
-    start = time.monotonic()
+    results = Results(bench.dir / "results.json")
     check_unbroken(bench, chosen)
-    results = []
+    words = []
     for mutant in chosen:
         begin = time.monotonic()
         word, test, case = attempt(bench, mutant)
-        results.append((mutant, word, test, case))
-        print(f"{word:10} {mutant.name}: {test} {case} ({time.monotonic() - begin:.0f} s)", flush=True)
+        seconds = time.monotonic() - begin
+        results.add(mutant, word, test, case, seconds)
+        words.append(word)
+        print(f"{word:10} {mutant.name}: {test} {case} ({seconds:.0f} s)", flush=True)
     bench.build({test for mutant in chosen for test in mutant.killers if kind(test) != "lab"})
-    minutes = (time.monotonic() - start) / 60
-    words = [word for _, word, _, _ in results]
     bad = words.count("survived") + words.count("invalid")
-    print(f"{len(results)} mutants, {words.count('survived')} survived, {minutes:.0f} minutes")
-    if not names and "invalid" not in words:
-        write_page(results, minutes)
+    print(f"{len(words)} mutants, {words.count('survived')} survived, {words.count('invalid')} invalid")
+    write_page([(mutant, results.of(mutant)) for mutant in mutants()])
     return 1 if bad else 0
 
 
@@ -282,18 +304,23 @@ writes this page.
 """
 
 
-def write_page(results, minutes):
-    words = [word for _, word, _, _ in results]
-    killed = len(words) - words.count("survived") - words.count("lab")
-    lines = [TOP, f"**{len(words)} mutants: {killed} killed by tests that need no host, "
-             f"{words.count('survived')} survived, {words.count('lab')} left to the lab.** "
-             f"The run took {minutes:.0f} minutes on {os.cpu_count()} CPUs.\n"]
+def write_page(results):
+    """unless a mutant has not been tried as it is now"""
+    if not all(result for _, result in results):
+        return
+    words = [word for _, (word, *_) in results]
+    minutes = sum(seconds for _, (*_, seconds) in results) / 60
+    open_ = words.count("survived") + words.count("invalid")
+    lines = [TOP, f"**{len(words)} mutants: {len(words) - open_ - words.count('lab')} killed by tests that need no host, "
+             f"{open_} not killed, {words.count('lab')} left to the lab.** They took {minutes:.0f} minutes on "
+             f"{os.cpu_count()} CPUs.\n"]
+    files = [mutant.file for mutant, _ in results]
     place = None
-    for mutant, word, test, case in results:
+    for mutant, (_, test, case, _) in sorted(results, key=lambda result: files.index(result[0].file)):
         if mutant.file != place:
             place = mutant.file
             lines.append(f"\n## {place}\n\n| mutant | mistake | noticed by |\n|---|---|---|\n")
-        noticed = "**nothing**" if word == "survived" else f"`{test}`: {case}"
+        noticed = f"`{test}`: {case}" if test else "**nothing**"
         lines.append(f"| {mutant.name} | {mutant.why} | {noticed} |\n")
     PAGE.write_text("".join(lines))
 

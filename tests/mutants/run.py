@@ -187,8 +187,9 @@ class Bench:
         return None
 
     def lab_killer(self, test):
-        done = subprocess.run([ROOT / "scripts/lab", "check", test[4:]], env=dict(os.environ, BUILD=str(self.dir)),
-                              capture_output=True, text=True)
+        env = dict(os.environ, BUILD=str(self.dir), TREE_ONLY="1")
+        env.pop("ONLY", None)
+        done = subprocess.run([ROOT / "scripts/lab", "check", test[4:]], env=env, capture_output=True, text=True)
         return (test, "the scenario") if done.returncode else None
 
     def try_tests(self, mutant, tests):
@@ -231,6 +232,9 @@ def check_unbroken(bench, chosen):
     if error:
         raise MutantError(f"the tree does not build without a mutant:\n{error}")
     failed = bench.killer(sorted(tests))
+    scenarios = {test for mutant in chosen for test in mutant.killers if kind(test) == "lab"}
+    for test in sorted(scenarios) if os.environ.get("LAB") and not failed else ():
+        failed = failed or bench.lab_killer(test)
     if failed:
         raise MutantError(f"{failed[0]} fails without a mutant: {failed[1]}")
 

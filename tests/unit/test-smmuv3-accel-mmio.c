@@ -282,7 +282,7 @@ static void test_breathe(void)
     rig->s->mmio.busy = rig->s->mmio.may_unlock = true;
     smmuv3_accel_mmio_breathe(rig->s);  /* the BQL has been held for long */
     for (int i = 0; i < 500 && !taken; i++) {
-        rig->s->mmio.locked_ns = 0;
+        rig->s->mmio.locked_ns = get_clock() - 11 * SCALE_MS;
         smmuv3_accel_mmio_breathe(rig->s);
     }
     g_assert(qatomic_read(&taken));

@@ -280,6 +280,7 @@ static void test_breathe(void)
     rig_set_alone(true);
     qemu_thread_create(&thread, "bql", take_bql, &taken, QEMU_THREAD_JOINABLE);
     rig->s->mmio.busy = rig->s->mmio.may_unlock = true;
+    rig->s->mmio.locked_ns = get_clock() - 11 * SCALE_MS;
     smmuv3_accel_mmio_breathe(rig->s);  /* the BQL has been held for long */
     for (int i = 0; i < 500 && !taken; i++) {
         rig->s->mmio.locked_ns = get_clock() - 11 * SCALE_MS;

@@ -55,6 +55,13 @@ soak: packages ## look for leaks with hundreds of hot-plugs, reboots and kexecs 
 check-asan: packages ## run this repository's tests with sanitizers (long; PART=unit|qtest|lab: one part)
 	@scripts/check-asan $(PART)
 
+.PHONY: analyze mutants
+analyze: packages ## static analysis of our C files by gcc -fanalyzer and clang-tidy (FILE="path...": of these)
+	@scripts/analyze $(FILE)
+
+mutants: packages ## break the code in each way that tests/mutants lists, and show which test notices (ONLY="name...": these)
+	@scripts/mutants $(ONLY)
+
 check-series: packages ## build every commit of the series (long)
 	@scripts/check-series
 

@@ -60,6 +60,7 @@ part_style() {
     done | tee -a "$log" | tap
     one 'the table of patches in ARCHITECTURE.md is up to date' "$ROOT/scripts/touched-files" --check | tee -a "$log" | tap
     one 'no host name of a package archive in any file' no_archive_names | tee -a "$log" | tap
+    one 'each mutant applies to the tree' /usr/bin/python3 "$ROOT/tests/mutants/run.py" check "$TREE" | tee -a "$log" | tap
 }
 
 checkpatch() { tgit format-patch -1 --stdout "$1" | (cd "$TREE" && scripts/checkpatch.pl --quiet -); }

@@ -4,7 +4,8 @@
 
   check.py OBJ          runs the console blocks of the tutorial and of the troubleshooting page with the programs of a
                         build directory, and compares the output; searches the output of the unit tests and the lab for
-                        every other message of the pages; and searches the pages for every message of the code.
+                        every other message of the pages; searches the pages for every message of the code; and looks
+                        for each test that the security page names.
                         Prints TAP.
   check.py --programs   prints the unit tests that this needs, as targets of the build
 """
@@ -17,11 +18,13 @@ from pathlib import Path
 
 import blocks
 import messages
+import names
 import transcript
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {name: ROOT / f"docs/system/arm/smmuv3-accel{suffix}.rst"
          for name, suffix in (("tutorial", "-tutorial"), ("troubleshooting", "-troubleshooting"), ("reference", ""))}
+SECURITY = ROOT / "docs/system/arm/smmuv3-accel-security.rst"
 SPELLINGS = ("-device arm-smmuv3-accel,", "-device arm-smmuv3,accel=on,")
 
 
@@ -92,6 +95,7 @@ def main():
     tap.result("every message of the code is on the troubleshooting page",
                messages.missing(ROOT, read("troubleshooting")))
     tap.result("XML on the pages, and diagrams, are well-formed", list(malformed()))
+    tap.result("security: the tests that it names exist", names.unknown(ROOT, SECURITY.read_text()))
     tap.result("reference: the trace lines are those of the events", list(untraced(obj)))
     print(f"1..{tap.count}")
     return tap.failed > 0

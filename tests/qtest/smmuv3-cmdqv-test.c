@@ -8,6 +8,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include <glib/gstdio.h>
 #include "smmuv3-cmdqv.h"
 
@@ -394,6 +395,47 @@ static void test_migration_differs(void)
     g_unlink(file);
 }
 
+/*
+ * Where the CONFIG of a VINTF is in a stream: after the name and the version of
+ * the subsection, PARAM, CONFIG, and VINTF_INT_MASK
+ */
+static char *find_vintf(char *stream, gsize len, int vintf)
+{
+    static const char name[] = "smmuv3/cmdqv";
+    char *at = memmem(stream, len, name, strlen(name));
+
+    g_assert_nonnull(at);
+    return at + strlen(name) + 4 + 4 + 4 + 8 + vintf * 4 * (1 + 16 + 16);
+}
+
+/* A stream with the state of a fifth interface is refused */
+static void test_migration_illegal(void)
+{
+    g_autofree char *file = NULL, *uri = NULL, *stream = NULL;
+    gsize len;
+    Rig r;
+
+    file = make_file(&uri);
+    start(&r, "");
+    give(&r, 3, 0xbeef, false);
+    rig_save(r.qts, uri);
+    qtest_quit(r.qts);
+
+    g_assert_true(g_file_get_contents(file, &stream, &len, NULL));
+    g_assert_cmphex(ldl_be_p(find_vintf(stream, len, 3)), ==, 0xbeef << 1 | 1);
+    for (int illegal = 0; illegal < 2; illegal++) {
+        stl_be_p(find_vintf(stream, len, 4), illegal);
+        g_assert_true(g_file_set_contents(file, stream, len, NULL));
+        start(&r, "-S -incoming defer");
+        qtest_qmp_assert_success(r.qts, "{'execute': 'migrate-incoming', "
+                                 "'arguments': {'uri': %s, "
+                                 "'exit-on-error': false}}", uri);
+        g_assert_true(rig_migrated(r.qts) == !illegal);
+        qtest_quit(r.qts);
+    }
+    g_unlink(file);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -406,5 +448,6 @@ int main(int argc, char **argv)
     qtest_add_func("smmuv3/cmdqv/long-queue", test_long_queue);
     qtest_add_func("smmuv3/cmdqv/migration", test_migration);
     qtest_add_func("smmuv3/cmdqv/migration-differs", test_migration_differs);
+    qtest_add_func("smmuv3/cmdqv/migration-illegal", test_migration_illegal);
     return g_test_run();
 }

@@ -16,6 +16,13 @@
 #define FIRST_OFFSET    0x1000000
 #define VSID_MAX        0xfffff
 
+static uint64_t page_length = PAGE_SIZE;
+
+void fake_cmdqv_set_page_length(uint64_t length)
+{
+    page_length = length;
+}
+
 /* mmap(2) and munmap(2) of the kernel, without those of this file */
 
 static void *real_mmap(void *addr, size_t length, int prot, int flags, int fd,
@@ -102,7 +109,7 @@ void fake_interface_add(FakeIOMMUFD *f, struct iommu_viommu_alloc *alloc,
                              MAP_SHARED, viommu->page_fd, 0);
     g_assert(viommu->page != MAP_FAILED);
     data->out_vintf_mmap_offset = FIRST_OFFSET + viommu->id * PAGE_SIZE;
-    data->out_vintf_mmap_length = PAGE_SIZE;
+    data->out_vintf_mmap_length = page_length;
 }
 
 void fake_interface_remove(FakeObject *viommu)

@@ -158,6 +158,8 @@ unsigned fake_cmdqv_run(FakeIOMMUFD *f);
 /* Run it all the time, or stop that; returns the number of commands */
 void fake_cmdqv_work(FakeIOMMUFD *f, bool works);
 uint64_t fake_cmdqv_commands(FakeIOMMUFD *f);
+/* The length of the page of an interface, as the kernel says; initially 64K */
+void fake_cmdqv_set_page_length(uint64_t length);
 /* Let nothing else be mapped where the page of an interface is */
 void fake_cmdqv_keep_mappings(bool keep);
 /* Let it stop at a command, with this ERR and an event */

@@ -419,17 +419,20 @@ static SMMUv3AccelHostCmd parse_cmd(char type, int n)
 {
     static const struct {
         char name;
-        uint8_t opcode, shift;
+        uint8_t opcode, shift, word;
     } types[] = {
         { 'a', 0x10 }, { 'n', 0x30 }, { 's', 0x11, 48 }, { 'v', 0x12, 48 },
         { 'V', 0x13, 48 }, { 'c', 0x05, 32 }, { 'i', 0x40, 32 },
+        { 'w', 0x12, 12, 1 },
     };
 
     for (int i = 0; i < ARRAY_SIZE(types); i++) {
         if (types[i].name == type) {
+            uint64_t w[2] = { types[i].opcode, 0 };
+
+            w[types[i].word] |= (uint64_t)n << types[i].shift;
             return (SMMUv3AccelHostCmd) {
-                .cmd = { cpu_to_le64(types[i].opcode |
-                                     (uint64_t)n << types[i].shift) },
+                .cmd = { cpu_to_le64(w[0]), cpu_to_le64(w[1]) },
             };
         }
     }
@@ -455,6 +458,7 @@ static void test_redundant(void)
         { "v1v1", "v1" },
         { "v1v2v1", "v1v2" },
         { "v1V1", "v1V1" },
+        { "w1w2w1", "w1w2" },           /* addresses in one ASID */
         { "v1v2a0", "a0" },
         { "a0v1V1s1a0n0", "a0" },
         { "v1n0s1", "n0" },
@@ -478,6 +482,7 @@ static void test_redundant(void)
                                                out[2 * j + 1] - '0');
 
             g_assert_cmphex(batch.cmd[j].cmd[0], ==, cmd.cmd[0]);
+            g_assert_cmphex(batch.cmd[j].cmd[1], ==, cmd.cmd[1]);
         }
     }
 }

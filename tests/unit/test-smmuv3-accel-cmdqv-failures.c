@@ -407,6 +407,33 @@ static void test_replug(void)
     rig_free(rig);
 }
 
+static Rig *finishing;
+
+static void finish_as_it_stops(bool write, unsigned l, uint32_t reg,
+                               uint32_t *value)
+{
+    uint32_t *regs = fake_cmdqv_regs(finishing->iommufd, l);
+
+    if (write && reg == A_VCMDQ_CONFIG && !*value) {
+        regs[R_VCMDQ_CONS] = regs[R_VCMDQ_PROD];
+        regs[R_VCMDQ_STATUS] = 0;
+    }
+}
+
+/* QEMU does not execute what hardware has finished after QEMU's patience */
+static void test_finishes_late(void)
+{
+    Rig *rig = finishing = prepare_given();
+
+    rig_hardware.dead = true;
+    rig_cmdqv_invalidate(rig, 0, 1);
+    rig_on_queue_access(finish_as_it_stops);
+    run_take_back(rig, NULL);
+    g_assert(rig_cmdqv_is_done(rig, 0));
+    g_assert_cmpuint(rig_executed()->len, ==, 0);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
@@ -424,6 +451,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-failures/keeps-cons", test_keeps_cons);
     g_test_add_func("/smmuv3-accel/cmdqv-failures/dead", test_dead);
     g_test_add_func("/smmuv3-accel/cmdqv-failures/dies", test_dies);
+    g_test_add_func("/smmuv3-accel/cmdqv-failures/finishes-late",
+                    test_finishes_late);
     g_test_add_func("/smmuv3-accel/cmdqv-failures/no-interface",
                     test_no_interface);
     g_test_add_func("/smmuv3-accel/cmdqv-failures/replug", test_replug);

@@ -456,6 +456,24 @@ static void test_stream_ids(void)
     fixture_free(fix);
 }
 
+/* The guest gets neither more than the page of the queues nor less */
+static void test_page_length(void)
+{
+    static const uint64_t lengths[] = { 0x1000, 0x8000, 0x20000 };
+
+    for (int i = 0; i < ARRAY_SIZE(lengths); i++) {
+        Fixture *fix = fixture_new(LINUX_6_19, &cmdqv_smmu);
+
+        fake_cmdqv_set_page_length(lengths[i]);
+        g_assert(fixture_start(fix, true, &error_abort));
+        g_assert(!fix->host->cmdqv);
+        g_assert(strstr(error_get_pretty(fix->host->cmdqv_error),
+                        "of its CMDQV to a guest, not 65536"));
+        fixture_free(fix);
+    }
+    fake_cmdqv_set_page_length(0x10000);
+}
+
 /* Errors of queues */
 
 static void assert_record(int fd, uint32_t flags, uint32_t sequence,
@@ -687,6 +705,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-host/queue-kept", test_queue_kept);
     g_test_add_func("/smmuv3-accel/cmdqv-host/interfaces", test_interfaces);
     g_test_add_func("/smmuv3-accel/cmdqv-host/stream-ids", test_stream_ids);
+    g_test_add_func("/smmuv3-accel/cmdqv-host/page-length", test_page_length);
     g_test_add_func("/smmuv3-accel/cmdqv-host/errors", test_errors);
     g_test_add_func("/smmuv3-accel/cmdqv-host/page-outlives",
                     test_page_outlives);

@@ -361,6 +361,64 @@ static void test_lost(void)
     rig_free(rig);
 }
 
+/* Errors of more than a minute ago do not count */
+static void test_old_errors(void)
+{
+    Rig *rig = rig_cmdqv_given();
+
+    for (int i = 0; i < 20; i++) {
+        rig_hardware_error(rig, 0, CMDQV_CERROR_ACCESS);
+        g_assert_cmpuint(rig_cmdqv_irqs(), >=, 1);
+        rig_cmdqv_repair(rig, 0);
+        rig->s->cmdqv->errors_since_ms -= 61000;
+    }
+    g_assert(rig_cmdqv_is_hardware(rig));
+    rig_free(rig);
+}
+
+/* A file of errors that cannot be read is closed, and not read again */
+static void test_unreadable(void)
+{
+    Rig *rig = rig_cmdqv_given();
+    int fd = open("/dev/null", O_WRONLY);       /* always ready, EBADF */
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(dup2(fd, rig->s->host->queue_errors_fd), >=, 0);
+    close(fd);
+    rig_cmdqv_irqs();
+    g_assert(!rig_cmdqv_is_hardware(rig));
+    g_assert_cmpuint(rig->s->host->queue_errors_id, ==, 0);
+    g_assert_cmpstr(smmuv3_accel_cmdqv_why(rig->s), ==,
+                    "the host cannot report errors");
+    rig_free(rig);
+}
+
+/* A device model that writes a register does not wait for the host */
+static void test_by_device(void)
+{
+    Rig *rig = rig_cmdqv_given();
+
+    rig_set_can_run(true);
+    g_assert_cmpint(rig_cmdqv_trap(rig, A_CMDQV_CONFIG, 0, 4), ==,
+                    MEMTX_ACCESS_ERROR);
+    g_assert(rig_cmdqv_is_hardware(rig));
+    rig_set_can_run(false);
+    rig_free(rig);
+}
+
+/* The guest's memory has no page of a host that is gone */
+static void test_page_leaves(void)
+{
+    Rig *rig = rig_cmdqv_given();
+    MemoryRegion *page = smmuv3_accel_host_queue_page(rig->s->host);
+    Object *owner = object_ref(page->owner);
+
+    rig_unplug(rig, 1);
+    g_assert(!page->container);
+    object_unref(owner);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
@@ -382,6 +440,10 @@ int main(int argc, char **argv)
                     test_disabled_by_page);
     g_test_add_func("/smmuv3-accel/cmdqv-take/start-again", test_start_again);
     g_test_add_func("/smmuv3-accel/cmdqv-take/barred", test_barred);
+    g_test_add_func("/smmuv3-accel/cmdqv-take/old-errors", test_old_errors);
+    g_test_add_func("/smmuv3-accel/cmdqv-take/unreadable", test_unreadable);
+    g_test_add_func("/smmuv3-accel/cmdqv-take/by-device", test_by_device);
+    g_test_add_func("/smmuv3-accel/cmdqv-take/page-leaves", test_page_leaves);
     g_test_add_func("/smmuv3-accel/cmdqv-take/hostile-page", test_hostile_page);
     g_test_add_func("/smmuv3-accel/cmdqv-take/lost", test_lost);
     return g_test_run();

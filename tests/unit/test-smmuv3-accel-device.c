@@ -141,18 +141,23 @@ static void test_state_table(void)
     }
 }
 
-/* A command affects only the StreamIDs that it names */
+/* A command affects only the StreamIDs that it names, the last one, too */
 static void test_range(void)
 {
     Rig *rig = rig_new(LINUX_6_19);
+    FakeDevice *last = fake_vfio_bind(rig->iommufd, &host_smmu, "last", rig->s);
+    g_autofree char *dma = NULL;
 
     for (int bus = 1; bus <= 4; bus++) {
         g_assert(rig_plug(rig, bus, &error_abort));
     }
+    g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[3].bus, 0xff,
+                                      fake_vfio_hiod(last), &error_abort));
     rig_write_cr0(rig, CR0_SMMUEN);
     for (int bus = 1; bus <= 4; bus++) {
         rig_set_s1(SID(bus), 0x1000 * bus);
     }
+    rig_set_s1(SID(3) + 0xff, 0x5000);
     rig_cfgi_ste(rig, SID(1) + 1);
     rig_command(rig, SMMU_CMD_CFGI_STE_RANGE, SID(3), 8);   /* 2 and 3 */
     rig_drained(rig);
@@ -160,6 +165,10 @@ static void test_range(void)
     rig_assert_dma(rig, 2, "s1 2000 sid 200");
     rig_assert_dma(rig, 3, "s1 3000 sid 300");
     rig_assert_dma(rig, 4, "abort");
+    dma = fake_vfio_dma(last);
+    g_assert_cmpstr(dma, ==, "s1 5000 sid 3ff");
+    smmuv3_accel_device_unplug(rig->s, &rig->bus[3].bus, 0xff);
+    fake_vfio_unbind(last);
     rig_free(rig);
 }
 

@@ -223,6 +223,22 @@ static void test_read_fails(void)
     rig_free(rig);
 }
 
+/* The kernel does not destroy a queue at once: the next one waits for that */
+static void test_destroyed_late(void)
+{
+    Rig *rig = rig_new_s1(LINUX_6_19);
+
+    assert_depth(rig, 16);
+    fake_iommufd_fail_from(rig->iommufd, 1, 0);
+    rig_write_cr0(rig, CR0_SMMUEN);
+    fake_iommufd_fail_nth(rig->iommufd, 0, 0);
+    g_assert_cmpuint(fake_iommufd_backend(rig->iommufd)->kept->len, ==, 1);
+    rig_write_cr0(rig, BOTH);
+    assert_depth(rig, 16);
+    g_assert_cmpuint(rig->s->counters.complaints, ==, 0);
+    rig_free(rig);
+}
+
 /* An old kernel has no queue: reported once, even after another message */
 static void test_unsupported(void)
 {
@@ -384,6 +400,8 @@ int main(int argc, char **argv)
                     test_sequence_wraps);
     g_test_add_func("/smmuv3-accel/eventq/burst", test_burst);
     g_test_add_func("/smmuv3-accel/eventq/read-fails", test_read_fails);
+    g_test_add_func("/smmuv3-accel/eventq/destroyed-late",
+                    test_destroyed_late);
     g_test_add_func("/smmuv3-accel/eventq/unsupported", test_unsupported);
     g_test_add_func("/smmuv3-accel/command/forward", test_forward);
     g_test_add_func("/smmuv3-accel/command/flush-before-cfgi",

@@ -555,12 +555,143 @@ static void test_group_hotplug(void)
     }
 }
 
+/* An ATC may have been filled from the stale TLB: it is invalidated after it */
+static void test_lost_with_ats(void)
+{
+    FakeSMMU ats_smmu = host_smmu;
+    Rig *rig = rig_new(LINUX_6_19);
+    const GArray *commands = fake_iommufd_commands(rig->iommufd);
+    g_autofree char *blocked = NULL, *recovered = NULL;
+    g_autoptr(GString) sent = g_string_new(NULL);
+    FakeDevice *dev;
+
+    ats_smmu.info.idr[0] |= R_IDR0_ATS_MASK;
+    rig_set_ste(SID(1), &(STE) {
+        .word = { WORD0_S1(0x1000), 0, WORD2_EATS },
+    });
+    rig->s->spec.ats = ON_OFF_AUTO_ON;
+    dev = fake_vfio_bind(rig->iommufd, &ats_smmu, "dev", rig->s);
+    g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[1].bus, 0,
+                                      fake_vfio_hiod(dev), &error_abort));
+    rig_write_cr0(rig, CR0_SMMUEN);
+    fake_iommufd_set_stuck(rig->iommufd, true);
+    rig_put_command(rig, SMMU_CMD_TLBI_NH_ASID, 0, 0);
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    blocked = fake_vfio_dma(dev);
+    g_assert_cmpstr(blocked, ==, "abort");
+
+    let_recover(rig);
+    g_assert_cmpuint(commands->len, ==, 0);
+    rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+    g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+    for (guint i = 0; i < commands->len; i++) {
+        g_string_append_printf(sent, "%x ", (unsigned)
+            g_array_index(commands, FakeCommand, i).cmd[0] & 0xff);
+    }
+    g_assert_cmpstr(sent->str, ==, "10 6 40 ");
+    recovered = fake_vfio_dma(dev);
+    g_assert(g_str_has_prefix(recovered, "s1 1000"));
+    smmuv3_accel_device_unplug(rig->s, &rig->bus[1].bus, 0);
+    fake_vfio_unbind(dev);
+    rig_free(rig);
+}
+
+static bool is_stale(Rig *rig, int bus)
+{
+    return smmuv3_accel_host_find(rig->s->host, SID(bus))->group->stale;
+}
+
+/* The guest swaps the StreamIDs of buses 1 and 2 */
+static void swap(Rig *rig)
+{
+    int num = rig->bus[1].num;
+
+    rig->bus[1].num = rig->bus[2].num;
+    rig->bus[2].num = num;
+    smmuv3_accel_evaluate_moved(rig->s);
+}
+
+/* StreamIDs move while the host works: nobody knows whom its answer concerns */
+static void test_moved_meanwhile(void)
+{
+    Rig *rig = rig_new_two();
+    SMMUv3AccelHost *host = rig->s->host;
+    const SMMUv3AccelHostCmd one = smmuv3_accel_host_cmd_cfgi_cd_all(SID(1));
+    SMMUv3AccelSubmitResult lost = { .err = -EIO }, done = { 0 };
+    SMMUv3AccelBatch batch;
+
+    smmuv3_accel_batch_reset(&batch);
+    smmuv3_accel_batch_push(&batch, &one);
+    set_bit(0, lost.lost);
+
+    smmuv3_accel_host_begin(host);
+    swap(rig);
+    smmuv3_accel_host_invalidated(host, &batch, &lost);
+    g_assert(is_stale(rig, 1) && is_stale(rig, 2));
+
+    smmuv3_accel_host_begin(host);
+    swap(rig);
+    smmuv3_accel_host_recovered(host, &batch, &done);
+    g_assert(is_stale(rig, 1) && is_stale(rig, 2));
+
+    smmuv3_accel_host_begin(host);
+    smmuv3_accel_host_recovered(host, &batch, &done);
+    g_assert(!is_stale(rig, 1) && is_stale(rig, 2));
+    rig_free(rig);
+}
+
+/* A batch without room for all of a group has nothing of it */
+static void test_recovery_room(void)
+{
+    enum { SINGLE = SMMU_ACCEL_BATCH_MAX - 1, ALL = SINGLE + 2 };
+    Rig *rig = rig_new_two();
+    SMMUv3AccelHost *host = rig->s->host;
+    const SMMUv3AccelSubmitResult done = { 0 };
+    SMMUv3AccelHostDevice *dev[ALL];
+    FakeDevice *vfio[ALL];
+    SMMUv3AccelBatch batch;
+
+    for (int i = 0; i < ALL; i++) {
+        vfio[i] = fake_vfio_bind_in_group(rig->iommufd, &host_smmu, "dev",
+                                          rig->s, i < SINGLE ? -1 : 500);
+        dev[i] = smmuv3_accel_host_device_new(fake_vfio_hiod(vfio[i]));
+        smmuv3_accel_host_join(host, dev[i]);
+        g_assert(smmuv3_accel_host_set_sid(host, dev[i], 0x1000 + i,
+                                           &error_abort));
+        dev[i]->group->stale = true;
+    }
+    g_assert(dev[SINGLE]->group == dev[SINGLE + 1]->group);
+
+    smmuv3_accel_host_recovery(host, &batch);
+    g_assert_cmpuint(batch.n, ==, SINGLE);
+    smmuv3_accel_host_begin(host);
+    smmuv3_accel_host_recovered(host, &batch, &done);
+    g_assert(!dev[0]->group->stale && !dev[SINGLE - 1]->group->stale);
+    g_assert(dev[SINGLE]->group->stale);
+    smmuv3_accel_host_recovery(host, &batch);
+    g_assert_cmpuint(batch.n, ==, 2);
+
+    for (int i = 0; i < ALL; i++) {
+        g_assert(smmuv3_accel_host_leave(host, dev[i], &error_abort));
+        smmuv3_accel_host_device_free(dev[i]);
+        fake_vfio_unbind(vfio[i]);
+    }
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
     g_test_add_func("/smmuv3-accel/isolation/lost-tlbi", test_lost_tlbi);
     g_test_add_func("/smmuv3-accel/isolation/recover-by-register",
                     test_recover_by_register);
+    g_test_add_func("/smmuv3-accel/isolation/lost-with-ats",
+                    test_lost_with_ats);
+    g_test_add_func("/smmuv3-accel/isolation/moved-meanwhile",
+                    test_moved_meanwhile);
+    g_test_add_func("/smmuv3-accel/isolation/recovery-room",
+                    test_recovery_room);
     g_test_add_func("/smmuv3-accel/isolation/lost-cfgi-cd", test_lost_cfgi_cd);
     g_test_add_func("/smmuv3-accel/isolation/not-confirmed",
                     test_not_confirmed);

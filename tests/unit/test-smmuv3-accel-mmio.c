@@ -283,9 +283,10 @@ static void test_breathe(void)
     rig_set_alone(true);
     qemu_thread_create(&thread, "bql", take_bql, &taken, QEMU_THREAD_JOINABLE);
     rig->s->mmio.busy = rig->s->mmio.may_unlock = true;
+    rig->s->mmio.locked_ns = get_clock() - 11 * SCALE_MS;
     smmuv3_accel_mmio_breathe(rig->s);  /* the BQL has been held for long */
     for (int i = 0; i < 500 && !taken; i++) {
-        rig->s->mmio.locked_ns = 0;
+        rig->s->mmio.locked_ns = get_clock() - 11 * SCALE_MS;
         smmuv3_accel_mmio_breathe(rig->s);
     }
     g_assert(qatomic_read(&taken));
@@ -435,9 +436,11 @@ static void test_guard(void)
 
     setup();
     guard = &DEVICE(rig->s)->mem_reentrancy_guard;
+    guard->engaged_in_io = true;        /* memory.c engages it for a write */
     writer_start(&busy, true, A_CMDQ_PROD, put_pairs(1));
     wait_entered();
     g_assert(!guard->engaged_in_io);
+    guard->engaged_in_io = true;
     writer_start(&other, true, A_CR0, 0);
     let_run();
     g_assert(!other.done && !guard->engaged_in_io);

@@ -286,6 +286,35 @@ static void test_equal(void)
     g_assert_false(smmuv3_accel_target_equal(&a, &b));
 }
 
+/* Functions of a group: equal but for the table of CDs, or blocked */
+static void test_join(void)
+{
+    const SMMUv3AccelTarget one = {
+        .kind = SMMU_ACCEL_NESTED, .ste = { 0x100b, 0x20 },
+    };
+    SMMUv3AccelTarget other = one, joined;
+
+    other.ste[0] = 0x200b;
+    joined = smmuv3_accel_target_join(&one, &other);
+    g_assert(smmuv3_accel_target_equal(&joined, &one));
+
+    for (int bit = 0; bit < 64; bit++) {
+        for (int word = 0; word < 2; word++) {
+            if (!word && bit >= 6 && bit < 52) {
+                continue;               /* S1ContextPtr */
+            }
+            other = one;
+            other.ste[word] ^= BIT_ULL(bit);
+            joined = smmuv3_accel_target_join(&one, &other);
+            g_assert_cmpint(joined.kind, ==, SMMU_ACCEL_ABORT);
+            g_assert_cmpint(joined.event, ==, SMMU_EVT_NONE);
+        }
+    }
+    other = smmuv3_accel_target_bypass("bypass");
+    joined = smmuv3_accel_target_join(&one, &other);
+    g_assert_cmpint(joined.kind, ==, SMMU_ACCEL_ABORT);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -295,5 +324,6 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/target/bits", test_bits);
     g_test_add_func("/smmuv3-accel/target/no-stall", test_no_stall);
     g_test_add_func("/smmuv3-accel/target/equal", test_equal);
+    g_test_add_func("/smmuv3-accel/target/join", test_join);
     return g_test_run();
 }

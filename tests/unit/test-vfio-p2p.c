@@ -242,6 +242,10 @@ static void test_map(void)
     map(bar + 0x4000, 0x4000);
     g_assert_cmpint(kernel.exports, ==, 1);
     g_assert_cmphex(kernel.start, ==, 0);
+
+    vfio_p2p_map(vfio_p2p_find(bar, 1), &iommufd, IOAS, IOVA, 0x1000, bar,
+                 true);
+    g_assert_true(kernel.readonly);
     del();
     g_assert_cmpint(fcntl(kernel.fd, F_GETFD), ==, -1);
 }

@@ -113,7 +113,7 @@ int spec_iova_last(int iommufd, uint32_t ioas_id, uint64_t *last)
         ret = call(iommufd, IOMMU_IOAS_IOVA_RANGES, &get);
     }
     *last = 0;
-    for (uint32_t i = 0; !ret && i < get.num_iovas; i++) {
+    for (uint32_t i = 0; !ret && ranges && i < get.num_iovas; i++) {
         *last = MAX(*last, ranges[i].last);
     }
     return ret;

@@ -23,6 +23,10 @@
 #define GROUP       7
 #define CMDS_MAX    8
 
+/* In word 2 of an STE */
+#define S1STALLD    (1U << 27)
+#define EATS        (3U << 28)
+
 #define ATS_INFO {                                                           \
     .idr = {                                                                 \
         /* as host_smmu, with ATS and stalls by choice */                    \
@@ -166,14 +170,16 @@ static void set_ste(uint32_t sid)
         rig_set_ste(sid, NULL);
         return;
     case 1:
+        /* Legal, with bits that the vSMMU does not have */
         ste.word[0] |= (input_u8(act.in) & 3) << 12;
+        ste.word[2] = input_u32(act.in) & ~(S1STALLD | EATS);
+        ste.word[3] = input_u8(act.in) << 8;
         break;
     case 2:
         ste.word[0] |= (input_u8(act.in) & 3) << 12 |
                        (input_u8(act.in) & 3) << 4;
         ste.word[1] |= (uint32_t)(input_u8(act.in) & 15) << 27;
         ste.word[2] = input_u8(act.in);
-        ste.word[3] = 0;
         ste.word[2] |= (uint32_t)(input_u8(act.in) & 7) << 27;
         break;
     case 3:
@@ -279,9 +285,11 @@ static void write_register(void)
 /* The main loop drops the BQL while it polls, but what it calls must not */
 void actions_poll(void)
 {
+    const SMMUv3AccelHost *host = act.rig->s->host;
     bool alone = act.alone;
 
-    if (fake_iommufd_veventq_depth(act.rig->iommufd)) {
+    /* The host may still have one that is closed */
+    if (host && host->veventq_id) {
         fake_iommufd_deliver(act.rig->iommufd);
     }
     actions_set_alone(false);
@@ -388,9 +396,20 @@ void actions_restart(void)
 
 /* Callbacks: something else goes on in between */
 
+/* The vCPU that is busy takes it over */
+static void ring_by_other_vcpu(void)
+{
+    if (act.rig->s->mmio.busy && !smmuv3_q_full(&act.rig->s3->cmdq)) {
+        rig_put_command(act.rig, SMMU_CMD_TLBI_NH_ASID, 0, 0);
+        actions_set_alone(true);
+        rig_write(act.rig, A_CMDQ_PROD, act.rig->s3->cmdq.prod);
+        actions_set_alone(false);
+    }
+}
+
 static void elsewhere(bool in_msi)
 {
-    switch (input_below(act.in, in_msi ? 5 : 9)) {
+    switch (input_below(act.in, in_msi ? 5 : 10)) {
     case 0:
         unplug();
         break;
@@ -417,6 +436,9 @@ static void elsewhere(bool in_msi)
         break;
     case 8:
         rig_set_shall_stop(true);
+        break;
+    case 9:
+        ring_by_other_vcpu();
         break;
     }
 }

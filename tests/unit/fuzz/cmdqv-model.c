@@ -180,6 +180,7 @@ void cmdqv_model_check(const SMMUv3Cmdqv *s)
             g_assert(!smmuv3_cmdqv_pending(s, q));
             continue;
         }
+        g_assert(smmuv3_cmdqv_may_run(s, q));
         g_assert_cmphex(addr & (size - 1), ==, 0);
         g_assert_cmphex(size, <=, 16ULL << s->max_log2size);
         head = smmuv3_cmdqv_head(s, q);

@@ -14,15 +14,10 @@
 #include "hw/arm/smmuv3-cmdqv-device.h"
 #include "hw/irq.h"
 #include "hw/sysbus.h"
-#include "monitor/monitor.h"
-#include "qemu/error-report.h"
-#include "io/channel-buffer.h"
-#include "migration/vmstate.h"
 #include "qemu/main-loop.h"
 #include "system/dma.h"
-#include "../migration/qemu-file.h"
-#include "../migration/savevm.h"
 #include "cmdqv-model.h"
+#include "stream.h"
 
 #define GUEST_PARAM 0x4011
 #define HOST_PARAM  0x4231      /* 8 queues, 4 VINTFs */
@@ -60,18 +55,6 @@ SMMUCmdError smmuv3_execute(SMMUv3State *s, Cmd *cmd)
     g_assert_not_reached();
 }
 
-/* Why a stream is refused */
-
-int error_vprintf(const char *fmt, va_list ap)
-{
-    return 0;
-}
-
-int error_vprintf_unless_qmp(const char *fmt, va_list ap)
-{
-    return 0;
-}
-
 /* The device, and a stream of it */
 
 static SMMUv3CmdqvDevice device;
@@ -90,36 +73,24 @@ static void device_new(bool hyp)
     smmu.cmdqv = &device;
 }
 
-static GByteArray *save(void)
+/* A word of the configuration, of a VINTF or of a queue, or any byte */
+static size_t pick_place(Input *in)
 {
-    QIOChannelBuffer *buffer = qio_channel_buffer_new(0);
-    QEMUFile *f = qemu_file_new_output(QIO_CHANNEL(buffer));
-    GByteArray *stream = g_byte_array_new();
+    const size_t vintfs = 16, vintf = 4 + 2 * 4 * CMDQV_MAX_SIDS;
+    const size_t queues = vintfs + CMDQV_MAX_VINTFS * vintf, queue = 7 * 4 + 16;
+    uint8_t choice = input_u8(in);
 
-    g_assert_cmpint(vmstate_save_state(f, &vmstate_smmuv3_cmdqv, &smmu, NULL),
-                    ==, 0);
-    qemu_put_byte(f, QEMU_VM_EOF);
-    qemu_fflush(f);
-    g_byte_array_append(stream, buffer->data, buffer->usage);
-    qemu_fclose(f);
-    object_unref(OBJECT(buffer));
-    return stream;
-}
-
-static int load(const GByteArray *stream)
-{
-    QIOChannelBuffer *buffer = qio_channel_buffer_new(stream->len);
-    QEMUFile *f;
-    int ret;
-
-    memcpy(buffer->data, stream->data, stream->len);
-    buffer->usage = stream->len;
-    f = qemu_file_new_input(QIO_CHANNEL(buffer));
-    ret = vmstate_load_state(f, &vmstate_smmuv3_cmdqv, &smmu, 1);
-    ret = ret ?: qemu_file_get_error(f);
-    qemu_fclose(f);
-    object_unref(OBJECT(buffer));
-    return ret;
+    switch (choice & 3) {
+    case 0:
+        return choice >> 2 & ~3;
+    case 1:
+        return vintfs + vintf * (choice >> 2 & 7) + (input_u8(in) & 0x7c);
+    case 2:
+        return queues + queue * (choice >> 2 & 15) +
+               4 * (input_u8(in) % (queue / 4));
+    default:
+        return input_u16(in);
+    }
 }
 
 /* Change words at some places, or the length */
@@ -128,7 +99,7 @@ static void change(GByteArray *stream, Input *in)
     unsigned n = input_u8(in) & 31;
 
     while (n--) {
-        size_t at = input_u16(in);
+        size_t at = pick_place(in);
         uint32_t value = input_u8(in) & 1 ? input_u32(in) : input_u8(in);
 
         if (at + sizeof(value) <= stream->len) {
@@ -157,7 +128,7 @@ void fuzz_one(Input *in)
     for (unsigned n = choice >> 4; n && in->left; n--) {
         cmdqv_model_act(&device.regs, in);
     }
-    stream = save();
+    stream = stream_save(&vmstate_smmuv3_cmdqv, &smmu);
     if (choice & 2) {
         size_t n = MIN(stream->len, in->left);
 
@@ -168,7 +139,7 @@ void fuzz_one(Input *in)
         change(stream, in);
     }
     device_new(choice & 1);
-    if (!load(stream)) {
+    if (!stream_load(&vmstate_smmuv3_cmdqv, &smmu, stream)) {
         cmdqv_model_check(&device.regs);
         while (in->left) {
             cmdqv_model_act(&device.regs, in);

@@ -144,17 +144,34 @@ static void write_memory(void)
     stq_le_p(at + 8, input_u8(q.in));
 }
 
+/* Commands that the guest may use, and a doorbell that traps */
+static void send_commands(void)
+{
+    static const uint8_t types[] = { 0x10, 0x11, 0x12, 0x13, 0x40, 0x46 };
+    uint8_t choice = input_u8(q.in);
+    unsigned l = choice & 1, n = choice >> 1 & 3;
+    uint32_t prod = smmuv3_cmdqv_read(&q.rig->s->cmdqv->dev.regs,
+                                      PAGE0(l) + A_VCMDQ_PROD, 4);
+
+    for (unsigned i = 0; i <= n; i++, prod++) {
+        uint8_t *at = rig_ram + (RIG_QUEUE(l) - RIG_RAM) + 16 * (prod & 0xff);
+        uint8_t type = input_u8(q.in);
+
+        stq_le_p(at, types[type % ARRAY_SIZE(types)] |
+                     (uint64_t)(type >> 4) << 48);
+        stq_le_p(at + 8, 0);
+    }
+    if (choice & 0x80) {
+        /* Hardware may have the queues again */
+        rig_cmdqv_wait_give(q.rig);
+    }
+    rig_cmdqv_trap(q.rig, PAGE0(l) + A_VCMDQ_PROD, prod, 4);
+}
+
 static void ring(void)
 {
     unsigned l = input_u8(q.in) & 1;
 
-    if (!smmuv3_accel_cmdqv_is_wanted(q.rig->s)) {
-        return;
-    }
-    /* Hardware may have the queues again */
-    if (input_u8(q.in) & 1) {
-        rig_cmdqv_wait_give(q.rig);
-    }
     rig_cmdqv_trap(q.rig, PAGE0(l) + A_VCMDQ_PROD, input_u8(q.in), 4);
 }
 
@@ -199,8 +216,10 @@ static void step(void)
         write_memory();
         break;
     case 4:
-    case 5:
         ring();
+        break;
+    case 5:
+        send_commands();
         break;
     case 6:
         hardware_error();

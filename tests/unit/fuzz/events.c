@@ -66,7 +66,7 @@ static void guest_events(Input *in)
     rig_free(rig);
 }
 
-/* Errors of command queues in hardware; too many of them take the queues back */
+/* Errors of queues in hardware; too many of them take the queues back */
 static void queue_errors(Input *in)
 {
     Rig *rig = rig_cmdqv_given();

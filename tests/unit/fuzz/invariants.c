@@ -351,7 +351,7 @@ static bool is_as_wanted(const FakeObject *hwpt, const OracleTarget *t)
     }
 }
 
-/* A function of the host's group has no vDEVICE: newer kernels refuse stage 1 */
+/* A function of the group has no vDEVICE: newer kernels refuse stage 1 */
 static bool is_incomplete(const FakeGroup *group)
 {
     for (guint i = 0; i < group->n_present; i++) {

@@ -9,8 +9,7 @@
 
 #define BIT(n)          (1ULL << (n))
 /* Bits @last to @first */
-#define BITS(last, first) \
-    ((last) - (first) == 63 ? ~0ULL : (BIT((last) - (first) + 1) - 1) << (first))
+#define BITS(last, first)   (~0ULL >> (63 - (last)) & ~0ULL << (first))
 
 static unsigned get(uint64_t word, unsigned last, unsigned first)
 {

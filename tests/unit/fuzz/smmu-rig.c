@@ -145,7 +145,9 @@ void sysbus_init_irq(SysBusDevice *dev, qemu_irq *p)
 
 BusState *sysbus_get_default(void)
 {
-    static BusState root = { .children = QTAILQ_HEAD_INITIALIZER(root.children) };
+    static BusState root = {
+        .children = QTAILQ_HEAD_INITIALIZER(root.children),
+    };
 
     return &root;
 }

@@ -19,7 +19,7 @@
 
 extern uint8_t smmu_rig_ram[SMMU_RIG_RAM_SIZE];
 
-/* The only one there is, reset, with empty memory; @stage: "1", "2", "nested" */
+/* The only one, reset, with empty memory; @stage: "1", "2" or "nested" */
 SMMUv3State *smmu_rig_new(const char *stage);
 
 /* Called after the SMMU has read memory, which may change then; or NULL */

@@ -9,7 +9,7 @@
 #include "hw/arm/smmuv3-accel-spec.h"
 #include "fuzz.h"
 
-#if defined(FUZZING) || defined(__SANITIZE_ADDRESS__)
+#ifdef QEMU_SANITIZE_ADDRESS
 #include <sanitizer/lsan_interface.h>
 #else
 #define __lsan_disable()

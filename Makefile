@@ -43,8 +43,12 @@ shell: packages ## leave you in the lab's guest, with a disk to hot-plug (comman
 doctor: packages ## check whether this machine can assign devices, and print what to type if not (DEVICE=<BDF>: check a device, too)
 	@scripts/doctor $(DEVICE)
 
-check: packages ## run all tests (PART=scripts|style|unit|qtest|docs|libvirt|lab: one part)
+check: packages ## run all tests (PART=scripts|style|unit|fuzz|qtest|docs|libvirt|lab: one part)
 	@scripts/check $(PART)
+
+.PHONY: fuzz
+fuzz: packages ## run the fuzz targets, each for T=30 seconds (ONLY="device queues": only these)
+	@scripts/fuzz $(or $(T),30) $(ONLY)
 
 bench: packages ## compare the speed of this vSMMU, of upstream's, of no vIOMMU and of the host itself (PLAN=quick|full; DEVICE=<BDF>: with this disk, on this machine)
 	@scripts/lab bench $(if $(DEVICE),--device $(DEVICE),$(if $(PLAN),--$(PLAN)))

@@ -77,6 +77,9 @@ part_qtest() {
     meson_suite qtest-aarch64 /aarch64/acpi/virt/memhp 'the expected SSDT comes from another build of UEFI, which chooses an address in it'
 }
 
+# Every target for half a minute, two at a time. What is new goes to the corpus in the cache.
+part_fuzz() { run_tap target "$ROOT/scripts/fuzz" 30; }
+
 meson_suite() {    # SUITE [CASE REASON]: runs a suite, except this case
     local suite=$1 skip=${2:-} reason=${3:-} status=0 obj=$BUILD/obj${VARIANT:-} names=()
     if [ -n "${VARIANT:-}" ]; then

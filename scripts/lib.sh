@@ -52,6 +52,9 @@ overlay_files() {
         done
 }
 
+# Names of the fuzz targets; each has a file of seeds.
+fuzz_targets() { find "$ROOT/tests/unit/fuzz/seeds" -name '*.txt' -printf '%f\n' | sed 's/\.txt$//' | sort; }
+
 is_overlay_path() {
     local d
     for d in "${OVERLAY_DIRS[@]}"; do [[ $1 == "$d"/* ]] && return 0; done

@@ -95,6 +95,7 @@ static void read_events(void *opaque)
     uint8_t buf[64 * sizeof(Record)];
     ssize_t len = RETRY_ON_EINTR(read(s->host->veventq_fd, buf,
                                       sizeof(buf)));
+    const uint8_t *p = buf;
     Record record;
 
     if (len < 0) {
@@ -104,10 +105,14 @@ static void read_events(void *opaque)
         return;
     }
 
-    /* Records are complete; one that reports lost events has no event */
-    for (uint8_t *p = buf; p < buf + len; ) {
+    /* One that reports lost events has no event. The kernel splits none */
+    while (buf + len - p >= sizeof(record.header)) {
         memcpy(&record.header, p, sizeof(record.header));
         p += sizeof(record.header);
+        if (!(record.header.flags & IOMMU_VEVENTQ_FLAG_LOST_EVENTS) &&
+            buf + len - p < sizeof(record.event)) {
+            return;
+        }
         check_sequence(s, &record.header);
         if (record.header.flags & IOMMU_VEVENTQ_FLAG_LOST_EVENTS) {
             continue;

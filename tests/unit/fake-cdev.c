@@ -53,7 +53,7 @@ static bool may_attach_nested(FakeIOMMUFD *f, const FakeDevice *dev,
                               const FakeObject *hwpt)
 {
     bool has_vdevice = dev && dev->vdevice && dev->vdevice->pins == hwpt->pins;
-    bool translates = STE_CONFIG(hwpt->ste[0]) == 5;
+    bool translates = STE0_CONFIG(hwpt->ste[0]) == 5;
 
     return f->kernel < LINUX_6_15 || has_vdevice ||
            (f->kernel >= LINUX_6_19 && !translates);
@@ -145,7 +145,7 @@ char *fake_vfio_dma(FakeDevice *dev)
     if (hwpt->kind == OBJ_STAGE2) {
         return g_strdup("stage2");
     }
-    switch (hwpt->ste[0] & STE0_V ? STE_CONFIG(hwpt->ste[0]) : 0) {
+    switch (hwpt->ste[0] & STE0_V ? STE0_CONFIG(hwpt->ste[0]) : 0) {
     case 0:
         return g_strdup("abort");
     case 4:

@@ -13,7 +13,7 @@
 
 /* struct iommu_hwpt_arm_smmuv3 */
 #define STE0_V              1ULL
-#define STE_CONFIG(word0)   (((word0) >> 1) & 7)
+#define STE0_CONFIG(word0)   (((word0) >> 1) & 7)
 
 typedef enum FakeCall {
     GET_HW_INFO,
@@ -117,6 +117,8 @@ struct FakeIOMMUFD {
     QemuSemaphore *entered, *leave;     /* of an invalidation; or NULL */
     bool stuck;             /* no invalidation is carried out */
     unsigned slow_ms;       /* each invalidation fails after that; 0: none */
+    FakeWatch *watch;
+    void *watch_opaque;
 };
 
 /* An IOMMU group: attached as a whole */

@@ -76,6 +76,16 @@ void fake_words(FakeIOMMUFD *f, unsigned long request, const uint32_t *before,
     iommufd_words(&f->names, iommufd_request(request), before, words, dev, -ret,
                   line, sizeof(line));
     g_string_append_printf(f->words, "%s\n", line);
+    if (f->watch) {
+        f->watch(f->watch_opaque, request, after, fake_device_by_id(f, dev),
+                 ret);
+    }
+}
+
+void fake_iommufd_watch(FakeIOMMUFD *f, FakeWatch *func, void *opaque)
+{
+    f->watch = func;
+    f->watch_opaque = opaque;
 }
 
 void fake_name(FakeIOMMUFD *f, const char *request, uint32_t id)
@@ -190,8 +200,8 @@ static int carry_out(FakeIOMMUFD *f, FakeCall call, void *arg)
         return fake_invalidate(f, arg, err);
     }
     if (err == -ENOENT && call == DESTROY) {
-        /* It is said to be gone, so it shall be */
-        fake_object_destroy(f, ((struct iommu_destroy *)arg)->id);
+        /* It is said to be gone, so it shall be, unless it is in use */
+        err = fake_object_destroy(f, ((struct iommu_destroy *)arg)->id) ?: err;
     }
     if (err) {
         return err;

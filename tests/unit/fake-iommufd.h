@@ -97,6 +97,11 @@ char *fake_iommufd_calls(FakeIOMMUFD *f);
 /* The same as lines of iommufd-words.h, with arguments and results */
 char *fake_iommufd_words(FakeIOMMUFD *f);
 
+/* Called after every call that has an argument, with its result; or NULL */
+typedef void FakeWatch(void *opaque, unsigned long request, const void *arg,
+                       FakeDevice *dev, int ret);
+void fake_iommufd_watch(FakeIOMMUFD *f, FakeWatch *func, void *opaque);
+
 /*
  * Let the @nth call from now on, counted from 1, fail with the @variant-th of
  * the errnos that the kernel has for it; 0 to stop. The calls of VFIO itself
@@ -131,6 +136,9 @@ uint32_t fake_vfio_psid(FakeDevice *dev);
 bool fake_vfio_fault(FakeDevice *dev, uint8_t event, uint64_t addr);
 /* Make what is queued readable, and an empty read if nothing is */
 void fake_iommufd_deliver(FakeIOMMUFD *f);
+/* The next read() of an event queue gives this. Returns false if it is full */
+bool fake_iommufd_send(FakeIOMMUFD *f, uint32_t type, const void *data,
+                       size_t size);
 /* Depth of the only event queue, or 0 */
 uint32_t fake_iommufd_veventq_depth(FakeIOMMUFD *f);
 /* As if so many events had been before */

@@ -159,8 +159,8 @@ static bool ste_is_legal(uint64_t *ste)
         return true;
     }
     return !(ste[0] & ~STE0_ALLOWED) && !(ste[1] & ~STE1_ALLOWED) &&
-           (STE_CONFIG(ste[0]) == 0 || STE_CONFIG(ste[0]) == 4 ||
-            STE_CONFIG(ste[0]) == 5) && STE_EATS(ste[1]) <= 1;
+           (STE0_CONFIG(ste[0]) == 0 || STE0_CONFIG(ste[0]) == 4 ||
+            STE0_CONFIG(ste[0]) == 5) && STE_EATS(ste[1]) <= 1;
 }
 
 int fake_nested_alloc(FakeIOMMUFD *f, struct iommu_hwpt_alloc *alloc,
@@ -249,6 +249,14 @@ void fake_veventq_deliver(FakeIOMMUFD *f, uint32_t type)
     }
     g_byte_array_set_size(q->events, 0);
     q->n_events = 0;
+}
+
+bool fake_iommufd_send(FakeIOMMUFD *f, uint32_t type, const void *data,
+                       size_t size)
+{
+    FakeObject *q = veventq_of(f, NULL, type);
+
+    return q && send(q->peer, data, size, MSG_DONTWAIT) == size;
 }
 
 void fake_iommufd_deliver(FakeIOMMUFD *f)

@@ -123,6 +123,7 @@ SMMUCmdError smmuv3_execute(SMMUv3State *s, Cmd *cmd)
 {
     g_assert(bql_locked());
     g_array_append_val(executed, *cmd);
+    rig_command_done(cmd, SMMU_CERROR_NONE);
     return CMD_TYPE(cmd) == 0xff ? SMMU_CERROR_ILL : SMMU_CERROR_NONE;
 }
 

@@ -49,11 +49,22 @@ static RigEvents events;
 static GString *messages;
 static uint64_t counted;    /* ioctls, by all vSMMUs of a rig */
 
+static void (*on_ste_read)(uint32_t sid);
+
+void rig_on_ste_read(void (*func)(uint32_t sid))
+{
+    on_ste_read = func;
+}
+
 int smmu_find_ste(SMMUv3State *s, uint32_t sid, STE *ste, SMMUEventInfo *event)
 {
-    STE *found = rig_ste(sid);
+    STE *found;
 
     g_assert(smmu_enabled(s));
+    if (on_ste_read) {
+        on_ste_read(sid);
+    }
+    found = rig_ste(sid);
     if (!found) {
         /* A device model must not use it */
         *ste = (STE) { .word = { 1 | 5 << 1 | 0xbad000 } };
@@ -164,16 +175,34 @@ void bql_lock_impl(const char *file, int line)
     bql_is_mine = true;
 }
 
+static void (*on_unlock)(void), (*on_wait)(bool forever);
+
+void rig_on_unlock(void (*func)(void))
+{
+    on_unlock = func;
+}
+
+void rig_on_wait(void (*func)(bool forever))
+{
+    on_wait = func;
+}
+
 void bql_unlock(void)
 {
     g_assert(bql_is_mine);
     bql_is_mine = false;
     qemu_mutex_unlock(&bql);
+    if (on_unlock) {
+        on_unlock();
+    }
 }
 
 void qemu_cond_wait_bql(QemuCond *cond)
 {
     g_assert(bql_is_mine);
+    if (on_wait) {
+        on_wait(true);
+    }
     qemu_cond_wait(cond, &bql);
 }
 
@@ -182,6 +211,9 @@ static bool patient;
 void qemu_cond_timedwait_bql(QemuCond *cond, int ms)
 {
     g_assert(bql_is_mine);
+    if (on_wait) {
+        on_wait(false);
+    }
     qemu_cond_timedwait(cond, &bql, patient ? 60000 : ms);
 }
 
@@ -269,6 +301,25 @@ void rig_set_shall_stop(bool shall_stop)
 
 static Cmd queue[1 << RIG_LOG2_CMDQ];
 static unsigned int n_base_writes;
+static bool any_register;
+static void (*on_command)(const Cmd *cmd, int error);
+
+void rig_on_command(void (*func)(const Cmd *cmd, int error))
+{
+    on_command = func;
+}
+
+void rig_command_done(const Cmd *cmd, int error)
+{
+    if (on_command) {
+        on_command(cmd, error);
+    }
+}
+
+void rig_set_any_register(bool any)
+{
+    any_register = any;
+}
 
 static void control_changed(SMMUv3State *s3)
 {
@@ -281,7 +332,10 @@ int smmuv3_cmdq_consume(SMMUv3State *s3)
     int error = SMMU_CERROR_NONE;
 
     while (!smmuv3_q_empty(&s3->cmdq) && !c->cmdq_suspended(s3)) {
-        error = c->command(s3, &queue[Q_CONS(&s3->cmdq)]);
+        const Cmd cmd = queue[Q_CONS(&s3->cmdq)];
+
+        error = c->command(s3, &cmd);
+        rig_command_done(&cmd, error);
         if (error) {
             break;
         }
@@ -316,7 +370,7 @@ MemTxResult smmuv3_write_mmio(SMMUv3State *s3, hwaddr offset, uint64_t data,
         last_error = smmuv3_cmdq_consume(s3);
         break;
     default:
-        g_assert_not_reached();
+        g_assert(any_register);
     }
     return MEMTX_OK;
 }

@@ -111,6 +111,19 @@ RigEvents rig_events(void);
 /* Called when an event is delivered, like an MSI; NULL: nothing */
 void rig_on_event(void (*func)(void));
 
+/*
+ * Called when a thread has dropped the BQL, and before it waits for another
+ * one; before QEMU reads an STE; and after a command of the guest. NULL:
+ * nothing
+ */
+void rig_on_unlock(void (*func)(void));
+void rig_on_wait(void (*func)(bool forever));
+void rig_on_ste_read(void (*func)(uint32_t sid));
+void rig_on_command(void (*func)(const Cmd *cmd, int error));
+void rig_command_done(const Cmd *cmd, int error);
+/* Whether the guest may write registers that have no effect in the rig */
+void rig_set_any_register(bool any);
+
 /* The smallest page of guest memory on the host; initially 4096 */
 void rig_set_page_size(long size);
 

@@ -185,6 +185,33 @@ static void test_sequence_wraps(void)
     rig_free(rig);
 }
 
+/* No kernel splits a record, but what is not there must not be used */
+static void test_partial(void)
+{
+    struct {
+        struct iommufd_vevent_header header;
+        uint64_t event[4];
+    } record = { .event = { F_TRANSLATION } };
+    uint8_t packet[64 * sizeof(record)] = { 0 };
+    size_t sizes[] = {
+        1, sizeof(record.header), sizeof(record) - 1,
+    };
+    Rig *rig = rig_new_s1(LINUX_6_19);
+
+    for (int i = 0; i < ARRAY_SIZE(sizes); i++) {
+        g_assert(fake_iommufd_send(rig->iommufd, IOMMU_VEVENTQ_TYPE_ARM_SMMUV3,
+                                   &record, sizes[i]));
+        g_assert_cmpuint(rig_events().n, ==, 0);
+    }
+    /* A record without an event moves the others: the last one is cut off */
+    record.header.flags = IOMMU_VEVENTQ_FLAG_LOST_EVENTS;
+    memcpy(packet, &record, sizeof(record.header));
+    g_assert(fake_iommufd_send(rig->iommufd, IOMMU_VEVENTQ_TYPE_ARM_SMMUV3,
+                               packet, sizeof(packet)));
+    g_assert_cmpuint(rig_events().n, ==, 63);
+    rig_free(rig);
+}
+
 /* More events than one read() returns */
 static void test_burst(void)
 {
@@ -399,6 +426,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/eventq/sequence-wraps",
                     test_sequence_wraps);
     g_test_add_func("/smmuv3-accel/eventq/burst", test_burst);
+    g_test_add_func("/smmuv3-accel/eventq/partial", test_partial);
     g_test_add_func("/smmuv3-accel/eventq/read-fails", test_read_fails);
     g_test_add_func("/smmuv3-accel/eventq/destroyed-late",
                     test_destroyed_late);

@@ -158,7 +158,7 @@ static void watch(void *opaque, unsigned long request, const void *arg,
 
 static FakeDevice *fake_of(const SMMUv3AccelDevice *dev)
 {
-    return FAKE_DEVICE(dev->host->hiodi);
+    return FAKE_DEVICE(dev->hdev->hiodi);
 }
 
 /* A device that may use what @o should have invalidated */
@@ -226,13 +226,13 @@ static void on_command(const Cmd *cmd, int error)
 
 static void check_record(const SMMUv3AccelDevice *dev)
 {
-    const SMMUv3AccelGroup *group = dev->host->group;
+    const SMMUv3AccelGroup *group = dev->hdev->group;
     const FakeObject *hwpt = fake_of(dev)->group->attached;
     const FakeObject *vdevice = fake_of(dev)->vdevice;
 
-    if (dev->host->vdevice_id) {
-        g_assert(vdevice && vdevice->id == dev->host->vdevice_id);
-        g_assert_cmphex(dev->host->vsid, ==, vdevice->vsid);
+    if (dev->hdev->vdevice_id) {
+        g_assert(vdevice && vdevice->id == dev->hdev->vdevice_id);
+        g_assert_cmphex(dev->hdev->vsid, ==, vdevice->vsid);
     } else {
         /* The host may have refused to destroy it */
         g_assert(!vdevice || inv.disturbed);
@@ -241,7 +241,7 @@ static void check_record(const SMMUv3AccelDevice *dev)
         g_assert_cmpuint(group->hwpt_id, ==, hwpt ? hwpt->id : 0);
     }
     g_assert(!group->exposed || inv.disturbed);
-    if (inv.rig->s->host->stale || group->stale) {
+    if (inv.rig->s->host->tlb_lost || group->lost) {
         g_assert(inv.disturbed);
     }
 }
@@ -300,7 +300,7 @@ static OracleTarget wanted(const SMMUv3AccelDevice *dev)
                       ste ? words : NULL, idr());
     if (t.kind == ORACLE_STAGE1) {
         t.ste[1] |= smmu->info.idr[0] >> 24 & 3 ? 0 : S1STALLD;
-        if (dev->host->caps & IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED) {
+        if (dev->hdev->caps & IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED) {
             t.ste[1] &= ~EATS;
         }
     }
@@ -318,7 +318,7 @@ static OracleTarget wanted_by_group(const SMMUv3AccelGroup *group)
     QLIST_FOREACH(dev, &inv.rig->s->devices, next) {
         OracleTarget its;
 
-        if (dev->host->group != group) {
+        if (dev->hdev->group != group) {
             continue;
         }
         its = wanted(dev);
@@ -370,7 +370,7 @@ void invariants_settled(void)
     SMMUv3AccelDevice *dev;
 
     QLIST_FOREACH(dev, &inv.rig->s->devices, next) {
-        const SMMUv3AccelGroup *group = dev->host->group;
+        const SMMUv3AccelGroup *group = dev->hdev->group;
         const FakeObject *hwpt = fake_of(dev)->group->attached;
         OracleTarget t = wanted_by_group(group);
         bool may_be_blocked = inv.disturbed ||
@@ -406,7 +406,7 @@ void invariants_begin(Rig *rig)
     inv.owed = g_array_new(false, false, sizeof(Owed));
     inv.sids = g_hash_table_new(NULL, NULL);
     QLIST_FOREACH(dev, &rig->s->devices, next) {
-        g_hash_table_add(inv.sids, GUINT_TO_POINTER(dev->host->vsid));
+        g_hash_table_add(inv.sids, GUINT_TO_POINTER(dev->hdev->vsid));
     }
     fake_iommufd_watch(rig->iommufd, watch, NULL);
     rig_on_command(on_command);

@@ -597,9 +597,9 @@ static void test_lost_with_ats(void)
     rig_free(rig);
 }
 
-static bool is_stale(Rig *rig, int bus)
+static bool is_lost(Rig *rig, int bus)
 {
-    return smmuv3_accel_host_find(rig->s->host, SID(bus))->group->stale;
+    return smmuv3_accel_host_find(rig->s->host, SID(bus))->group->lost;
 }
 
 /* The guest swaps the StreamIDs of buses 1 and 2 */
@@ -628,16 +628,16 @@ static void test_moved_meanwhile(void)
     smmuv3_accel_host_begin(host);
     swap(rig);
     smmuv3_accel_host_invalidated(host, &batch, &lost);
-    g_assert(is_stale(rig, 1) && is_stale(rig, 2));
+    g_assert(is_lost(rig, 1) && is_lost(rig, 2));
 
     smmuv3_accel_host_begin(host);
     swap(rig);
     smmuv3_accel_host_recovered(host, &batch, &done);
-    g_assert(is_stale(rig, 1) && is_stale(rig, 2));
+    g_assert(is_lost(rig, 1) && is_lost(rig, 2));
 
     smmuv3_accel_host_begin(host);
     smmuv3_accel_host_recovered(host, &batch, &done);
-    g_assert(!is_stale(rig, 1) && is_stale(rig, 2));
+    g_assert(!is_lost(rig, 1) && is_lost(rig, 2));
     rig_free(rig);
 }
 
@@ -659,7 +659,7 @@ static void test_recovery_room(void)
         smmuv3_accel_host_join(host, dev[i]);
         g_assert(smmuv3_accel_host_set_sid(host, dev[i], 0x1000 + i,
                                            &error_abort));
-        dev[i]->group->stale = true;
+        dev[i]->group->lost = true;
     }
     g_assert(dev[SINGLE]->group == dev[SINGLE + 1]->group);
 
@@ -667,8 +667,8 @@ static void test_recovery_room(void)
     g_assert_cmpuint(batch.n, ==, SINGLE);
     smmuv3_accel_host_begin(host);
     smmuv3_accel_host_recovered(host, &batch, &done);
-    g_assert(!dev[0]->group->stale && !dev[SINGLE - 1]->group->stale);
-    g_assert(dev[SINGLE]->group->stale);
+    g_assert(!dev[0]->group->lost && !dev[SINGLE - 1]->group->lost);
+    g_assert(dev[SINGLE]->group->lost);
     smmuv3_accel_host_recovery(host, &batch);
     g_assert_cmpuint(batch.n, ==, 2);
 

@@ -120,6 +120,7 @@ void smmuv3_accel_host_ask_cmdqv(SMMUv3AccelHostDevice *dev,
         err = NULL;
     }
     smmuv3_accel_count(counters, SMMU_ACCEL_IOCTL_HW_INFO, !ret);
+    error_free(dev->cmdqv.error);       /* of an earlier call */
     dev->cmdqv = (SMMUv3AccelHostCmdqvInfo) {
         .present = !ret,
         .version = info.version,

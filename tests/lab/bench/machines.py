@@ -114,7 +114,7 @@ def table(results):
     out = ""
     for result in results:
         out += (f"**{result['machine']}**: {result['device']}; {result['smmu']}; Linux {result['kernel']}; "
-                f"QEMU {result['qemu']}; {result['date']}, {result['rounds']} rounds of {result['seconds']} s"
+                f"QEMU {result['qemu']}; {result['date']}, {result['rounds']} x {result['seconds']} s"
                 + (f"; {result['note']}" if result.get("note") else "") + "\n\n")
         out += "| | " + " | ".join(job.label for job in JOBS) + " |\n|---|" + "---|" * len(JOBS) + "\n"
         for setup in SETUPS:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Compare the monitor's information with the calls to the kernel."""
 
-from lab import checks, options
+from lab import checks, options, topology, topology_svg, topology_text
 from lab.checks import expect
 from lab.scenario import scenario
 
@@ -100,3 +100,40 @@ def query_agrees(lab):
            f"after unplug there is still {info.get('viommu')}, {info['host-devices']}")
     same("host-smmu after unplug", info["host-smmu"], lab.l1.smmu_of(bdf))
     counters_agree(info, guest.trace())
+
+
+@scenario
+def picture_agrees(lab):
+    """The picture of two root complexes has each object with the number that the trace has, and what is plugged and unplugged."""
+    one, _ = lab.vfio("nvme0")
+    two, _ = lab.vfio("nvme1")
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, 1, ports=(1, 2))
+                      + options.root_complex(lab.qemu, 2, ports=(3,)) + options.vfio(one)
+                      + ["-drive", "if=none,id=d0,format=raw,readonly=on,file=/lab/guest/Image",
+                         "-device", "nvme,id=soft,bus=rp2,serial=soft,drive=d0"]
+                      + options.vfio(two, bus="rp3", id="dev2"))
+    _, first = checks.proven(guest, "nvme0", one)
+    _, second = checks.proven(guest, "nvme1", two)
+    text = topology_text.draw(topology.of_guest(guest), topology_text.Style())
+    (guest.log_dir / "picture.txt").write_text(text)
+    (guest.log_dir / "picture.svg").write_text(topology_svg.draw(topology.of_guest(guest)))
+
+    trace = guest.trace()
+    expect(max(map(len, text.splitlines())) <= topology_text.COLUMNS, f"the picture is too wide: {text}")
+    complexes = text.split("\n+- ")[1:]
+    expect([c.split(",")[0] for c in complexes] == ["pcie.0", "pcie.1", "pcie.2"], f"the root complexes are wrong: {text}")
+    for drawn, host, name, hwpt in ((complexes[1], one, "dev1", first), (complexes[2], two, "dev2", second)):
+        vdevice, sid, viommu = next(v for v in trace.vdevices() if v[2] == hwpt.parent)
+        parent = trace.stage2_parents()[trace.viommus().index(viommu)]
+        ioas = next(h.parent for h in trace.hwpts() if h.id == parent)
+        for word in (f"vIOMMU {viommu} ", f"HWPT {parent}  nesting parent", f"IOAS {ioas}  guest memory",
+                     f"HWPT {hwpt.id}  nested, stage 1", lab.l1.smmu_of(host)):
+            expect(word in drawn, f"{word} is not beside {name}: {text}")
+        row, = (line for line in drawn.splitlines() if f"{name}  vfio-pci" in line)
+        expect(f"vDEVICE {vdevice}  vSID {sid:#x} " in row and row.endswith(host), f"the row of {name} is: {row}")
+    expect("soft  nvme" in complexes[1] and "by QEMU" in complexes[1], f"the emulated disk is not there: {text}")
+
+    for device in ("dev1", "dev2"):
+        guest.device_del(device)
+    text = topology_text.draw(topology.of_guest(guest), topology_text.Style())
+    expect(text.count("no vIOMMU") == 2 and "vfio-pci" not in text and "HWPT" not in text, f"after unplug: {text}")

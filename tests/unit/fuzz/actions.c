@@ -68,7 +68,13 @@ static struct {
     unsigned depth;             /* of threads and device models in between */
     bool leaving;               /* the next unlock is not the vSMMU's own */
     uint8_t others, msis, ste_changes;  /* how many callbacks do something */
+    void (*elsewhere)(void);
 } act;
+
+void actions_on_elsewhere(void (*func)(void))
+{
+    act.elsewhere = func;
+}
 
 void actions_set_alone(bool alone)
 {
@@ -98,7 +104,13 @@ static void plug(void)
     unsigned bus = pick_bus();
     Error *err = NULL;
 
-    if (!act.rig->dev[bus] && !rig_plug(act.rig, bus, &err)) {
+    if (act.rig->dev[bus]) {
+        return;
+    }
+    if (rig_plug(act.rig, bus, &err)) {
+        smmuv3_accel_pasid_cap(act.rig->s,
+            smmuv3_accel_device_find(act.rig->s, &act.rig->bus[bus].bus, 0));
+    } else {
         g_assert_nonnull(err);
         error_free(err);
     }
@@ -409,7 +421,7 @@ static void ring_by_other_vcpu(void)
 
 static void elsewhere(bool in_msi)
 {
-    switch (input_below(act.in, in_msi ? 5 : 10)) {
+    switch (input_below(act.in, in_msi ? 6 : 11)) {
     case 0:
         unplug();
         break;
@@ -426,18 +438,23 @@ static void elsewhere(bool in_msi)
         set_ste(pick_sid());
         break;
     case 5:
-        plug();
+        if (act.elsewhere) {
+            act.elsewhere();
+        }
         break;
     case 6:
-        plug_function();
+        plug();
         break;
     case 7:
-        fault();
+        plug_function();
         break;
     case 8:
-        rig_set_shall_stop(true);
+        fault();
         break;
     case 9:
+        rig_set_shall_stop(true);
+        break;
+    case 10:
         ring_by_other_vcpu();
         break;
     }

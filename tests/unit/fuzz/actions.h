@@ -29,6 +29,12 @@ void actions_step(void);
 void actions_set_alone(bool alone);
 bool actions_is_alone(void);
 
+/*
+ * One more thing that another thread or a device model does in between. It may
+ * neither wait nor drop the BQL. NULL: nothing
+ */
+void actions_on_elsewhere(void (*func)(void));
+
 /* What the main loop does when the host has events */
 void actions_poll(void);
 /* Reset the machine, which then runs, on a host without failures */

@@ -17,6 +17,7 @@
 static struct {
     Rig *rig;
     Input *in;
+    bool has_notifier;
 } q;
 
 /* Hardware does not let everything be written */
@@ -199,14 +200,44 @@ static void restart(void)
     rig_cmdqv_wait_give(q.rig);
 }
 
+/* An emulated device that relies on invalidations comes or goes */
+static void change_notifiers(void)
+{
+    static SMMUDevice sdev;
+    SMMUState *smmu = ARM_SMMU(q.rig->s);
+
+    if (q.has_notifier) {
+        QLIST_REMOVE(&sdev, next);
+    } else {
+        QLIST_INSERT_HEAD(&smmu->devices_with_notifiers, &sdev, next);
+    }
+    q.has_notifier = !q.has_notifier;
+    ARM_SMMUV3_GET_CLASS(smmu)->notifiers_changed(q.rig->s3);
+    actions_poll();
+}
+
 static void page_size(void)
 {
     rig_set_page_size(4096L << (input_u8(q.in) & 15));
 }
 
+/* A device model accesses a register, or rings the doorbell */
+static void elsewhere(void)
+{
+    /* QEMU's core refuses what comes from within an access */
+    if (DEVICE(q.rig->s)->mem_reentrancy_guard.engaged_in_io) {
+        return;
+    }
+    if (input_u8(q.in) & 1) {
+        access_register();
+    } else {
+        send_commands();
+    }
+}
+
 static void step(void)
 {
-    switch (input_below(q.in, 10)) {
+    switch (input_below(q.in, 11)) {
     case 0:
     case 1:
     case 2:
@@ -232,6 +263,9 @@ static void step(void)
         break;
     case 9:
         page_size();
+        break;
+    case 10:
+        change_notifiers();
         break;
     }
 }
@@ -261,7 +295,7 @@ static void check(void)
     if (!hardware) {
         return;
     }
-    g_assert(s->host && !actions_is_stopped());
+    g_assert(s->host && !actions_is_stopped() && !q.has_notifier);
     g_assert(!smmuv3_accel_host_has_lost(s->host));
     for (unsigned l = 0; l < nb; l++) {
         check_queue(&s->cmdqv->dev.regs, l);
@@ -283,6 +317,7 @@ void fuzz_one(Input *in)
         rig_cmdqv_give(rig);
     }
     actions_begin(rig, in);
+    actions_on_elsewhere(elsewhere);
     while (in->left) {
         if (input_u8(in) & 1) {
             step();
@@ -291,6 +326,9 @@ void fuzz_one(Input *in)
             actions_step();
         }
         check();
+    }
+    if (q.has_notifier) {
+        change_notifiers();
     }
     actions_end();
     rig_free(rig);

@@ -290,7 +290,7 @@ class Session:
         return self.result()
 
     def terminal(self, source):
-        """Pass on what is typed, until the shell ends or the user does."""
+        """Pass on what is typed, until the shell ends or the user ends the lab."""
         before, keys = termios.tcgetattr(source), Keys()
         tty.setraw(source)
         try:
@@ -307,7 +307,8 @@ class Session:
         finally:
             termios.tcsetattr(source, termios.TCSADRAIN, before)
             self.screen.show(b"\r\n")
-        return self.result()
+        # That somebody's last command failed is not an error of the lab.
+        return 0 if self.result() == self.status else 1
 
     def result(self):
         if self.error:
@@ -317,7 +318,7 @@ class Session:
 
 
 def converse(lab, source, sink, lines, style, ready=lambda: None):
-    """A whole session; the status of the guest's shell, or of the last command that was piped in."""
+    """A whole session; the status of the last command that was piped in, or 0 at a terminal."""
     session = Session(lab, sink, style)
     size = os.get_terminal_size(sink) if os.isatty(sink) else os.terminal_size((200, 50))
     session.start(size, os.environ.get("TERM", "dumb") if lines is None else "dumb")

@@ -140,5 +140,13 @@ def shell_ends(lab):
     expect(status == 3 and "two" not in text, f"status {status}: {text}")
     for guest in lab.guests:
         guest.stop()
+    lab.l1.sh("true")
+    with Person(lab) as person:
+        person.sees(shell.PROMPT)
+        person.types("exit 3\n")
+        person.leaves()
+        expect(person.status == 0, f"the status at a terminal is {person.status}")
+    for guest in lab.guests:
+        guest.stop()
     status, text = piped(lab, "poweroff -f")
     expect(status == 1, f"the status is {status}, although the guest has gone: {text}")

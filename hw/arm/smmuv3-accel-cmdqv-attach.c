@@ -17,10 +17,6 @@
 #include "smmuv3-accel-cmdqv-refused.h"
 #include "smmuv3-accel-state.h"
 
-/* The host's kernel logs each error */
-#define ERRORS_MAX 16
-#define ERRORS_WITHIN_MS 60000
-
 typedef struct QueueError {
     struct iommufd_vevent_header header;
     struct iommu_vevent_tegra241_cmdqv map;
@@ -37,12 +33,12 @@ static void count_errors(SMMUv3AccelState *s, unsigned n)
     SMMUv3AccelCmdqv *c = s->cmdqv;
 
     c->dev.errors += n;
-    if (now - c->errors_since_ms > ERRORS_WITHIN_MS) {
+    if (now - c->errors_since_ms > CMDQV_ERRORS_WITHIN_MS) {
         c->errors_since_ms = now;
         c->recent_errors = 0;
     }
     c->recent_errors += n;
-    if (c->recent_errors >= ERRORS_MAX) {
+    if (c->recent_errors >= CMDQV_ERRORS_MAX) {
         c->barred = true;
         smmuv3_accel_cmdqv_take_back(s, "too many errors");
     }

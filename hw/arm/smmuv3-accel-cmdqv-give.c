@@ -189,6 +189,5 @@ void smmuv3_accel_cmdqv_reset(SMMUv3AccelState *s)
         stop_all(s, "reset");
     }
     s->cmdqv->barred = false;
-    s->cmdqv->recent_errors = 0;
     g_clear_pointer(&s->cmdqv->failure, g_free);
 }

@@ -10,6 +10,7 @@
 #include "hw/boards.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/pci_device.h"
+#include "qemu/timer.h"
 
 #include "smmuv3-accel-cmdqv.h"
 #include "smmuv3-accel-state.h"
@@ -128,6 +129,14 @@ static const char *host_why(const SMMUv3AccelHost *host)
     return host->queue_errors_id ? NULL : "the host cannot report errors";
 }
 
+/* A guest that restarts again and again is not better than one that does not */
+static bool has_recent_errors(const SMMUv3AccelCmdqv *c)
+{
+    return c->recent_errors >= CMDQV_ERRORS_MAX &&
+           qemu_clock_get_ms(QEMU_CLOCK_REALTIME) - c->errors_since_ms <=
+           CMDQV_ERRORS_WITHIN_MS;
+}
+
 const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb)
 {
     const char *why = host_why(s->host) ?:
@@ -148,8 +157,9 @@ const char *smmuv3_accel_cmdqv_kept_by(SMMUv3AccelState *s, unsigned *nb)
     if (!stays_in_memory(&s->cmdqv->dev.regs, *nb)) {
         return "a queue is not in the memory that the machine starts with";
     }
-    if (s->cmdqv->barred) {
-        return "the guest's queues had too many errors; until a reset";
+    if (s->cmdqv->barred || has_recent_errors(s->cmdqv)) {
+        return "the guest's queues had too many errors; until a reset, and "
+               "for a minute";
     }
     return s->cmdqv->failure;
 }

@@ -17,6 +17,10 @@
 #include "smmuv3-accel-idregs.h"
 #include "smmuv3-cmdqv-device.h"
 
+/* The host's kernel logs each error, so a guest must not cause many */
+#define CMDQV_ERRORS_MAX 16
+#define CMDQV_ERRORS_WITHIN_MS 60000
+
 typedef struct SMMUv3AccelCmdqv {
     SMMUv3CmdqvDevice dev;
 
@@ -25,7 +29,7 @@ typedef struct SMMUv3AccelCmdqv {
     int64_t next_give_ms;       /* both times are of QEMU_CLOCK_REALTIME */
     int64_t errors_since_ms;
     unsigned recent_errors;     /* of queues in hardware since that time */
-    bool barred;                /* until a reset, after too many errors */
+    bool barred;                /* too many errors since the last reset */
 } SMMUv3AccelCmdqv;
 
 /* Returns: false with @errp set if cmdqv-param= is wrong. Changes nothing */
@@ -72,7 +76,10 @@ void smmuv3_accel_cmdqv_host_new(SMMUv3AccelState *s,
                                  const SMMUv3AccelHostDevice *dev);
 void smmuv3_accel_cmdqv_host_gone(SMMUv3AccelState *s);
 
-/* At a reset; also lifts the bar. The registers are reset later */
+/*
+ * At a reset. The registers are reset later. Too many errors keep the queues
+ * from hardware until a reset, and until a minute has passed.
+ */
 void smmuv3_accel_cmdqv_reset(SMMUv3AccelState *s);
 
 /**

@@ -275,27 +275,36 @@ static void test_start_again(void)
     rig_free(rig);
 }
 
-/* After too many errors, only a reset lets hardware have the queues again */
+/*
+ * After too many errors, only a reset lets hardware have the queues again, and
+ * only when these errors are a minute ago
+ */
 static void test_barred(void)
 {
+    const int64_t minutes = 2 * CMDQV_ERRORS_WITHIN_MS;
     Rig *rig = rig_cmdqv_given();
 
     by_errors(rig);
     for (int i = 0; i < 3; i++) {
+        rig->s->cmdqv->errors_since_ms -= i % 2 * minutes;
         rig_cmdqv_start(rig);
         rig_cmdqv_wait_give(rig);
         rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
         g_assert(!rig_cmdqv_is_hardware(rig));
     }
+    rig->s->cmdqv->errors_since_ms += minutes;
     rig_unplug(rig, 1);
     replug(rig);
     rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
     g_assert(!rig_cmdqv_is_hardware(rig));
-    rig_reset(rig);
-    rig_cmdqv_start(rig);
-    rig_cmdqv_wait_give(rig);
-    rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
-    g_assert(rig_cmdqv_is_hardware(rig));
+    for (int i = 0; i < 2; i++) {
+        rig_reset(rig);
+        rig_cmdqv_start(rig);
+        rig_cmdqv_wait_give(rig);
+        rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_PROD, 0);
+        g_assert(rig_cmdqv_is_hardware(rig) == i);
+        rig->s->cmdqv->errors_since_ms -= minutes;
+    }
     rig_free(rig);
 }
 

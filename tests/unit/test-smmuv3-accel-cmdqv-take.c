@@ -93,6 +93,7 @@ static void by_errors(Rig *rig)
 
 static void unbar(Rig *rig)
 {
+    rig->s->cmdqv->errors_since_ms -= 2 * CMDQV_ERRORS_WITHIN_MS;
     smmuv3_accel_cmdqv_reset(rig->s);
 }
 

@@ -12,9 +12,12 @@
 /* Addresses that occur nowhere else in the stream */
 #define CMDQ            0x4dabcdea000ULL
 #define EVENTQ          0x4dabcdeb000ULL
+#define STRTAB          0x4dabcdec000ULL
 
 /* A queue in the stream: base, indices, and the size in the last byte */
 #define SIZE_OFFSET     16
+/* From the split of the stream table to its base: 12 registers */
+#define SPLIT_OFFSET    (12 * 4 + 1)
 
 static void save(const void *accel, const char *path)
 {
@@ -24,6 +27,7 @@ static void save(const void *accel, const char *path)
     rig_start(&r, GPOINTER_TO_INT(accel), "");
     qtest_writeq(r.qts, r.smmu + RIG_CMDQ_BASE, CMDQ | RIG_LOG2_QUEUE);
     qtest_writeq(r.qts, r.smmu + RIG_EVENTQ_BASE, EVENTQ | RIG_LOG2_QUEUE);
+    qtest_writeq(r.qts, r.smmu + RIG_STRTAB_BASE, STRTAB);
     rig_save(r.qts, uri);
     qtest_quit(r.qts);
 }
@@ -42,21 +46,36 @@ static bool load(const void *accel, const char *path)
     return loaded;
 }
 
-/* Where the size of the queue at @base is */
-static char *find_size(char *stream, gsize len, uint64_t base)
+/* Where a register with this value is, which occurs once */
+static char *find(char *stream, gsize len, uint64_t value)
 {
-    uint64_t pattern = cpu_to_be64(base | RIG_LOG2_QUEUE);
-    char *queue = memmem(stream, len, &pattern, sizeof(pattern));
+    uint64_t pattern = cpu_to_be64(value);
+    char *found = memmem(stream, len, &pattern, sizeof(pattern));
 
-    g_assert_nonnull(queue);
-    g_assert_cmpint(stream + len - queue, >, SIZE_OFFSET);
-    g_assert_null(memmem(queue + 1, stream + len - queue - 1, &pattern,
+    g_assert_nonnull(found);
+    g_assert_cmpint(stream + len - found, >, SIZE_OFFSET);
+    g_assert_cmpint(found - stream, >, SPLIT_OFFSET);
+    g_assert_null(memmem(found + 1, stream + len - found - 1, &pattern,
                          sizeof(pattern)));
-    g_assert_cmpint(queue[SIZE_OFFSET], ==, RIG_LOG2_QUEUE);
-    return queue + SIZE_OFFSET;
+    return found;
 }
 
-static void test_size(const void *accel, uint64_t base)
+static char *find_size(char *stream, gsize len, uint64_t base)
+{
+    char *size = find(stream, len, base | RIG_LOG2_QUEUE) + SIZE_OFFSET;
+
+    g_assert_cmpint(*size, ==, RIG_LOG2_QUEUE);
+    return size;
+}
+
+static char *find_split(char *stream, gsize len, uint64_t base)
+{
+    return find(stream, len, base) - SPLIT_OFFSET;
+}
+
+/* A stream with a byte of 32, where the largest legal value is less */
+static void test_byte(const void *accel, uint64_t base,
+                      char *(*find_byte)(char *, gsize, uint64_t))
 {
     g_autofree char *path = NULL, *stream = NULL;
     int fd = g_file_open_tmp("smmuv3-load-XXXXXX", &path, NULL);
@@ -68,7 +87,7 @@ static void test_size(const void *accel, uint64_t base)
     g_assert_true(load(accel, path));
 
     g_assert_true(g_file_get_contents(path, &stream, &len, NULL));
-    *find_size(stream, len, base) = 32;
+    *find_byte(stream, len, base) = 32;
     g_assert_true(g_file_set_contents(path, stream, len, NULL));
     g_assert_false(load(accel, path));
     g_unlink(path);
@@ -76,12 +95,17 @@ static void test_size(const void *accel, uint64_t base)
 
 static void test_command_queue(const void *accel)
 {
-    test_size(accel, CMDQ);
+    test_byte(accel, CMDQ, find_size);
 }
 
 static void test_event_queue(const void *accel)
 {
-    test_size(accel, EVENTQ);
+    test_byte(accel, EVENTQ, find_size);
+}
+
+static void test_split(const void *accel)
+{
+    test_byte(accel, STRTAB, find_split);
 }
 
 int main(int argc, char **argv)
@@ -89,5 +113,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     rig_add_func("load/command-queue", test_command_queue);
     rig_add_func("load/event-queue", test_event_queue);
+    rig_add_func("load/split", test_split);
     return g_test_run();
 }

@@ -44,10 +44,10 @@ def group_in_one_slot(lab):
 
 @scenario(platform=l0.PAIR)
 def group_in_two_slots_refused(lab):
-    """The second function in another slot is refused by device_add and at start, with the group, the device and the remedy."""
+    """The second function in another slot, or behind no vSMMU, is refused, at start too, with the group and the remedy."""
     bdfs, group = pair(lab)
     other, _ = lab.vfio("nvme0")
-    args = options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2, 3))
+    args = options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2, 3)) + options.port(9, bus="pcie.0")
 
     def names_all(said, first, second):
         for word in (first, second, f"group {group}", "slot", "multifunction=on"):
@@ -57,6 +57,9 @@ def group_in_two_slots_refused(lab):
     guest.start(args + options.vfio(bdfs[0]), boot="none", stopped=True)
     live = guest.trace().live()
     names_all(checks.refusal(guest, bus="rp2", host=bdfs[1], iommufd="iommufd0"), *bdfs)
+    elsewhere = checks.refusal(guest, bus="rp9", host=bdfs[1], iommufd="iommufd0")
+    for word in (*bdfs, f"group {group}"):
+        expect(word in elsewhere, f"{word} is not in the message: {elsewhere}")
     expect(guest.trace().live() == live, f"kernel objects: {live}, then {guest.trace().live()}")
     guest.device_add("vfio-pci", id="dev3", bus="rp3", host=other, iommufd="iommufd0")
     guest.stop()

@@ -170,7 +170,7 @@ static bool is_at_risk(const FakeDevice *dev, const Owed *o)
 }
 
 /*
- * All commands before have been carried out. A CMD_SYNC tells that to the guest;
+ * All commands before have been carried out. A CMD_SYNC tells the guest so;
  * it fails as long as a device is exposed.
  */
 static void check_confirmed(bool is_sync)

@@ -169,8 +169,11 @@ static bool is_at_risk(const FakeDevice *dev, const Owed *o)
             (dev->vdevice && dev->vdevice->vsid == o->cmd[0] >> 32));
 }
 
-/* The guest has been told that all commands before have been carried out */
-static void check_confirmed(void)
+/*
+ * All commands before have been carried out. A CMD_SYNC tells the guest so;
+ * it fails as long as a device is exposed.
+ */
+static void check_confirmed(bool is_sync)
 {
     SMMUv3AccelDevice *dev;
 
@@ -178,7 +181,9 @@ static void check_confirmed(void)
         const Owed *o = &g_array_index(inv.owed, Owed, i);
 
         QLIST_FOREACH(dev, &inv.rig->s->devices, next) {
-            g_assert(o->viommu != inv.viommus || !is_at_risk(fake_of(dev), o));
+            g_assert(o->viommu != inv.viommus ||
+                     !is_at_risk(fake_of(dev), o) ||
+                     (!is_sync && dev->host->group->exposed));
         }
     }
 }
@@ -207,8 +212,12 @@ static void on_command(const Cmd *cmd, int error)
     if (error) {
         return;
     }
-    if (CMD_TYPE(cmd) == SMMU_CMD_SYNC) {
-        check_confirmed();
+    switch (CMD_TYPE(cmd)) {
+    case SMMU_CMD_CFGI_STE:
+    case SMMU_CMD_CFGI_STE_RANGE:
+        /* A new configuration does not overtake invalidations */
+    case SMMU_CMD_SYNC:
+        check_confirmed(CMD_TYPE(cmd) == SMMU_CMD_SYNC);
         return;
     }
     if (class == SMMU_ACCEL_CMD_FORWARD ||

@@ -181,10 +181,12 @@ static void hardware_error(void)
     unsigned l = input_u8(q.in) & 1;
 
     uint32_t *regs = fake_cmdqv_regs(q.rig->iommufd, l);
+    const SMMUv3AccelHost *host = q.rig->s->host;
 
-    if (regs && regs[R_VCMDQ_GERROR] == regs[R_VCMDQ_GERRORN]) {
+    /* One that the host would not destroy may be left, without QEMU's host */
+    if (regs && host && regs[R_VCMDQ_GERROR] == regs[R_VCMDQ_GERRORN]) {
         fake_cmdqv_stop_queue(q.rig->iommufd, l, 1 + (input_u8(q.in) & 3));
-        if (q.rig->s->host->queue_errors_id) {
+        if (host->queue_errors_id) {
             fake_cmdqv_deliver(q.rig->iommufd);
         }
     }

@@ -151,7 +151,9 @@ static void send_commands(void)
             word0 |= input_u64(f.in) & ~0xffULL;
             word1 = input_u64(f.in);
         } else if (choice & 0x40) {
-            word0 |= (uint64_t)input_u8(f.in) << 32;
+            /* CMD_SYNC: CS, MSIData, MSIAddress */
+            word0 |= (uint64_t)input_u8(f.in) << 32 |
+                     (input_u8(f.in) & 3) << 12;
             word1 = pick_address();
         }
         put64(offset, word0);
@@ -268,11 +270,16 @@ static void step(void)
 void fuzz_one(Input *in)
 {
     static const char *const stages[] = { "1", "2", "nested" };
+    uint8_t choice = input_u8(in);
 
     f.in = in;
     f.changes = 0;
     f.ended = false;
-    f.s = smmu_rig_new(stages[input_u8(in) % ARRAY_SIZE(stages)]);
+    f.s = smmu_rig_new(stages[(choice & 0x7f) % ARRAY_SIZE(stages)]);
+    if (choice & 0x80) {
+        /* As in a subclass */
+        f.s->idr[0] |= R_IDR0_MSI_MASK;
+    }
     smmu_rig_on_read(on_read);
     configure();
     while (in->left && !f.ended) {

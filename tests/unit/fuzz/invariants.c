@@ -183,7 +183,7 @@ static void check_confirmed(bool is_sync)
         QLIST_FOREACH(dev, &inv.rig->s->devices, next) {
             g_assert(o->viommu != inv.viommus ||
                      !is_at_risk(fake_of(dev), o) ||
-                     (!is_sync && dev->host->group->exposed));
+                     (!is_sync && dev->hdev->group->exposed));
         }
     }
 }

@@ -318,7 +318,8 @@ bool smmuv3_accel_host_leave(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev,
                              Error **errp)
 {
     SMMUv3AccelGroup *group = dev->group;
-    int ret = hiodc(dev)->detach_hwpt(dev->hiodi, errp);
+    Error *err = NULL;
+    int ret = hiodc(dev)->detach_hwpt(dev->hiodi, &err);
     bool ok = smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_DETACH, !ret);
 
     if (!ok && QTAILQ_NEXT(QTAILQ_FIRST(&group->members), next)) {
@@ -328,6 +329,11 @@ bool smmuv3_accel_host_leave(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev,
         /* The HWPT stays in use until VFIO closes the device */
         ret = hiodc(dev)->attach_hwpt(dev->hiodi, host->abort_hwpt_id, NULL);
         ok = smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_ATTACH, !ret);
+    }
+    if (ok) {
+        error_free(err);
+    } else {
+        error_propagate(errp, err);
     }
     /* The other members do not have to be attached again for this */
     smmuv3_accel_host_put_id(host, dev->vdevice_id);

@@ -67,7 +67,7 @@ def run_on_a_real_device(lab):
     expect(driver == "nvme", f"{bdf} was left with {driver}")
 
 
-@scenario(platform=l0.WITH_FIO)
+@scenario(platform=l0.WITH_FIO, named=True)
 def bench_on_a_real_device(lab):
     """`bench --device BDF` in L1 as the Arm host: fio on the host and in guests, a table, and the disk is left as it was."""
     l1 = lab.l1

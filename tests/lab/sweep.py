@@ -19,14 +19,14 @@ class Bench:
     """A stopped machine with a vSMMU on pcie.0 and two ports for host devices."""
 
     registers = {}      # options of the vSMMU
-    memory = "512M"
+    mem = "512M"
 
     def __init__(self, lab, kernel=None):
         self.lab = lab
         self.hosts = {n: lab.vfio(f"nvme{n - 1}")[0] for n in (1, 2)}
         self.guest = shim.guest(lab, kernel)
         self.guest.start(self.options() + options.vfio(self.hosts[1], bus="rp1"), boot="qtest",
-                         machine=metal.MACHINE, mem=self.memory, trace=(SPOKEN,))
+                         machine=metal.MACHINE, mem=self.mem, trace=(SPOKEN,))
         qtest = self.guest.qtest
         self.smmu = metal.Smmu(qtest)
         self.smmu.set_up()

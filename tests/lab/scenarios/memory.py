@@ -21,7 +21,7 @@ GUEST = 512                 # MiB
 class Removable(Bench):
     """A machine with a DIMM whose memory is a file in L1, so that the lab sees it after the DIMM is removed."""
 
-    memory = "512M,slots=1,maxmem=2G"
+    mem = "512M,slots=1,maxmem=2G"
     cycle = 0
 
     def __init__(self, lab):

@@ -72,10 +72,11 @@ class Bench:
     def quit(self):
         """End QEMU; its exit status."""
         self.guest.qmp.cmd("quit")
-        return self.lab.l1.sh(f"""for i in $(seq 100); do
+        seconds = 2 * util.ending
+        return self.lab.l1.sh(f"""for i in $(seq {10 * seconds}); do
             [ -e {self.guest.dir}/status ] && exec cat {self.guest.dir}/status
             sleep 0.1
-        done; echo still running""").out
+        done; echo still running""", seconds + 20).out
 
     # ------------------------------------------------------ calls to the host
 

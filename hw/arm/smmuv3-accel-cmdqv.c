@@ -17,6 +17,7 @@
 #include "smmuv3-accel-mmio.h"
 #include "smmuv3-accel-queues.h"
 #include "smmuv3-accel-state.h"
+#include "smmuv3-accel-vcpu.h"
 
 static SMMUv3CmdqvDevice *device(const SMMUv3AccelState *s)
 {
@@ -168,13 +169,15 @@ static MemTxResult cmdqv_write(void *opaque, hwaddr offset, uint64_t value,
 {
     SMMUv3AccelState *s = opaque;
     MemTxResult ret = MEMTX_OK;
+    bool alone;
 
     trace_smmuv3_cmdqv_write(offset, value, size);
     if (is_late(s, offset)) {
         smmuv3_accel_cmdqv_pass_on(s, offset, value, size);
         return MEMTX_OK;
     }
-    if (!smmuv3_accel_mmio_enter(s, &s->cmdqv->dev.iomem, offset, size)) {
+    alone = smmuv3_accel_vcpu_at(&s->cmdqv->dev.iomem, offset, size, true);
+    if (!smmuv3_accel_mmio_enter(s, offset, alone)) {
         return MEMTX_ACCESS_ERROR;
     }
     if (s->cmdqv->hardware && !smmuv3_accel_mmio_may_work(s)) {

@@ -121,7 +121,8 @@ bool smmuv3_accel_mmio_end(SMMUv3AccelState *s)
     return again;
 }
 
-bool smmuv3_accel_mmio_is_refused(SMMUv3AccelState *s, hwaddr offset)
+/* A device model does not wait for the thread that is busy */
+static bool is_refused(SMMUv3AccelState *s, hwaddr offset)
 {
     if (s->mmio.busy) {
         qemu_log_mask(LOG_GUEST_ERROR, "arm-smmuv3-accel: a device writes to "
@@ -131,12 +132,9 @@ bool smmuv3_accel_mmio_is_refused(SMMUv3AccelState *s, hwaddr offset)
     return s->mmio.busy;
 }
 
-bool smmuv3_accel_mmio_enter(SMMUv3AccelState *s, MemoryRegion *mr,
-                             hwaddr offset, unsigned size)
+bool smmuv3_accel_mmio_enter(SMMUv3AccelState *s, hwaddr offset, bool alone)
 {
-    bool alone = smmuv3_accel_vcpu_at(mr, offset, size, true);
-
-    if (!alone && smmuv3_accel_mmio_is_refused(s, offset)) {
+    if (!alone && is_refused(s, offset)) {
         return false;
     }
     smmuv3_accel_mmio_begin(s, alone);

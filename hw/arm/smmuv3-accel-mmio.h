@@ -42,13 +42,14 @@ void smmuv3_accel_mmio_breathe(SMMUv3AccelState *s);
 void smmuv3_accel_mmio_begin(SMMUv3AccelState *s, bool may_unlock);
 
 /**
- * smmuv3_accel_mmio_enter - the same for an access to a region of the SMMU
- * @mr, @offset, @size: the access
+ * smmuv3_accel_mmio_enter - the same for a write to a region of the SMMU
+ * @offset: of the write, for the log
+ * @alone: as smmuv3_accel_vcpu_at() says; if not, a device model writes, which
+ *         does not wait
  *
- * Returns: false if the access must be refused.
+ * Returns: false if the write must be refused.
  */
-bool smmuv3_accel_mmio_enter(SMMUv3AccelState *s, MemoryRegion *mr,
-                             hwaddr offset, unsigned size);
+bool smmuv3_accel_mmio_enter(SMMUv3AccelState *s, hwaddr offset, bool alone);
 
 /*
  * Returns: true if another thread has handed over its doorbell: then execute
@@ -66,9 +67,6 @@ bool smmuv3_accel_mmio_end(SMMUv3AccelState *s);
  * others: use smmuv3_accel_mmio_begin().
  */
 bool smmuv3_accel_mmio_hand_over(SMMUv3AccelState *s);
-
-/* Whether a write by a device model, which does not wait, must be refused */
-bool smmuv3_accel_mmio_is_refused(SMMUv3AccelState *s, hwaddr offset);
 
 /*
  * Returns: true if the thread that has entered may execute commands. If not,

@@ -103,45 +103,34 @@ static bool is_doorbell(hwaddr offset, unsigned size)
     return (offset & ~0x10000) == A_CMDQ_PROD && size == 4;
 }
 
+/* Returns: true if another thread executes the commands, now or later */
+static bool is_left(SMMUv3AccelState *s, bool alone)
+{
+    return alone ? smmuv3_accel_mmio_hand_over(s) : smmuv3_accel_vcpu_can_run();
+}
+
 /*
  * Below another device model nobody works, as the BQL could not be dropped, and
  * nobody waits. The doorbell is left for a vCPU; with KVM there is one.
  */
-static MemTxResult write_below_device(SMMUv3AccelState *s, hwaddr offset,
-                                      uint64_t data, unsigned size,
-                                      MemTxAttrs attrs)
-{
-    MemTxResult ret;
-
-    if (is_doorbell(offset, size) && smmuv3_accel_vcpu_can_run()) {
-        set_prod(s, data);
-        smmuv3_accel_queues_resume(s);
-        return MEMTX_OK;
-    }
-    if (smmuv3_accel_mmio_is_refused(s, offset)) {
-        return MEMTX_ACCESS_ERROR;
-    }
-    smmuv3_accel_mmio_begin(s, false);
-    ret = smmuv3_write_mmio(ARM_SMMUV3(s), offset, data, size, attrs);
-    smmuv3_accel_queues_leave(s);
-    return ret;
-}
-
 MemTxResult smmuv3_accel_queues_write(SMMUv3AccelState *s, hwaddr offset,
                                       uint64_t data, unsigned size,
                                       MemTxAttrs attrs)
 {
+    bool alone = smmuv3_accel_vcpu_at(&ARM_SMMU(s)->iomem, offset, size, true);
     MemTxResult ret;
 
-    if (!smmuv3_accel_vcpu_at(&ARM_SMMU(s)->iomem, offset, size, true)) {
-        return write_below_device(s, offset, data, size, attrs);
-    }
-    if (is_doorbell(offset, size) && smmuv3_accel_mmio_hand_over(s)) {
-        /* The register is all that the busy vCPU has to see */
+    if (is_doorbell(offset, size) && is_left(s, alone)) {
+        /* The register is all that the other thread has to see */
         set_prod(s, data);
+        if (!alone) {
+            smmuv3_accel_queues_resume(s);
+        }
         return MEMTX_OK;
     }
-    smmuv3_accel_mmio_begin(s, true);
+    if (!smmuv3_accel_mmio_enter(s, offset, alone)) {
+        return MEMTX_ACCESS_ERROR;
+    }
     ret = smmuv3_write_mmio(ARM_SMMUV3(s), offset, data, size, attrs);
     smmuv3_accel_queues_leave(s);
     return ret;

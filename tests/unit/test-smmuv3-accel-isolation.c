@@ -311,6 +311,21 @@ static void test_unknown_smmu(void)
     rig_free(rig);
 }
 
+/* A device that the guest wants to use ATS, behind an SMMU that has it */
+static FakeDevice *plug_ats(Rig *rig, const FakeSMMU *ats_smmu)
+{
+    FakeDevice *dev;
+
+    rig_set_ste(SID(1), &(STE) {
+        .word = { WORD0_S1(0x1000), 0, WORD2_EATS },
+    });
+    rig->s->spec.ats = ON_OFF_AUTO_ON;
+    dev = fake_vfio_bind(rig->iommufd, ats_smmu, "dev", rig->s);
+    g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[1].bus, 0,
+                                      fake_vfio_hiod(dev), &error_abort));
+    return dev;
+}
+
 /* ATS only if the host and the STE have it */
 static void test_ats(void)
 {
@@ -322,13 +337,7 @@ static void test_ats(void)
         FakeDevice *dev;
 
         ats_smmu.caps = supported ? 0 : IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
-        rig_set_ste(SID(1), &(STE) {
-            .word = { WORD0_S1(0x1000), 0, WORD2_EATS },
-        });
-        rig->s->spec.ats = ON_OFF_AUTO_ON;
-        dev = fake_vfio_bind(rig->iommufd, &ats_smmu, "dev", rig->s);
-        g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[1].bus, 0,
-                                          fake_vfio_hiod(dev), &error_abort));
+        dev = plug_ats(rig, &ats_smmu);
         g_assert(FIELD_EX32(rig->s3->idr[0], IDR0, ATS));
         rig_write_cr0(rig, CR0_SMMUEN);
         g_assert_cmphex(fake_vfio_ste(dev)[1], ==, supported ? WORD2_EATS : 0);
@@ -566,13 +575,7 @@ static void test_lost_with_ats(void)
     FakeDevice *dev;
 
     ats_smmu.info.idr[0] |= R_IDR0_ATS_MASK;
-    rig_set_ste(SID(1), &(STE) {
-        .word = { WORD0_S1(0x1000), 0, WORD2_EATS },
-    });
-    rig->s->spec.ats = ON_OFF_AUTO_ON;
-    dev = fake_vfio_bind(rig->iommufd, &ats_smmu, "dev", rig->s);
-    g_assert(smmuv3_accel_device_plug(rig->s, &rig->bus[1].bus, 0,
-                                      fake_vfio_hiod(dev), &error_abort));
+    dev = plug_ats(rig, &ats_smmu);
     rig_write_cr0(rig, CR0_SMMUEN);
     fake_iommufd_set_stuck(rig->iommufd, true);
     rig_put_command(rig, SMMU_CMD_TLBI_NH_ASID, 0, 0);

@@ -43,14 +43,19 @@ def install(l1):
     l1.sh("cd /tmp/real && tar xzf lab.tgz")
 
 
+def installed(lab):
+    """Install the lab in L1; the address of a disk that has its own driver."""
+    install(lab.l1)
+    bdf = lab.l1.bdf("nvme1")
+    if lab.l1.sh(f"readlink /sys/bus/pci/devices/{bdf}/driver", check=False).out.endswith("vfio-pci"):
+        lab.l1.unbind_vfio(bdf)
+    return bdf
+
+
 @scenario
 def run_on_a_real_device(lab):
     """`run --device BDF` in L1 as the Arm host: refusals, the report, and the device is returned to its driver."""
-    l1 = lab.l1
-    install(l1)
-    bdf = l1.bdf("nvme1")
-    if l1.sh(f"readlink /sys/bus/pci/devices/{bdf}/driver", check=False).out.endswith("vfio-pci"):
-        l1.unbind_vfio(bdf)
+    l1, bdf = lab.l1, installed(lab)
     command = "BUILD=/tmp/real/build python3 /tmp/real/driver.py run --device"
 
     answer = l1.sh(f"{command} 0000:77:00.0 --yes", 60, check=False)
@@ -70,11 +75,7 @@ def run_on_a_real_device(lab):
 @scenario(platform=l0.WITH_FIO, named=True)
 def bench_on_a_real_device(lab):
     """`bench --device BDF` in L1 as the Arm host: fio on the host and in guests, a table, and the disk is left as it was."""
-    l1 = lab.l1
-    install(l1)
-    bdf = l1.bdf("nvme1")
-    if l1.sh(f"readlink /sys/bus/pci/devices/{bdf}/driver", check=False).out.endswith("vfio-pci"):
-        l1.unbind_vfio(bdf)
+    l1, bdf = lab.l1, installed(lab)
     domain = f"cat /sys/bus/pci/devices/{bdf}/iommu_group/type"
     before = l1.sh(domain).out
     setups = ("host-strict", "strict", "strict-cmdqv")

@@ -50,7 +50,7 @@ class Cpio:
 
 
 def initrd(modules=()):
-    """The same initrd for L1 and L2: busybox, init, the agent; for other kernels (name, data) of modules."""
+    """The same initrd for L1 and L2: busybox, init, the agent; and modules, in the order of loading."""
     cpio = Cpio()
     for name in ("bin", "dev", "proc", "sys", "run", "tmp", "newroot"):
         cpio.dir(name)
@@ -60,8 +60,8 @@ def initrd(modules=()):
     for name in ("init", "agent"):
         cpio.file(name, (HERE / "guest" / name).read_bytes(), 0o755)
     cpio.dir("modules")
-    for name, data in modules:
-        cpio.file(name, data)
+    for number, data in enumerate(modules):
+        cpio.file(f"modules/{number:02}.ko", data)
     return cpio.finish()
 
 

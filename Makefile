@@ -62,7 +62,10 @@ check-matrix: packages ## run the lab's scenarios with other kernels, page sizes
 check-asan: packages ## run this repository's tests with sanitizers (long; PART=unit|qtest|lab: one part)
 	@scripts/check-asan $(PART)
 
-.PHONY: analyze mutants
+.PHONY: analyze coverage mutants
+coverage: packages ## which lines of our C files the tests execute (long; PART="unit qtest lab": only by these; PART=--report: no tests)
+	@scripts/coverage $(PART)
+
 analyze: packages ## static analysis of our C files by gcc -fanalyzer and clang-tidy (FILE="path...": of these)
 	@scripts/analyze $(FILE)
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from . import roots, sanitizer, util
+from . import coverage, roots, sanitizer, util
 from .util import HERE
 
 
@@ -131,15 +131,18 @@ def qemu_disk(binary):
     programs = {"qemu-system-aarch64": binary}
     if tool.exists():
         programs["smmuv3-spec"] = tool
-    wrappers, parts = {}, [util.file_key(p) for p in programs.values()]
+    wrappers, real, parts = {}, "", [util.file_key(p) for p in programs.values()]
     if sanitizer.built_in(binary):
-        wrappers = {name: sanitizer.wrapper(name) for name in programs}
+        wrappers, real = {name: sanitizer.wrapper(name) for name in programs}, "sanitized"
         parts += [*wrappers.values(), sanitizer.SUPPRESSIONS.read_text()]
+    elif coverage.built_in(binary):
+        wrappers, real = {name: coverage.wrapper(name) for name in programs}, "measured"
+        parts += wrappers.values()
     key = util.key_of(*parts)
     with util.cached("qemu", key) as (final, work):
         if work:
             tree = work / "tree"
-            place = tree / "sanitized" if wrappers else tree
+            place = tree / real
             place.mkdir(parents=True)
             strip = shutil.which(f"{util.CROSS}strip")
             for name, program in programs.items():

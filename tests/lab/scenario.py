@@ -11,7 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from . import host, l0, progress, roots, sanitizer, scenarios, util
+from . import coverage, host, l0, progress, roots, sanitizer, scenarios, util
 from .channel import Dead
 from .l2 import L2
 from .options import OURS, RIVAL
@@ -130,6 +130,9 @@ class Lab:
 
     def drop_l1(self):
         if self.l1_:
+            if util.VARIANT == "-cov":
+                with contextlib.suppress(LabError):
+                    coverage.fetch(self.l1_, under_test().parent)
             shutil.copy(self.l1_.l0.console_path, self.dir / "l1-console.log")
             self.l1_.stop()
             self.l1_ = None

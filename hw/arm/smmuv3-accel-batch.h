@@ -74,9 +74,9 @@ void smmuv3_accel_batch_push(SMMUv3AccelBatch *batch,
  * Have the host carry out @batch. If the kernel refuses a command, omit it and
  * send those that were dropped with it again. If it cannot issue commands,
  * replace those for the TLB by an invalidation of the whole TLB, and send those
- * for a device one by one. This takes at most 2 * n + 3 ioctls, or with @twice as many. After two
- * time-outs the host counts as stuck, or after five if a device does not answer
- * ATC_INV. @batch does not change.
+ * for a device one by one. This takes at most 2 * n + 3 ioctls, or twice as many
+ * with @twice. After two time-outs the host counts as stuck, or after five if a
+ * device does not answer ATC_INV. @batch does not change.
  *
  * Returns: true if the host has no stale entries.
  */

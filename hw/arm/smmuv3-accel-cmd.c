@@ -224,7 +224,8 @@ SMMUv3AccelHostCmd smmuv3_accel_host_cmd_atc_inv_all(uint32_t sid,
                                                      bool substreams)
 {
     return host_cmd(SMMU_CMD_ATC_INV | (uint64_t)sid << 32 |
-                    (substreams ? HOST0_ATC_SSV | HOST0_ATC_GLOBAL : 0), ATC_SIZE_ALL);
+                    (substreams ? HOST0_ATC_SSV | HOST0_ATC_GLOBAL : 0),
+                    ATC_SIZE_ALL);
 }
 
 SMMUv3AccelHostCmd smmuv3_accel_host_cmd_for(const SMMUv3AccelHostCmd *cmd,

@@ -13,6 +13,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "hw/pci/pci.h"
+#include "hw/pci/pcie_pme.h"
 #include "hw/qdev-core.h"
 #include "migration/vmstate.h"
 #include "system/runstate.h"
@@ -44,6 +45,8 @@ static void machine_done(Notifier *notifier, void *data)
     g_autofree char *missing = NULL;
 
     smmuv3_accel_cmdqv_decide(s);
+    /* Host devices are plugged into these ports while the guest runs */
+    pcie_pme_init_below(ARM_SMMU(s)->primary_bus);
     if (s->regs_fixed || smmuv3_accel_regs_from_defaults(s)) {
         return;
     }

@@ -170,7 +170,7 @@ class Shims(unittest.TestCase):
     def test_versions_are_those_of_the_unit_tests(self):
         header = (util.ROOT / "tests/unit/fake-iommufd.h").read_text()
         versions = [f"{a}.{b}" for a, b in re.findall(r"LINUX_(\d+)_(\d+),", header)]
-        self.assertEqual(versions, ["6.12", "6.13", "6.15", "6.17", "6.19"])
+        self.assertEqual(versions, ["6.12", "6.13", "6.15", "6.17", "6.19", "7.3"])
         usage = re.search(r"IOCTL_SHIM_KERNEL +([^:]*):", shim.SOURCE.read_text())[1]
         self.assertEqual(re.findall(r"\d\.\d+", usage), versions)
         readme = (util.HERE / "README.md").read_text()

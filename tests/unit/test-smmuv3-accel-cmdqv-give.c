@@ -362,7 +362,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-give/outstanding", test_outstanding);
     g_test_add_func("/smmuv3-accel/cmdqv-give/not-yet", test_not_yet);
     g_test_add_func("/smmuv3-accel/cmdqv-give/fits", test_fits);
-    g_test_add_func(  "/smmuv3-accel/cmdqv-give/twice", test_twice);
+    g_test_add_func("/smmuv3-accel/cmdqv-give/twice", test_twice);
     g_test_add_func("/smmuv3-accel/cmdqv-give/stale", test_stale);
     g_test_add_func("/smmuv3-accel/cmdqv-give/emulated", test_emulated);
     g_test_add_func("/smmuv3-accel/cmdqv-give/memory", test_memory);

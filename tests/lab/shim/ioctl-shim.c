@@ -4,7 +4,7 @@
  * Intercepts the ioctls of iommufd, those of VFIO that bind and attach a device,
  * and mmap of iommufd. Environment:
  *
- *   IOCTL_SHIM_KERNEL   6.12, 6.13, 6.15, 6.17 or 6.19: behave as that release,
+ *   IOCTL_SHIM_KERNEL   6.12, 6.13, 6.15, 6.17, 6.19 or 7.3: behave as that release,
  *                       as far as a device model can tell. The names and their
  *                       meaning are those of tests/unit/fake-iommufd.h
  *   IOCTL_SHIM_CONTROL  a file "SERIAL NTH TIMES REQUEST=ERRNO ...": the NTH

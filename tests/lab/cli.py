@@ -4,7 +4,7 @@
 import argparse
 import os
 
-from . import host, kernel, mainjob, progress, roots, scenario, shell, soak, util
+from . import host, kernel, l0, mainjob, progress, roots, scenario, shell, soak, util
 from .bench import command as bench
 from .bench import machines
 
@@ -13,8 +13,9 @@ def check(args):
     run = progress.Run.current("check")
     util.begin_at(run.began)
     run.step("scenarios")
-    good = scenario.run_all(args.names, args.rival)
-    if good and not args.names and not args.rival:
+    names = args.names or [name for name, func in scenario.load().items() if args.matrix and func.matrix]
+    good = scenario.run_all(names, args.rival)
+    if good and not names and not args.rival:
         run.finish()
     return 0 if good else 1
 
@@ -42,7 +43,7 @@ def l1_shell(args):
     qemu = scenario.under_test() if scenario.under_test().exists() else None
     rival = roots.rival_root() / "image" if args.rival else None
     util.say("This is L1's shell; Ctrl-A X ends it.  /lab has the guest's files and the QEMU under test")
-    l1 = host.L1(image, util.LOGS / "shell", qemu=qemu, rival=rival, shell=True)
+    l1 = host.L1(image, util.LOGS / "shell", l0.STOCK, qemu=qemu, rival=rival, shell=True)
     try:
         return l1.l0.proc.wait()
     finally:
@@ -65,6 +66,8 @@ def main(parser):
     add.add_argument("names", nargs="*", metavar="NAME")
     add.add_argument("--rival", action="store_true",
                      help="run only those for upstream's device, with Debian's newer QEMU")
+    add.add_argument("--matrix", action="store_true",
+                     help="run only those with other kernels, for guests and for the host (an hour)")
     add.set_defaults(func=check)
 
     add = sub.add_parser("bench", help="compare this vSMMU, upstream's, no vIOMMU, and L1 itself")

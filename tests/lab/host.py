@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import images, l0, roots, util
+from . import guests, images, l0, roots, util
 from .channel import Channel, LabError, Result
 
 OOPS = re.compile(r"Unable to handle kernel|Internal error|kernel BUG|WARNING: CPU|Call trace"
@@ -77,6 +77,7 @@ class L1(Host):
         if rival:
             disks.append(("rival", rival))
         disks += [(f"libvirt-{suite}", roots.libvirt_root(suite) / "image") for suite in platform.libvirts]
+        disks += [(guests.serial(name), guests.disk(name)) for name in platform.guests]
         table = self.iort(platform, kernel) if platform.mend else None
         with util.stage("L1 boots"):
             self.l0 = l0.L0(platform, kernel, log_dir, disks, table, shell)
@@ -88,7 +89,7 @@ class L1(Host):
     @staticmethod
     def iort(platform, kernel):
         """The platform's own IORT with changes, read from a first boot once."""
-        key = util.key_of(util.file_key(l0.binary()), platform.mend.__name__, *platform.args())
+        key = util.key_of(util.file_key(l0.program(platform)), platform.mend.__name__, *platform.args())
         # small, one for each platform
         with util.cached("iort", key, keep=20) as (final, work):
             if work:

@@ -49,8 +49,8 @@ class Cpio:
         return bytes(self.data)
 
 
-def initrd():
-    """The same initrd for L1 and L2: busybox, init, the agent."""
+def initrd(modules=()):
+    """The same initrd for L1 and L2: busybox, init, the agent; for other kernels (name, data) of modules."""
     cpio = Cpio()
     for name in ("bin", "dev", "proc", "sys", "run", "tmp", "newroot"):
         cpio.dir(name)
@@ -59,6 +59,9 @@ def initrd():
     cpio.link("bin/sh", "busybox")
     for name in ("init", "agent"):
         cpio.file(name, (HERE / "guest" / name).read_bytes(), 0o755)
+    cpio.dir("modules")
+    for name, data in modules:
+        cpio.file(name, data)
     return cpio.finish()
 
 

@@ -15,6 +15,8 @@ from . import util
 from .util import CROSS, HERE, LabError
 
 FRAGMENT = HERE / "kernel.config"
+# Other page sizes than the 4 KiB of kernel.config
+VARIANTS = {"": "", "16k": "CONFIG_ARM64_16K_PAGES=y\n", "64k": "CONFIG_ARM64_64K_PAGES=y\n"}
 OLDEST = (7, 2)     # nested attach, vEVENTQ, and attach before a vDEVICE exists
 
 
@@ -45,8 +47,12 @@ def compiler():
 
 def read_fragment(path=FRAGMENT):
     """{symbol: line in .config}"""
+    return read_lines(Path(path).read_text())
+
+
+def read_lines(text):
     wanted = {}
-    for line in Path(path).read_text().splitlines():
+    for line in text.splitlines():
         if not line.startswith("CONFIG_"):
             continue
         symbol, value = line.split("=", 1)
@@ -95,11 +101,10 @@ def make(tree, *targets, log, **variables):
         return proc.wait()
 
 
-def build(tree, work):
+def build(tree, work, wanted):
     log = util.LOGS / "kernel-build.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
-    wanted = read_fragment()
     (tree / "lab.config").write_text("\n".join(wanted.values()) + "\n")
     for targets in (("allnoconfig", "KCONFIG_ALLCONFIG=lab.config"), ("olddefconfig",), ("Image",)):
         if make(tree, *targets, log=log):
@@ -112,21 +117,22 @@ def build(tree, work):
     shutil.copy(tree / ".config", work / "config")
 
 
-def image():
-    """The path of the Image, built if it is not in the cache."""
+def image(variant=""):
+    """The path of the Image of one of VARIANTS, built if it is not in the cache."""
     deb = fetch()
     package = os.path.basename(deb).split("_")
-    key = util.key_of(package[0], package[1], FRAGMENT.read_bytes(), compiler())
-    with util.cached("kernel", key) as (final, work):
+    fragment = FRAGMENT.read_text() + VARIANTS[variant]
+    key = util.key_of(package[0], package[1], fragment, compiler())
+    with util.cached(f"kernel{variant}", key) as (final, work):
         if work:
-            with util.stage(f"kernel {package[1]}: unpacking and building (about 7 min on 2 cores)"):
+            with util.stage(f"kernel {package[1]} {variant}: unpacking and building (about 7 min on 2 cores)"):
                 for tool, owner in (("flex", "flex"), ("bison", "bison"), ("bc", "bc")):
                     util.need(tool, owner)
                 src = work / "src"
                 src.mkdir()
                 unpack(deb, src)
                 trees = [p for p in src.iterdir() if p.is_dir()]
-                build(trees[0], work)
+                build(trees[0], work, read_lines(fragment))
                 util.remove_tree(src)
     return final / "Image"
 

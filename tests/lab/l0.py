@@ -80,6 +80,9 @@ class Platform:
     root: Callable = roots.l1_root      # packages of L1's own disk
     libvirts: tuple = ()    # suites whose libvirt has an additional root disk
     append: tuple = ()      # more words for L1's kernel
+    kernel: str = ""        # of kernel.VARIANTS, for L1
+    guests: tuple = ()      # of guests.KERNELS, whose disks L1 has
+    stock: bool = False     # L0 is Debian's QEMU: no patch of ours, and nothing to build
     firmware: bool = True   # UEFI; without it L1 has only a device tree
 
     def args(self):
@@ -90,6 +93,7 @@ class Platform:
 
 
 EMULATED = Platform()
+STOCK = Platform(name="stock", stock=True)
 
 # Two devices under test as physical SMMUs, which emulate arm-smmuv3 with
 # stage=nested, and have FWB, 10 bits of SubstreamID and CD tables of two levels.
@@ -145,11 +149,27 @@ MANY = Platform(
 
 
 def binary():
-    """The L0 QEMU: the native build, or the user's choice."""
+    """Our own QEMU for this machine: the native build, or the user's choice."""
     path = os.environ.get("LAB_L0_QEMU") or util.BUILD / "obj/qemu-system-aarch64"
     if not Path(path).exists():
         raise LabError(f"{path} does not exist: build it first (make build)")
     return Path(path)
+
+
+def program(platform):
+    """The QEMU that emulates the server."""
+    if platform.stock and not os.environ.get("LAB_L0_QEMU"):
+        return roots.server_tree() / "usr/bin/qemu-system-aarch64"
+    return binary()
+
+
+def command(platform):
+    """The words that run it."""
+    path = program(platform)
+    if not path.is_relative_to(util.LAB_CACHE):
+        return [path]
+    tree = path.parents[2]
+    return [*roots.run_in(tree, path), "-L", tree / "usr/share/qemu", "-L", tree / "usr/lib/ipxe/qemu"]
 
 
 def _die_with_parent():
@@ -175,7 +195,7 @@ class L0:
         append = ["console=ttyAMA0", "iommu.passthrough=1", "panic=-1", "mitigations=off",
                   "lab.role=l1", f"lab.nonce={self.nonce}", f"lab.shell={int(shell)}",
                   *platform.append]
-        args = [binary(), *platform.args(), "-nodefaults", "-display", "none", "-no-reboot",
+        args = [*command(platform), *platform.args(), "-nodefaults", "-display", "none", "-no-reboot",
                 "-accel", "tcg,thread=multi", *(["-bios", roots.efi()] if platform.firmware else []),
                 "-kernel", kernel, "-initrd", self.dir / "initrd", "-append", " ".join(append),
                 "-serial", "mon:stdio" if shell else f"file:{self.console_path}",

@@ -31,6 +31,7 @@ class L2:
         self.qtest = None
         self.copy = None
         self.files = {"stderr": "l2-qemu.log", "trace": "l2-trace.log"}
+        self.boots = host.files     # kernel, initrd and firmware
         self.saved = {}
         self.booted = False
         self.killed = False     # whether QEMU had to be killed
@@ -39,7 +40,7 @@ class L2:
     # ------------------------------------------------------------- start
 
     def command(self, args, boot, machine, mem, cpus, append, trace):
-        files = self.host.files
+        files = self.boots
         out = [self.qemu_build.path, *self.qemu_build.args,
                "-M", f"virt,gic-version=3{machine}", *self.host.cpu,
                "-m", mem, "-smp", str(cpus), "-nodefaults", "-display", "none",

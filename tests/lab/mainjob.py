@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import checks, host, images, kernel, options, progress, report, roots, scenario, topology, topology_svg, util
+from . import checks, host, images, kernel, l0, options, progress, report, roots, scenario, topology, topology_svg, util
 from .bench import workloads
 from .l2 import L2
 from .qmp import QmpError
@@ -62,7 +62,7 @@ def without_vsmmu(guest, bdf, serial):
 
 def emulated(args):
     lab = scenario.Lab(args.rival)
-    lab.begin("run")
+    lab.begin("run", l0.STOCK)
     try:
         bdf, _ = lab.vfio("nvme0")
         expected = images.disk_sha256("nvme0", 0, checks.READ_MB)

@@ -86,8 +86,8 @@ def extract(target, suites, packages, log, arch="arm64"):
 
 
 def pin_hook(suite):
-    """Pin a backport of QEMU, with all packages of the same source."""
-    text = f"Package: src:qemu:any\\nPin: release n={suite}\\nPin-Priority: 900\\n"
+    """Pin backports of QEMU and of Linux, with all packages of the same sources."""
+    text = f"Package: src:qemu:any src:linux*:any\\nPin: release n={suite}\\nPin-Priority: 900\\n"
     return f'mkdir -p "$1/etc/apt/preferences.d" && printf \'{text}\' > "$1/etc/apt/preferences.d/lab"'
 
 
@@ -208,6 +208,29 @@ def depends(debs):
     """The names of the packages that .deb files depend on; of alternatives the first one."""
     text = ",".join(util.output(["dpkg-deb", "-f", deb, "Depends"]) for deb in debs)
     return sorted({re.split(r"[ (|:]", word.strip())[0] for word in text.split(",") if word.strip()})
+
+
+# QEMU as Debian has it, to emulate the server, with the ROMs of network devices.
+SERVER_PACKAGES = ["qemu-system-arm", "ipxe-qemu"]
+
+
+def server_tree():
+    """The directory of Debian's QEMU for Arm, for this machine's architecture."""
+    name = f"server-{L1_SUITE}"
+    with util.cached(name, util.key_of(name, SERVER_PACKAGES, BULK, FORMAT)) as (final, work):
+        if work:
+            with util.stage(f"QEMU of {L1_SUITE}, to emulate the server"):
+                tree = work / "tree"
+                fill(tree, name, [L1_SUITE], SERVER_PACKAGES, BULK, (), arch=util.host_arch())
+                relative_links(tree)
+    return final / "tree"
+
+
+def run_in(tree, program):
+    """The words that run a program of a tree with the tree's own libraries, whatever this machine has."""
+    loader = next(path for pattern in ("lib*/ld-linux-*", "lib/*/ld-linux-*") for path in tree.glob(f"usr/{pattern}"))
+    libraries = sorted({path.parent for path in tree.glob("usr/lib/**/lib*.so.*")})
+    return [loader, "--library-path", ":".join(map(str, libraries)), program]
 
 
 def rival_root():

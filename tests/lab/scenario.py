@@ -24,10 +24,11 @@ class Skip(Exception):
     """The reason why a scenario cannot run here."""
 
 
-def scenario(func=None, *, rival=False, platform=l0.EMULATED, sanitized=False, named=False):
+def scenario(func=None, *, rival=False, platform=l0.EMULATED, sanitized=False, named=False, matrix=False):
     """Register a function of the Lab.  Its docstring says what it shows.
 
-    sanitized: only for a QEMU with sanitizers.  named: runs only when it is named.
+    sanitized: only for a QEMU with sanitizers.  named: runs only when it is named.  matrix: runs when it is named,
+    and with `check --matrix'.
     """
     def register(f):
         if not (f.__doc__ or "").strip():
@@ -35,7 +36,8 @@ def scenario(func=None, *, rival=False, platform=l0.EMULATED, sanitized=False, n
         f.rival = rival
         f.platform = platform
         f.sanitized = sanitized
-        f.named = named
+        f.named = named or matrix
+        f.matrix = matrix
         REGISTRY[f.__name__] = f
         return f
     return register(func) if func else register
@@ -79,7 +81,7 @@ class Lab:
     def l1(self):
         """L1, booted for the first scenario that uses it."""
         if not self.l1_:
-            image = kernel.image()
+            image = kernel.image(self.platform.kernel)
             rival = roots.rival_root() / "image" if self.rival else None
             qemu = under_test() if under_test().exists() else None
             if not qemu and not self.rival and self.platform.root == roots.l1_root:

@@ -15,7 +15,7 @@ import termios
 import threading
 import tty
 
-from . import checks, options, progress, scenario, story, topology, topology_text, util
+from . import checks, l0, options, progress, scenario, story, topology, topology_text, util
 from .channel import Dead
 from .util import LabError
 
@@ -336,7 +336,7 @@ def main(_args):
     util.begin_at(run.began)
     util.time_left = run.step
     lab = scenario.Lab()
-    lab.begin("shell")
+    lab.begin("shell", l0.STOCK)
     try:
         return converse(lab, source, sys.stdout.fileno(), lines, topology_text.Style.of(sys.stdout), run.finish)
     except scenario.Skip as skip:

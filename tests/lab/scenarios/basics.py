@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One vSMMU and its devices, cold-plugged and hot-plugged."""
 
-from lab import checks, options, trace
+from lab import checks, l0, options, trace, util
 from lab.checks import expect
 from lab.scenario import scenario
 
@@ -34,6 +34,15 @@ def cold_inherit(lab):
     expect(mode == "inherited", f"mode is {mode}")
     smmu = guest.qom(SMMU1, "associated-smmu")
     expect(smmu == lab.l1.smmu_of(bdf), f"associated-smmu is {smmu}")
+
+
+@scenario(platform=l0.STOCK)
+def server_of_debian(lab):
+    """The same when Debian's own QEMU emulates the server, without a patch, as in `make run'."""
+    lab.l1.sh("true")
+    program = lab.l1.l0.args[0]
+    expect(str(util.BUILD) not in program, f"L0 is {program}")
+    cold_inherit(lab)
 
 
 @scenario

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kernels that people run in guests: Debian's own, and ours with other page sizes.
+
+Debian's are taken from its packages.  They are too modular to find the lab's
+channel by themselves, so the lab's initrd loads modules from the same package.
+"""
+
+import lzma
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import images, kernel, roots, util
+from .util import LabError
+
+# For the channel of the lab, and for the disk under test
+MODULES = ("virtio_mmio", "virtio_console", "nvme")
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A kernel of Debian."""
+    package: str
+    suites: tuple
+    page: int               # KiB
+
+
+@dataclass(frozen=True)
+class Built:
+    """A kernel like L1's, of kernel.VARIANTS."""
+    variant: str
+    page: int
+
+
+BACKPORTS = ("trixie", "trixie-backports")
+KERNELS = {
+    "backports": Packaged("linux-image-arm64/trixie-backports", BACKPORTS, 4),
+    "backports-16k": Packaged("linux-image-arm64-16k/trixie-backports", BACKPORTS, 16),
+    "trixie": Packaged("linux-image-arm64", ("trixie",), 4),
+    "bookworm": Packaged("linux-image-arm64", ("bookworm",), 4),
+    "lab-4k": Built("", 4),
+    "lab-64k": Built("64k", 64),
+}
+
+
+def disk(name):
+    """A disk for L1 with the Image and the initrd of one of KERNELS."""
+    chosen = KERNELS[name]
+    return built(name, chosen) if isinstance(chosen, Built) else packaged(name, chosen)
+
+
+def built(name, chosen):
+    image = kernel.image(chosen.variant)
+    initrd = images.initrd()
+    with util.cached(f"guest-{name}", util.key_of(util.file_key(image), initrd)) as (final, work):
+        if work:
+            pack(work, image, initrd)
+    return final / "image"
+
+
+def packaged(name, chosen):
+    key = util.key_of(chosen, images.initrd(), roots.FORMAT, Path(__file__).read_bytes())
+    with util.cached(f"guest-{name}", key) as (final, work):
+        if work:
+            with util.stage(f"kernel {chosen.package} of {chosen.suites[-1]}"):
+                root = work / "root"
+                roots.extract(root, list(chosen.suites), [chosen.package], util.LOGS / f"guest-{name}.log")
+                tree, = [*root.glob("usr/lib/modules/*")] or root.glob("lib/modules/*")
+                initrd = images.initrd((f"modules/{n:02}.ko", data) for n, data in enumerate(modules(tree)))
+                pack(work, vmlinuz(root, tree), initrd)
+                util.remove_tree(root)
+    return final / "image"
+
+
+def pack(work, image, initrd):
+    tree = work / "tree"
+    tree.mkdir()
+    shutil.copy(image, tree / "Image")
+    (tree / "initrd").write_bytes(initrd)
+    roots.ext4(tree, work / "image", roots.tree_mb(tree) + 16)
+    util.remove_tree(tree)
+
+
+def vmlinuz(root, tree):
+    """Newer packages have it beside the modules."""
+    found = [*tree.glob("vmlinuz*"), *root.glob("boot/vmlinuz-*")]
+    if not found:
+        raise LabError(f"there is no kernel in {root}")
+    return found[0]
+
+
+# ------------------------------------------------------------------ modules
+
+def modules(tree, wanted=MODULES):
+    """The contents of these modules and of those that they need, in the order of loading.
+
+    depmod would tell, but runs when the package is configured.
+    """
+    files = {plain(path.name.split(".ko")[0]): path for path in tree.rglob("*.ko*")}
+    builtin = {plain(Path(line).stem) for line in (tree / "modules.builtin").read_text().split()}
+    done = {}
+
+    def load(name):
+        if name in done or name in builtin:
+            return
+        if name not in files:
+            raise LabError(f"{tree} has no module {name}")
+        data = content(files[name])
+        for other in needs(data):
+            load(other)
+        done[name] = data
+    for name in wanted:
+        load(name)
+    return list(done.values())
+
+
+def plain(name):
+    return name.replace("-", "_")
+
+
+def content(path):
+    return lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+
+
+def needs(data):
+    """The modules that a module depends on, as its section .modinfo says."""
+    found = re.search(rb"\0depends=([^\0]*)\0", data)
+    return [plain(name) for name in found.group(1).decode().split(",") if name] if found else []
+
+
+# -------------------------------------------------------------------- in L1
+
+def mount(host, name):
+    """Mount the disk of one of KERNELS in L1; returns its boot files, for L2.start()."""
+    place = f"/run/kernel-{name}"
+    host.sh(f"""
+        grep -q ' {place} ' /proc/mounts && exit
+        mkdir -p {place}
+        for d in /sys/block/vd*; do
+            [ "$(cat $d/serial)" = {serial(name)} ] && mount -t ext4 -o ro /dev/${{d##*/}} {place}
+        done
+        [ -e {place}/Image ]""")
+    return {"kernel": f"{place}/Image", "initrd": f"{place}/initrd"}
+
+
+def serial(name):
+    """A serial number of virtio-blk has at most 20 characters."""
+    return f"kernel-{name}"[:20]
+
+
+def page_kb(guest):
+    return int(guest.guest("grep -m1 KernelPageSize /proc/self/smaps").out.split()[1])

@@ -47,6 +47,7 @@ part_style() {
     one 'the table of patches in ARCHITECTURE.md is up to date' "$ROOT/scripts/touched-files" --check | tee -a "$log" | tap
     one 'each directory for new files has one' no_empty_overlay | tee -a "$log" | tap
     run_tap modules /usr/bin/python3 "$ROOT/scripts/layers.py" || return
+    one 'hw/arm/meson.build lists our files in order' meson_in_order | tee -a "$log" | tap
     one 'no host name of a package archive in any file' no_archive_names | tee -a "$log" | tap
     one 'each mutant applies to the tree' /usr/bin/python3 "$ROOT/tests/mutants/run.py" check "$TREE" | tee -a "$log" | tap
 }
@@ -58,6 +59,11 @@ no_empty_overlay() {
     for d in "${OVERLAY_DIRS[@]}"; do
         overlay_files | grep -q "^$d/" || { echo "OVERLAY_DIRS names $d, where no new file is"; return 1; }
     done
+}
+
+meson_in_order() {
+    tgit show refs/compose/tip:hw/arm/meson.build |
+        sed -n "/SMMUV3_ACCEL', if_true/,/^)/s/^  '\(.*\)\.c',/\1/p" | LC_ALL=C sort -c
 }
 
 no_archive_names() {

@@ -11,11 +11,11 @@ SCRATCH = 0x5f000000
 
 
 def read(l2, address, width=32):
-    return int(l2.guest(f"devmem {address:#x} {width}").out, 16)
+    return int(l2.sh(f"devmem {address:#x} {width}").out, 16)
 
 
 def write(l2, address, value, width=32):
-    l2.guest(f"devmem {address:#x} {width} {value:#x}")
+    l2.sh(f"devmem {address:#x} {width} {value:#x}")
 
 
 def rid(bdf):
@@ -27,7 +27,7 @@ def rid(bdf):
 
 def ecam(l2):
     """The address of configuration space in the guest."""
-    return int(l2.guest("grep ECAM /proc/iomem").out.split("-")[0], 16) & ~0xfffffff
+    return int(l2.sh("grep ECAM /proc/iomem").out.split("-")[0], 16) & ~0xfffffff
 
 
 class Smmu:
@@ -78,7 +78,7 @@ class Nvme:
         self.l2 = l2
         self.bdf = bdf
         # MEM, MASTER, no INTx: like a driver
-        self.bar = int(l2.guest(f"""
+        self.bar = int(l2.sh(f"""
             cd /sys/bus/pci/devices/{bdf} || exit
             [ -e driver ] && echo {bdf} > driver/unbind
             echo 1 > enable
@@ -86,9 +86,9 @@ class Nvme:
             cut -d' ' -f1 resource | head -n 1""").out, 16)
 
     def rebind(self):
-        self.l2.guest(f"devmem {self.bar + self.CC:#x} 32 0\n"
-                      f"echo 0 > /sys/bus/pci/devices/{self.bdf}/enable\n"
-                      f"echo {self.bdf} > /sys/bus/pci/drivers/nvme/bind")
+        self.l2.sh(f"devmem {self.bar + self.CC:#x} 32 0\n"
+                   f"echo 0 > /sys/bus/pci/devices/{self.bdf}/enable\n"
+                   f"echo {self.bdf} > /sys/bus/pci/drivers/nvme/bind")
 
     def ring(self, queue=SCRATCH):
         """Enable the controller with its admin queue at an address, and ring.
@@ -97,7 +97,7 @@ class Nvme:
         it could not, "ok" if it could.
         """
         regs = self.bar
-        out = self.l2.guest(f"""
+        out = self.l2.sh(f"""
             wait_for() {{   # mask value
                 for i in $(seq 50); do
                     [ $(($(devmem {regs + self.CSTS:#x}) & $1)) = $2 ] && return
@@ -122,7 +122,7 @@ class Nvme:
         queue, done, data = SCRATCH, SCRATCH + 0x1000, SCRATCH + 0x2000
         words = {queue: 0x00010006, queue + 24: data, queue + 40: 1,
                  done: 0, done + 8: 0, data: 0, data + 8: 0}
-        self.l2.guest("\n".join(f"devmem {a:#x} 64 {v:#x}" for a, v in words.items()))
+        self.l2.sh("\n".join(f"devmem {a:#x} 64 {v:#x}" for a, v in words.items()))
         if self.ring(queue) == "fatal":
             return None
         raw = b"".join(read(self.l2, data + n, 64).to_bytes(8, "little") for n in (0, 8, 16))

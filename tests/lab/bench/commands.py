@@ -37,14 +37,14 @@ class Queue:
         for n, words in enumerate(commands):
             slot = self.address + 16 * ((prod + n) % self.size)
             script += [f"devmem {slot + 8 * i:#x} 64 {word:#x}" for i, word in enumerate(words)]
-        self.smmu.l2.guest("\n".join(script), 60)
+        self.smmu.l2.sh("\n".join(script), 60)
         after = (prod + len(commands)) % (2 * self.size)
         return after, f"devmem {self.smmu.base + counters.CMDQ_PROD:#x} 32 {after:#x}"
 
     def issue(self, commands):
         """Write commands and CMDQ_PROD, and wait until they are consumed."""
         after, ring = self.put(commands)
-        self.smmu.l2.guest(ring, 60)
+        self.smmu.l2.sh(ring, 60)
         for _ in range(50):
             cons = self.smmu.read(counters.CMDQ_CONS)
             if cons == after:

@@ -186,6 +186,6 @@ def dt_cold(lab):
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
                       + options.vfio(bdf, bus="pcie.0"), boot="dt")
-    expect(guest.guest("[ -e /proc/device-tree/compatible ] && ! [ -d /sys/firmware/acpi ] "
-                       "&& echo dt", check=False).out == "dt", "the guest has ACPI")
+    expect(guest.sh("[ -e /proc/device-tree/compatible ] && ! [ -d /sys/firmware/acpi ] "
+                    "&& echo dt", check=False).out == "dt", "the guest has ACPI")
     checks.proven(guest, "nvme0", bdf, viommus=1)

@@ -40,7 +40,7 @@ def started(lab, args, **start):
 
 def works(guest, serial, host, mode, when, acpi=True):
     """Data right through the guest's stage 1, queues where they should be; the disk."""
-    cmdqv.driver_has_queues(guest.guest, acpi)
+    cmdqv.driver_has_queues(guest, acpi)
     checks.proven(guest, serial, host)
     cmdqv.expect_mode(guest, mode, when)
     return checks.nvme(guest, serial)[0]
@@ -101,7 +101,7 @@ def cmdqv_hotplug_only(lab):
     registers = specified(lab)
     host, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + vsmmu(lab, **registers))
-    cmdqv.driver_has_queues(guest.guest)
+    cmdqv.driver_has_queues(guest)
     cmdqv.expect_mode(guest, "software", "without a host device")
     plug(guest, host)
     disk = works(guest, "nvme0", host, "hardware", "with a host device")
@@ -180,7 +180,7 @@ def cmdqv_no_vintf_left(lab):
     two, _ = lab.vfio("nvme1")
     guest = lab.start(options.iommufd() + vsmmu(lab, 1, (1,)) + vsmmu(lab, 2, (2,))
                       + options.vfio(one) + options.vfio(two, bus="rp2", id="dev2"))
-    cmdqv.driver_has_queues(guest.guest)
+    cmdqv.driver_has_queues(guest)
     for serial, host in (("nvme0", one), ("nvme1", two)):
         checks.proven(guest, serial, host, viommus=2)
     cmdqv.expect_mode(guest, "hardware", "the first")
@@ -220,7 +220,7 @@ def cmdqv_errors_stay_inside(lab):
         expect(seen.vintf.get(0), f"{wrong.what}: L1 sent nothing itself")
     errors = [cmdqv.info(who)["counters"]["cmdqv-errors"] for who in (guest, other)]
     expect(errors == [len(cmdqv.WRONG), 0], f"errors of both guests: {errors}")
-    expect(not cmdqv.told(other.guest), "the other guest was told as well")
+    expect(not cmdqv.told(other), "the other guest was told as well")
     checks.proven(guest, "nvme0", one)
     cmdqv.expect_mode(guest, "hardware", "after all errors")
 
@@ -270,10 +270,10 @@ def cmdqv_reboot_kexec(lab):
     works(guest, "nvme0", host, "hardware", "at first")
     live = guest.trace().live()
     for what, again in (("system_reset", lambda: guest.qmp.cmd("system_reset")),
-                        ("kexec", lambda: guest.guest(transitions.NEXT))):
+                        ("kexec", lambda: guest.sh(transitions.NEXT))):
         again()
         guest.booted_again()
         disk = works(guest, "nvme0", host, "hardware", f"after {what}")
         expect(guest.trace().live() == live, f"{what}: kernel objects: {live}, then {guest.trace().live()}")
-    expect(guest.guest("[ -e /kexec ]", check=False).status == 1, "it is the old guest still")
+    expect(guest.sh("[ -e /kexec ]", check=False).status == 1, "it is the old guest still")
     no_exits(lab, guest, disk)

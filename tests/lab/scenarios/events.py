@@ -14,7 +14,7 @@ F_TRANSLATION = 0x10
 def told(guest, bdf, sid, address):
     """Whether the guest's log has a fault of this device, StreamID and address."""
     def logged():
-        lines = guest.guest("dmesg | grep F_TRANSLATION", check=False).out.splitlines()
+        lines = guest.sh("dmesg | grep F_TRANSLATION", check=False).out.splitlines()
         return any(f"client: {bdf}" in line and f"sid: {sid:#x} " in line
                    and f"iova: {address:#x} " in line for line in lines)
     return logged
@@ -43,7 +43,7 @@ def fault_in_guest_log(lab):
         disk.rebind()
         checks.proven(guest, serial, host, viommus=1)
         # Linux logs ten events in five seconds; one read causes more.
-        guest.guest("sleep 5")
+        guest.sh("sleep 5")
 
 
 # Stream table entries, word 0
@@ -67,7 +67,7 @@ def wrong_configuration_in_guest_log(lab):
         smmu.cr0(set=smmu.SMMUEN)
 
     def logged(event):
-        return [line for line in guest.guest(f"dmesg | grep 'event: {event}'", check=False).out.splitlines()
+        return [line for line in guest.sh(f"dmesg | grep 'event: {event}'", check=False).out.splitlines()
                 if f"sid: {sid:#x} " in line]
 
     configure(TABLE, 8, BYPASS)
@@ -128,7 +128,7 @@ def event_queue_off_full_on(lab):
     checks.eventually("a fault in the guest's log", told(guest, bdf, bare.rid(bdf), 0x30000000))
     for lost in (0x10000000, 0x20000000):
         expect(not told(guest, bdf, bare.rid(bdf), lost)(), f"the lost fault at {lost:#x} is in the log")
-    expect("overflow" in guest.guest("dmesg | grep -i evtq", check=False).out,
+    expect("overflow" in guest.sh("dmesg | grep -i evtq", check=False).out,
            "the guest was not told of the overflow")
     disk.rebind()
     checks.proven(guest, "nvme0", host, viommus=1)

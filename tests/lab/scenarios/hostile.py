@@ -180,11 +180,11 @@ def two_vsmmus_signal_each_other(lab):
     rings = [commands.Queue(smmu).put([commands.TLBI_NH_ASID, metal.sync(other.base + other.GBPA, 0)])
              for smmu, other in zip(smmus, reversed(smmus))]
     guest.shim.arm(1, {"IOMMU_HWPT_INVALIDATE": shim.late(400)}, times=4)
-    guest.guest("\n".join(f"({ring}) >/dev/null 2>&1 &" for _, ring in rings))
+    guest.sh("\n".join(f"({ring}) >/dev/null 2>&1 &" for _, ring in rings))
     wanted = [after for after, _ in rings]
     checks.eventually("both command queues come to their ends",
                       lambda: [smmu.read(smmu.CMDQ_CONS) for smmu in smmus] == wanted, SECONDS)
     guest.qmp.cmd("stop", timeout=SECONDS)
     guest.qmp.cmd("cont", timeout=SECONDS)
-    checks.eventually("the driver is told that both MSIs were aborted", lambda: guest.guest(
+    checks.eventually("the driver is told that both MSIs were aborted", lambda: guest.sh(
         "dmesg | grep -c 'CMDQ MSI write aborted'", check=False).out == "2")

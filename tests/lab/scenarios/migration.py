@@ -146,19 +146,19 @@ def migrate_to_file(lab):
 
 def reads_go_on(guest):
     """Start to read and hash in a loop; the disk's address in the guest."""
-    disk, bdf = guest.guest("""
+    disk, bdf = guest.sh("""
         for d in /sys/block/vd*; do
             [ "$(cat $d/serial)" = soft ] || continue
             echo /dev/${d##*/} $(basename $(readlink -f $d/device/..))
         done""").out.split()
-    guest.guest(f"""
+    guest.sh(f"""
         (while :; do dd if={disk} bs=64k count={SOFT_MB * 16} iflag=direct 2>>/run/dd | sha256sum
          done) >/run/sums 2>&1 &""")
     return bdf
 
 
 def sums(guest):
-    return guest.guest("grep -i error /run/dd; cut -d' ' -f1 /run/sums").out.split()
+    return guest.sh("grep -i error /run/dd; cut -d' ' -f1 /run/sums").out.split()
 
 
 def still_right(lab, guest, before):
@@ -202,5 +202,5 @@ def migrate_emulated_io(lab):
     guest = live_migrate(lab, source, vsmmu(lab, spec) + SOFT_DISK)
     still_right(lab, guest, before)
     checks.guest_translates(guest, bdf)
-    errors = guest.guest("dmesg | grep -i 'smmu.*event\\|I/O error'", check=False).out
+    errors = guest.sh("dmesg | grep -i 'smmu.*event\\|I/O error'", check=False).out
     expect(not errors, f"the guest's log has: {errors}")

@@ -63,7 +63,7 @@ def spec_pasted(lab):
     guest = lab.start(pasted(lab, spec))
     expect(not guest.trace().viommus(), "a vIOMMU was made without a device")
     expect(guest.qom(SMMU1, "spec") == spec, f"QEMU's spec: {guest.qom(SMMU1, 'spec')}")
-    base = int(guest.guest("ls /sys/class/iommu").out.split(".")[-1], 16)
+    base = int(guest.sh("ls /sys/class/iommu").out.split(".")[-1], 16)
     want = {"idr2": 0, "idr4": 0, **values(spec)}
     have = {name: bare.read(guest, base + OFFSETS[name]) for name in want}
     expect(have == want, f"the guest reads {have}, specified is {want}")

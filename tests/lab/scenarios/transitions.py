@@ -110,7 +110,7 @@ def guest_reboot(lab):
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     checks.proven(guest, "nvme0", bdf, viommus=1)
     # later, so that the agent can answer
-    three_resets(guest, bdf, lambda: guest.guest("(sleep 0.2; reboot -f) >/dev/null 2>&1 &"))
+    three_resets(guest, bdf, lambda: guest.sh("(sleep 0.2; reboot -f) >/dev/null 2>&1 &"))
 
 
 # kexec-tools of L1 with its libraries, and the kernel to boot
@@ -136,10 +136,10 @@ def kexec(lab):
                       + ["-initrd", "/tmp/kexec.initrd"])
     checks.proven(guest, "nvme0", bdf, viommus=1)
     before = guest.trace()
-    guest.guest(NEXT)
+    guest.sh(NEXT)
     guest.booted_again()
     checks.proven(guest, "nvme0", bdf, viommus=1)
-    expect(guest.guest("[ -e /kexec ]", check=False).status == 1, "the old kernel still runs")
+    expect(guest.sh("[ -e /kexec ]", check=False).status == 1, "the old kernel still runs")
     trace = guest.trace()
     on_the_way = [trace.hwpt_at(to, index) for index, to in trace.moves(bdf)[len(before.moves(bdf)):]]
     expect(on_the_way[0] and on_the_way[0].kind == "stage 2 parent",
@@ -165,19 +165,19 @@ def bus_numbers_swapped(lab):
            for serial, host in (("nvme0", one), ("nvme1", two))]
     live = guest.trace().live()
 
-    ports = guest.guest("cd /sys/bus/pci/devices && for d in %s %s; do "
-                        "basename $(dirname $(readlink -f $d)); done" % tuple(old)).out.split()
+    ports = guest.sh("cd /sys/bus/pci/devices && for d in %s %s; do "
+                     "basename $(dirname $(readlink -f $d)); done" % tuple(old)).out.split()
     ecam = bare.ecam(guest)
     # PRIMARY, SECONDARY and SUBORDINATE BUS of both, while nothing else uses them
     registers = [ecam + (bare.rid(port) << 12) + 0x18 for port in ports]
     values = [bare.read(guest, register) for register in registers]
-    guest.guest("\n".join(f"echo 1 > /sys/bus/pci/devices/{port}/remove" for port in ports))
+    guest.sh("\n".join(f"echo 1 > /sys/bus/pci/devices/{port}/remove" for port in ports))
     for register, value in zip(registers, reversed(values)):
         bare.write(guest, register, value)
     # when the bridges have their numbers, before any command for them
     swapped = [bare.rid(bdf) for bdf in reversed(old)]
     expect(follows(guest.trace(), (one, two)) == swapped, "the vDEVICEs did not follow at once")
-    guest.guest("echo 1 > /sys/bus/pci/rescan")
+    guest.sh("echo 1 > /sys/bus/pci/rescan")
 
     new = [checks.proven(guest, serial, host, viommus=1)[0]
            for serial, host in (("nvme0", one), ("nvme1", two))]

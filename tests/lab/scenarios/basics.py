@@ -3,10 +3,8 @@
 
 from lab import checks, l0, options, trace, util
 from lab.checks import expect
+from lab.options import REGISTERS, SMMU1
 from lab.scenario import scenario
-
-REGISTERS = ("idr0", "idr1", "idr3", "idr5", "iidr", "aidr")
-SMMU1 = "/machine/peripheral/smmu1"
 
 
 def host_registers(lab, device="nvme0", **given):

@@ -3,11 +3,11 @@
 
 from lab import checks, cmdqv, l0, options, shim
 from lab.checks import expect
+from lab.registers import tlbi_asid
 from lab.scenario import scenario
 from lab.scenarios import basics, migration, transitions
 from lab.soak_flows import plug, pull
 
-TLBI_NH_ASID = 0x11
 OTHER_VMID = 0x77
 
 
@@ -58,7 +58,7 @@ def only_own_vmid(lab, guest, disk, given):
     queue = cmdqv.Queue(guest)
     with cmdqv.watched(lab.l1) as seen:
         cmdqv.read(guest, disk, 200)
-        queue.put(TLBI_NH_ASID | 1 << 48 | OTHER_VMID << 32)
+        queue.put(tlbi_asid(1)[0] | OTHER_VMID << 32)
         checks.eventually("the guest's other queue is consumed", queue.idle)
     expect(not seen.errors, f"commands that were refused: {seen.errors[:5]}")
     have = seen.vintf.get(vintf, {})

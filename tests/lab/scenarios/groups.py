@@ -3,7 +3,7 @@
 
 from lab import checks, l0, metal, options
 from lab.checks import expect
-from lab.metal import BYPASS
+from lab.registers import BYPASS
 from lab.scenario import scenario
 from lab.scenarios import basics
 from lab.scenarios.failures import ON, calm

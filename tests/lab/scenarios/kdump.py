@@ -4,7 +4,7 @@
 import struct
 from collections import Counter
 
-from lab import bare, checks, cmdqv, l0, metal, options
+from lab import bare, checks, cmdqv, l0, metal, options, registers
 from lab.bare import Smmu
 from lab.checks import expect
 from lab.scenario import scenario
@@ -25,8 +25,6 @@ CRASH = "(sleep 0.2; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &"
 # Where the dump goes: no scenario compares what L0 wrote there.
 DUMP_AT, DUMP_MB = 48, 4
 
-TLBI_NSNH_ALL = 0x30
-
 
 # ------------------------------------------------------------- before the crash
 
@@ -34,7 +32,6 @@ class Ste:
     """The stream table entry of a device in the guest's memory."""
 
     ADDRESS = ((1 << 52) - 1) & ~63
-    STAGE1 = 5
 
     def __init__(self, guest, smmu, sid):
         base = smmu.read(smmu.STRTAB_BASE, 64) & self.ADDRESS
@@ -45,7 +42,7 @@ class Ste:
             sid &= (1 << split) - 1
         self.address = base + 64 * sid
         self.words = [bare.read(guest, self.address + 8 * n, 64) for n in range(8)]
-        expect(self.words[0] & 1 and self.words[0] >> 1 & 7 == self.STAGE1,
+        expect(self.words[0] & registers.STE_VALID and self.words[0] & registers.CONFIG == registers.STAGE1,
                f"before the crash the STE is not one of stage 1: {self.words[0]:#x}")
 
 
@@ -240,7 +237,7 @@ def kdump_adopted(lab):
     expect(bench.dma(1) == {0}, "no stage 1 while all queues are off")
     smmu.queue(metal.CMDQ + 0x8000)
     smmu.cr0(smmu.SMMUEN | smmu.CMDQEN)
-    smmu.commands((metal.CFGI_ALL, 31), (TLBI_NSNH_ALL, 0))
+    smmu.commands((registers.CFGI_ALL, 31), (registers.TLBI_NSNH_ALL, 0))
     expect(bench.dma(1) == {0}, "no stage 1 with the new queue")
     moved = [call for call in bench.look().calls if "ATTACH" in call.name or "HWPT_ALLOC" in call.name]
     expect(not moved, f"the device was moved, although its STE did not change: {moved}")

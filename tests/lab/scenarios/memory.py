@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Memory of other kinds than QEMU's own, and memory that is removed while devices use it."""
 
-from lab import checks, metal, options
+from lab import checks, metal, options, registers
 from lab.checks import expect
 from lab.metal import put
 from lab.scenario import scenario
@@ -38,7 +38,7 @@ class Removable(Bench):
         dimm, = self.guest.qmp.cmd("query-memory-devices")
         self.address = dimm["data"]["addr"]
         self.smmu.qtest.send(put(metal.TABLES + 8 * BLOCK, metal.block(self.address & ~0x3fffffff), 64))
-        self.smmu.commands((metal.TLBI_NH_ALL, 0))
+        self.smmu.commands((registers.TLBI_NH_ALL, 0))
 
     def unplug_dimm(self):
         """As a guest releases it: it ejects the DIMM in the slot."""

@@ -5,11 +5,11 @@ import time
 
 from lab import checks, l0, options
 from lab.checks import expect
+from lab.options import REGISTERS, SMMU1
 from lab.qmp import QmpError
 from lab.scenario import scenario
 from lab.scenarios import association, basics
 
-SMMU1 = basics.SMMU1
 MEMORY = {"mem": "384M"}
 
 # An emulated disk that does DMA through the guest's SMMU.  (QEMU's NVMe does
@@ -108,12 +108,12 @@ def migrate_inherited_to_specified(lab):
     checks.proven(source, "nvme0", bdf, viommus=1)
 
     spec = pasted(source)
-    registers = {name: source.qom(SMMU1, name) for name in basics.REGISTERS}
+    registers = {name: source.qom(SMMU1, name) for name in REGISTERS}
     source.device_del("dev1")
     checks.gone(source, "nvme0")
     guest = live_migrate(lab, source, vsmmu(lab, spec))
     expect(guest.qom(SMMU1, "mode") == "specified", "mode is not specified")
-    have = {name: guest.qom(SMMU1, name) for name in basics.REGISTERS}
+    have = {name: guest.qom(SMMU1, name) for name in REGISTERS}
     expect(have == registers, f"registers were {registers}, are {have}")
     guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
     checks.proven(guest, "nvme0", bdf, viommus=1)

@@ -4,7 +4,7 @@
 import errno
 import time
 
-from lab import bare, checks, options, shim, util
+from lab import bare, checks, options, registers, shim, util
 from lab.channel import Dead
 from lab.checks import LabError, expect
 from lab.qmp import QmpError
@@ -12,9 +12,7 @@ from lab.scenario import scenario
 
 INVALIDATE = "IOMMU_HWPT_INVALIDATE"
 LATE_MS = 400
-ALWAYS = 100000
-# of QEMU's root port; Slot Control is behind it, and this is power and indicators off
-EXPRESS, EJECT = 0x54, 0x7c0
+EXPRESS_AT = 0x54           # in configuration space of QEMU's root port
 
 
 @scenario
@@ -30,7 +28,7 @@ def host_is_slow(lab):
     checks.proven(guest, "nvme1", other)
     device, _ = checks.nvme(guest, "nvme0")
 
-    guest.shim.arm(1, {INVALIDATE: shim.late(LATE_MS)}, times=ALWAYS)
+    guest.shim.arm(1, {INVALIDATE: shim.late(LATE_MS)}, times=shim.ALWAYS)
     before = len([call for call in guest.shim.calls() if call.name == INVALIDATE])
     guest.sh(f"(dd if={device} of=/dev/null bs=4k count=20 iflag=direct; echo $? >/run/slow) >/dev/null 2>&1 &")
     times = []
@@ -65,10 +63,10 @@ def eject_on_a_slow_host(lab):
     # without Linux's lock for configuration space, which other guests do not have.
     port = guest.sh(f"basename $(readlink -f /sys/bus/pci/devices/{goes}/..)\n"
                     f"echo {goes} > /sys/bus/pci/drivers/nvme/unbind").out
-    express = bare.ecam(guest) + (bare.rid(port) << 12) + EXPRESS
-    expect(bare.read(guest, express, 8) == 0x10, "the root port has its PCI Express capability elsewhere")
+    express = bare.ecam(guest) + (bare.rid(port) << 12) + EXPRESS_AT
+    expect(bare.read(guest, express, 8) == registers.EXPRESS, "the root port has its PCI Express capability elsewhere")
 
-    guest.shim.arm(1, {INVALIDATE: shim.late(LATE_MS)}, times=ALWAYS)
+    guest.shim.arm(1, {INVALIDATE: shim.late(LATE_MS)}, times=shim.ALWAYS)
     guest.sh(f"""
         config=/sys/bus/pci/devices/{stays}/config
         # two of them, so that there is always an invalidation under way
@@ -82,7 +80,7 @@ def eject_on_a_slow_host(lab):
                 read -r -n 3 have <$0; reads=$((reads + 1))
                 [ "$have" = "$1" ] || wrong=$((wrong + 1))
             done; echo $reads $wrong' $config "$(head -c 3 $config)" >/run/config 2>&1 &
-        (sleep 2; taskset 8 devmem {express + 0x18:#x} 16 {EJECT:#x}) >/dev/null 2>&1 &""")
+        (sleep 2; taskset 8 devmem {express + registers.SLTCTL:#x} 16 {registers.EJECT:#x}) >/dev/null 2>&1 &""")
     guest.qmp.event("DEVICE_DELETED", 30, lambda data: data.get("device") == "dev2")
     guest.shim.arm(0, {})
     guest.sh("touch /run/enough; kill $(cat /run/readers)")
@@ -100,7 +98,6 @@ def eject_on_a_slow_host(lab):
 
 SECONDS = 10
 LOG2_COMMANDS = 8
-TLBI_NH_ASID, SYNC = 0x11 | 1 << 48, 0x46
 
 
 def fill(guest):
@@ -108,19 +105,19 @@ def fill(guest):
     guest.sh(f"""
         at={bare.SCRATCH}
         while [ $at -lt {bare.SCRATCH + (16 << LOG2_COMMANDS)} ]; do
-            devmem $at 64 {TLBI_NH_ASID:#x}; devmem $((at + 16)) 64 {SYNC:#x}
+            devmem $at 64 {registers.tlbi_asid(1)[0]:#x}; devmem $((at + 16)) 64 {registers.SYNC:#x}
             at=$((at + 32))
         done""")
 
 
 def ring(guest, smmu, fate):
     """One vCPU rings the doorbell; from now on the host is slow or stuck."""
-    smmu.cr0(clear=smmu.CMDQEN)
+    smmu.change_cr0(clear=smmu.CMDQEN)
     smmu.write(smmu.CMDQ_BASE, bare.SCRATCH | LOG2_COMMANDS, 64)
     smmu.write(smmu.CMDQ_PROD, 0)
     smmu.write(smmu.CMDQ_CONS, 0)
-    smmu.cr0(set=smmu.CMDQEN)
-    guest.shim.arm(1, {INVALIDATE: fate}, times=ALWAYS)
+    smmu.change_cr0(set=smmu.CMDQEN)
+    guest.shim.arm(1, {INVALIDATE: fate}, times=shim.ALWAYS)
     before = len(guest.shim.calls())
     # on the other vCPU, perhaps for minutes: the guest is not used again
     guest.sh(f"(sleep 0.3; devmem {smmu.base + smmu.CMDQ_PROD:#x} 32 {1 << LOG2_COMMANDS:#x}) >/dev/null 2>&1 &")

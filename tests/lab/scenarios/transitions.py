@@ -4,11 +4,9 @@
 from lab import bare, checks, options
 from lab.bare import Smmu
 from lab.checks import expect, expect_state
+from lab.options import REGISTERS, SMMU1
 from lab.scenario import scenario
 from lab.trace import ALLOC_VDEVICE
-
-SMMU1 = "/machine/peripheral/smmu1"
-REGISTERS = ("idr0", "idr1", "idr3", "idr5", "iidr", "aidr")
 
 
 def moves(guest, bdf):
@@ -37,7 +35,7 @@ def smmuen_off_on(lab):
     host, guest, smmu, disk = bare.machine(lab)
     expect(disk.identify() is None, "stage 1 lets DMA through to an address without a mapping")
 
-    smmu.cr0(clear=smmu.SMMUEN)
+    smmu.change_cr0(clear=smmu.SMMUEN)
     expect_state(guest, host, "bypass", "SMMUEN=0, GBPA.ABORT=0")
     expect(disk.identify() == "nvme0", "SMMUEN=0, GBPA.ABORT=0: no DMA")
     smmu.gbpa(abort=True)
@@ -48,16 +46,16 @@ def smmuen_off_on(lab):
     expect(disk.identify() == "nvme0", "SMMUEN=0, GBPA.ABORT=0 again: no DMA")
 
     smmu.gbpa(abort=True)
-    smmu.cr0(set=smmu.SMMUEN)
+    smmu.change_cr0(set=smmu.SMMUEN)
     expect_state(guest, host, "stage 1", "SMMUEN=1")
     disk.rebind()
     checks.proven(guest, "nvme0", host, viommus=1)
 
     # directly from stage 1 to the current GBPA
     disk = bare.Nvme(guest, disk.bdf)
-    smmu.cr0(clear=smmu.SMMUEN)
+    smmu.change_cr0(clear=smmu.SMMUEN)
     expect_state(guest, host, "abort", "SMMUEN=0, GBPA.ABORT=1")
-    smmu.cr0(set=smmu.SMMUEN)
+    smmu.change_cr0(set=smmu.SMMUEN)
     disk.rebind()
     checks.proven(guest, "nvme0", host, viommus=1)
 
@@ -68,15 +66,15 @@ def stream_table_too_small(lab):
     host, guest, smmu, disk = bare.machine(lab)
     config = smmu.read(smmu.STRTAB_BASE_CFG)
 
-    smmu.cr0(clear=smmu.SMMUEN)
+    smmu.change_cr0(clear=smmu.SMMUEN)
     smmu.write(smmu.STRTAB_BASE_CFG, config & ~0x3003f)     # linear, one entry: StreamID 0
-    smmu.cr0(set=smmu.SMMUEN)
+    smmu.change_cr0(set=smmu.SMMUEN)
     expect_state(guest, host, "abort", "no STE for its StreamID")
     expect(disk.identify() is None, "no STE for its StreamID: DMA goes through")
 
-    smmu.cr0(clear=smmu.SMMUEN)
+    smmu.change_cr0(clear=smmu.SMMUEN)
     smmu.write(smmu.STRTAB_BASE_CFG, config)
-    smmu.cr0(set=smmu.SMMUEN)
+    smmu.change_cr0(set=smmu.SMMUEN)
     disk.rebind()
     checks.proven(guest, "nvme0", host, viommus=1)
 

@@ -90,7 +90,7 @@ def rival_cmdqv(lab):
 
 @scenario(rival=True, platform=l0.CMDQV)
 def rival_cmdqv_errors(lab):
-    """What a guest must not do stops its one queue; it is told, repairs it, and I/O goes on."""
+    """An illegal command stops only the queue that it is in; the guest repairs that queue, and I/O goes on."""
     guest, disk, _ = rival_guest(lab)
     for wrong in cmdqv.WRONG:
         with cmdqv.watched(lab.l1) as seen:

@@ -91,7 +91,7 @@ FLOWS = (
 
 @scenario(platform=l0.CMDQV)
 def cmdqv_failures(lab):
-    """Each host call failing as queues go to the hardware and come back: the guest's queue works, somebody is told."""
+    """Each host call fails in turn as QEMU gives queues to hardware and takes them back: they work, and the failure is reported."""
     bench = QueueBench(lab)
     for flow in FLOWS:
         sweep(bench, flow, CALLS)

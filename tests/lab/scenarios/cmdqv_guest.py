@@ -153,7 +153,7 @@ def large_queues(registers):
 
 @scenario(platform=l0.CMDQV)
 def cmdqv_no_contiguous_memory(lab):
-    """A large queue in scattered pages of the host: software, one message with a cure; in huge pages: hardware."""
+    """A large queue in scattered pages of the host: software, one message with the remedy; in huge pages: hardware."""
     registers = large_queues(specified(lab))
     host, _ = lab.vfio("nvme0")
     args = options.iommufd() + vsmmu(lab, **registers) + options.vfio(host)
@@ -198,7 +198,7 @@ def cmdqv_no_vintf_left(lab):
 
 @scenario(platform=l0.CMDQV)
 def cmdqv_errors_stay_inside(lab):
-    """What a guest must not put into its queue stops that queue alone: another guest and L1 go on; it is repaired."""
+    """An illegal command stops only the queue that it is in, which the guest repairs; another guest and L1 go on."""
     one, _ = lab.vfio("nvme0")
     two, _ = lab.vfio("nvme1")
     other, theirs = cold_dt(lab, two, mem="384M")
@@ -263,7 +263,7 @@ def live_migrate(lab, source, args, kernel):
 
 @scenario(platform=l0.CMDQV)
 def cmdqv_reboot_kexec(lab):
-    """In hardware before, and again after system_reset and after kexec; no kernel object left over."""
+    """In hardware before, and again after system_reset and after kexec; no kernel object is left."""
     host, _ = lab.vfio("nvme0")
     lab.l1.sh(transitions.CARRY)
     guest, _ = cold(lab, host, "-initrd", "/tmp/kexec.initrd")

@@ -94,7 +94,7 @@ def three_resets(guest, bdf, reset):
 
 @scenario
 def system_reset(lab):
-    """After three times system_reset by QMP, registers are unchanged, the device is nested, no kernel object is left over."""
+    """After three times system_reset by QMP, registers are unchanged, the device is nested, no kernel object is left."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     checks.proven(guest, "nvme0", bdf, viommus=1)

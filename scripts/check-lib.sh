@@ -55,9 +55,10 @@ part_style() {
 checkpatch() { tgit format-patch -1 --stdout "$1" | (cd "$TREE" && scripts/checkpatch.pl --quiet -); }
 
 no_empty_overlay() {
-    local d
+    local d files
+    files=$(overlay_files)
     for d in "${OVERLAY_DIRS[@]}"; do
-        overlay_files | grep -q "^$d/" || { echo "OVERLAY_DIRS names $d, where no new file is"; return 1; }
+        grep -q "^$d/" <<<"$files" || { echo "OVERLAY_DIRS names $d, where no new file is"; return 1; }
     done
 }
 

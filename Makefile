@@ -6,7 +6,7 @@
 BUILD ?= build
 export BUILD
 .DEFAULT_GOAL := help
-.PHONY: help packages base tree refresh build build-arm64 doctor check check-asan check-series check-fresh export run shell bench soak lock clean deb deb-check install uninstall kernel-deb
+.PHONY: help packages base tree refresh build build-arm64 doctor check check-asan check-matrix check-series check-fresh export run shell bench soak lock clean deb deb-check install uninstall kernel-deb
 .NOTPARALLEL:
 
 help: ## print this list
@@ -56,10 +56,16 @@ bench: packages ## compare the speed of this vSMMU, of upstream's, of no vIOMMU 
 soak: packages ## look for leaks with hundreds of hot-plugs, reboots and kexecs (SOAK=--quick: only a tenth of them)
 	@scripts/lab soak $(SOAK)
 
+check-matrix: packages ## run the lab's scenarios with other kernels, page sizes, memory and topologies (an hour)
+	@scripts/lab check --matrix
+
 check-asan: packages ## run this repository's tests with sanitizers (long; PART=unit|qtest|lab: one part)
 	@scripts/check-asan $(PART)
 
-.PHONY: analyze mutants
+.PHONY: analyze coverage mutants
+coverage: packages ## show which lines of our C files the tests execute (long; PART="unit qtest lab": only by these; PART=--report: no tests)
+	@scripts/coverage $(PART)
+
 analyze: packages ## analyze our C files with gcc -fanalyzer and clang-tidy (FILE="path...": only these)
 	@scripts/analyze $(FILE)
 

@@ -67,6 +67,7 @@ void smmuv3_accel_batch_push(SMMUv3AccelBatch *batch,
 /* Everything that submitting a batch needs */
 typedef struct Submission {
     const SMMUv3AccelBatch *batch;
+    bool twice;
     SMMUv3AccelSubmit *submit;
     void *opaque;
     SMMUv3AccelSubmitResult *res;
@@ -74,7 +75,7 @@ typedef struct Submission {
 } Submission;
 
 /* One ioctl. @done: how many commands the kernel says it took */
-static int submit_some(Submission *sub, const SMMUv3AccelHostCmd *cmds,
+static int submit_once(Submission *sub, const SMMUv3AccelHostCmd *cmds,
                        unsigned n, unsigned *done)
 {
     uint32_t entry_num = n;
@@ -90,6 +91,31 @@ static int submit_some(Submission *sub, const SMMUv3AccelHostCmd *cmds,
     }
     *done = MIN(entry_num, n);
     return ret;
+}
+
+static bool only_atc_inv(const SMMUv3AccelHostCmd *cmds, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (smmuv3_accel_host_cmd_type(&cmds[i]) != SMMU_CMD_ATC_INV) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * Some commands, and if the SMMU needs it, all of them once more: an ATC_INV
+ * has to follow what the TLB really forgets.
+ */
+static int submit_some(Submission *sub, const SMMUv3AccelHostCmd *cmds,
+                       unsigned n, unsigned *done)
+{
+    int ret = submit_once(sub, cmds, n, done);
+
+    if (ret || !sub->twice || only_atc_inv(cmds, n)) {
+        return ret;
+    }
+    return submit_once(sub, cmds, n, done);
 }
 
 /* Send one command alone. Returns false if it was not carried out */
@@ -198,11 +224,11 @@ static void submit_all(Submission *sub)
     }
 }
 
-bool smmuv3_accel_batch_submit(const SMMUv3AccelBatch *batch,
+bool smmuv3_accel_batch_submit(const SMMUv3AccelBatch *batch, bool twice,
                                SMMUv3AccelSubmit *submit, void *opaque,
                                SMMUv3AccelSubmitResult *res)
 {
-    Submission sub = { batch, submit, opaque, res, 0 };
+    Submission sub = { batch, twice, submit, opaque, res, 0 };
 
     memset(res, 0, sizeof(*res));
     submit_all(&sub);

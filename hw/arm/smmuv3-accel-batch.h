@@ -66,18 +66,21 @@ void smmuv3_accel_batch_push(SMMUv3AccelBatch *batch,
 
 /**
  * smmuv3_accel_batch_submit:
+ * @twice: the SMMU has erratum T264-SMMU-3, so that a TLBI or CFGI and its
+ *         CMD_SYNC have an effect only when they are repeated after that
+ *         CMD_SYNC; the kernel leaves that to its users
  * @res: what to count and to report, and what was lost
  *
  * Have the host carry out @batch. If the kernel refuses a command, omit it and
  * send those that were dropped with it again. If it cannot issue commands,
  * replace those for the TLB by an invalidation of the whole TLB, and send those
- * for a device one by one. This takes at most 2 * n + 3 ioctls. After two
+ * for a device one by one. This takes at most 2 * n + 3 ioctls, or with @twice as many. After two
  * time-outs the host counts as stuck, or after five if a device does not answer
  * ATC_INV. @batch does not change.
  *
  * Returns: true if the host has no stale entries.
  */
-bool smmuv3_accel_batch_submit(const SMMUv3AccelBatch *batch,
+bool smmuv3_accel_batch_submit(const SMMUv3AccelBatch *batch, bool twice,
                                SMMUv3AccelSubmit *submit, void *opaque,
                                SMMUv3AccelSubmitResult *res);
 

@@ -126,6 +126,10 @@ static const char *host_why(const SMMUv3AccelHost *host)
         return host->cmdqv_error ? error_get_pretty(host->cmdqv_error) :
                "the host has no CMDQV, or its kernel is older than 6.17";
     }
+    if (host->invalidates_twice) {
+        return "the host's SMMU needs each invalidation twice (erratum "
+               "T264-SMMU-3), which QEMU does and a guest does not";
+    }
     return host->queue_errors_id ? NULL : "the host cannot report errors";
 }
 

@@ -114,6 +114,8 @@ bool smmuv3_accel_host_ask(SMMUv3AccelHostDevice *dev, bool queues,
     memcpy(dev->smmu.idr, info.idr, sizeof(dev->smmu.idr));
     dev->smmu.iidr = info.iidr;
     dev->smmu.aidr = info.aidr;
+    dev->smmu.invalidates_twice =
+        info.flags & IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI;
     if (!ask_stage2_bits(dev, counters, errp)) {
         return false;
     }

@@ -124,6 +124,7 @@ SMMUv3AccelHost *smmuv3_accel_host_new(const SMMUv3AccelHostDevice *dev,
     host->counters = counters;
     host->iommufd = IOMMUFD_BACKEND(object_ref(hiodi->iommufd));
     host->stage2_hwpt_id = smmuv3_accel_host_stage2(dev);
+    host->invalidates_twice = dev->smmu.invalidates_twice;
     QTAILQ_INIT(&host->groups);
 
     if (!alloc_viommu(host, dev, queues, errp) ||
@@ -220,7 +221,8 @@ void smmuv3_accel_host_invalidate(const SMMUv3AccelHost *host,
     if (is_stuck(host)) {
         smmuv3_accel_batch_give_up(batch, res);
     } else {
-        smmuv3_accel_batch_submit(batch, submit, &transfer, res);
+        smmuv3_accel_batch_submit(batch, host->invalidates_twice, submit,
+                                  &transfer, res);
     }
 }
 

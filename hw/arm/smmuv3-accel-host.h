@@ -78,6 +78,7 @@ typedef struct SMMUv3AccelHost {
     unsigned refs;
     IOMMUFDBackend *iommufd;    /* connected */
     uint32_t viommu_id;
+    bool invalidates_twice;     /* its SMMU needs each TLBI and CFGI twice */
     uint32_t stage2_hwpt_id;    /* nesting parent; owned by VFIO */
     uint32_t abort_hwpt_id;
     QTAILQ_HEAD(, SMMUv3AccelGroup) groups;

@@ -53,6 +53,7 @@ typedef struct SMMUv3AccelHostInfo {
     uint32_t aidr;
     uint8_t oas_bits;               /* from the stage-2 IOVA range, or 0 */
     uint32_t cmdqv_param;           /* maximum for a guest; 0: no CMDQV */
+    bool invalidates_twice;         /* needs each TLBI and CFGI twice */
 } SMMUv3AccelHostInfo;
 
 /* The field of @rule in the registers of @host */

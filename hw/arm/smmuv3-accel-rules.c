@@ -14,6 +14,7 @@
 
 /* Fields that the base class does not define (IHI 0070, 6.3.5, 6.3.7, 6.3.8) */
 FIELD(IDR4, IMPDEF,        0, 32)
+FIELD(IDR5, DS,            7, 1)
 FIELD(IIDR, IMPLEMENTER,   0, 12)
 FIELD(IIDR, REVISION,     12, 4)
 FIELD(IIDR, VARIANT,      16, 4)
@@ -147,6 +148,7 @@ static const SMMUv3AccelRule rules[] = {
          "tables are walked by the host"),
     HOST(IDR5, GRAN64K, UPTO(1), UPTO(1), SUBSET, NULL, 1,
          "tables are walked by the host"),
+    NONE(IDR5, DS, "QEMU walks and invalidates no 52 bits with 4K or 16K pages"),
     HOST(IDR5, VAX, UPTO(1), ONLY(0), AT_MOST, NULL, 0,
          "tables are walked by the host, QEMU itself walks up to 48 bits"),
     NONE(IDR5, STALL_MAX, "a stalled transaction could never be resumed"),

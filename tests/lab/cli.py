@@ -39,11 +39,10 @@ def l2_shell(args):
 
 def l1_shell(args):
     """L1's console on this terminal; Ctrl-A X ends it."""
-    image = kernel.image()
     qemu = scenario.under_test() if scenario.under_test().exists() else None
     rival = roots.rival_root() / "image" if args.rival else None
     util.say("This is L1's shell; Ctrl-A X ends it.  /lab has the guest's files and the QEMU under test")
-    l1 = host.L1(image, util.LOGS / "shell", l0.STOCK, qemu=qemu, rival=rival, shell=True)
+    l1 = host.L1(util.LOGS / "shell", l0.STOCK, qemu=qemu, rival=rival, shell=True)
     try:
         return l1.l0.proc.wait()
     finally:

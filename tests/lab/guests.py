@@ -14,6 +14,7 @@ from pathlib import Path
 from . import images, kernel, roots, util
 from .util import LabError
 
+REDUCED = util.ROOT / "packaging/kernel/reduced.modules"    # of a kernel package for the lab's server
 # For the channel of the lab, and for the disk under test
 MODULES = ("virtio_mmio", "virtio_console", "nvme")
 
@@ -67,7 +68,7 @@ def packaged(name, chosen):
                 root = work / "root"
                 roots.extract(root, list(chosen.suites), [chosen.package], util.LOGS / f"guest-{name}.log")
                 tree, = [*root.glob("usr/lib/modules/*")] or root.glob("lib/modules/*")
-                initrd = images.initrd((f"modules/{n:02}.ko", data) for n, data in enumerate(modules(tree)))
+                initrd = images.initrd(modules(tree))
                 pack(work, vmlinuz(root, tree), initrd)
                 util.remove_tree(root)
     return final / "image"
@@ -88,6 +89,27 @@ def vmlinuz(root, tree):
     if not found:
         raise LabError(f"there is no kernel in {root}")
     return found[0]
+
+
+def of_host(name):
+    """L1's kernel: (Image, contents of the modules for its initrd).  name: of kernel.VARIANTS, or "deb"."""
+    if name != "deb":
+        return kernel.image(name), []
+    found = [path for path in (util.BUILD / "kernel-deb").glob("linux-image-*-iommufd-*_arm64.deb") if "-dbg_" not in path.name]
+    if not found:
+        raise LabError(f"there is no kernel package: make kernel-deb FLAVOUR=arm64 MODULES={REDUCED.relative_to(util.ROOT)}")
+    deb = max(found, key=lambda path: path.stat().st_mtime)
+    wanted = [plain(line) for line in REDUCED.read_text().split("\n") if line and line[0] != "#"]
+    with util.cached("host-kernel", util.key_of(util.file_key(deb), *wanted)) as (final, work):
+        if work:
+            root = work / "root"
+            util.run(["dpkg-deb", "-x", deb, root])
+            tree, = root.glob("lib/modules/*")
+            shutil.copy(vmlinuz(root, tree), work / "Image")
+            for number, data in enumerate(modules(tree, wanted)):
+                (work / f"{number:02}.ko").write_bytes(data)
+            util.remove_tree(root)
+    return final / "Image", [path.read_bytes() for path in sorted(final.glob("*.ko"))]
 
 
 # ------------------------------------------------------------------ modules

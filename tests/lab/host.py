@@ -69,8 +69,9 @@ class L1(Host):
     name = "L1"
     lasting_channels = True
 
-    def __init__(self, kernel, log_dir, platform=l0.EMULATED, qemu=None, rival=None, shell=False):
+    def __init__(self, log_dir, platform=l0.EMULATED, qemu=None, rival=None, shell=False):
         self.platform = platform
+        kernel, modules = guests.of_host(platform.kernel)
         disks = [("guest", images.guest_disk(kernel))]
         if qemu:
             disks.append(("qemu", images.qemu_disk(qemu)))
@@ -78,23 +79,23 @@ class L1(Host):
             disks.append(("rival", rival))
         disks += [(f"libvirt-{suite}", roots.libvirt_root(suite) / "image") for suite in platform.libvirts]
         disks += [(guests.serial(name), guests.disk(name)) for name in platform.guests]
-        table = self.iort(platform, kernel) if platform.mend else None
+        table = self.iort(platform, kernel, modules) if platform.mend else None
         with util.stage("L1 boots"):
-            self.l0 = l0.L0(platform, kernel, log_dir, disks, table, shell)
+            self.l0 = l0.L0(platform, kernel, log_dir, disks, table, shell, modules)
         self.files = {"kernel": "/lab/guest/Image", "initrd": "/lab/guest/initrd",
                       "efi": "/lab/guest/QEMU_EFI.fd"}
         self.tmp = "/tmp"
         self._bdfs = {}
 
     @staticmethod
-    def iort(platform, kernel):
+    def iort(platform, kernel, modules):
         """The platform's own IORT with changes, read from a first boot once."""
         key = util.key_of(util.file_key(l0.program(platform)), platform.mend.__name__, *platform.args())
         # small, one for each platform
         with util.cached("iort", key, keep=20) as (final, work):
             if work:
                 with util.stage("first boot of L1, to read its IORT"):
-                    machine = l0.L0(platform, kernel, util.LOGS / "iort")
+                    machine = l0.L0(platform, kernel, util.LOGS / "iort", modules=modules)
                     try:
                         table = machine.agent.run("cat /sys/firmware/acpi/tables/IORT")
                     finally:

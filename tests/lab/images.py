@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from . import roots, sanitizer, util
+from . import coverage, roots, sanitizer, util
 from .util import HERE
 
 
@@ -50,7 +50,7 @@ class Cpio:
 
 
 def initrd(modules=()):
-    """The same initrd for L1 and L2: busybox, init, the agent; for other kernels (name, data) of modules."""
+    """The same initrd for L1 and L2: busybox, init, the agent; and modules, in the order of loading."""
     cpio = Cpio()
     for name in ("bin", "dev", "proc", "sys", "run", "tmp", "newroot"):
         cpio.dir(name)
@@ -60,8 +60,8 @@ def initrd(modules=()):
     for name in ("init", "agent"):
         cpio.file(name, (HERE / "guest" / name).read_bytes(), 0o755)
     cpio.dir("modules")
-    for name, data in modules:
-        cpio.file(name, data)
+    for number, data in enumerate(modules):
+        cpio.file(f"modules/{number:02}.ko", data)
     return cpio.finish()
 
 
@@ -131,15 +131,18 @@ def qemu_disk(binary):
     programs = {"qemu-system-aarch64": binary}
     if tool.exists():
         programs["smmuv3-spec"] = tool
-    wrappers, parts = {}, [util.file_key(p) for p in programs.values()]
+    wrappers, real, parts = {}, "", [util.file_key(p) for p in programs.values()]
     if sanitizer.built_in(binary):
-        wrappers = {name: sanitizer.wrapper(name) for name in programs}
+        wrappers, real = {name: sanitizer.wrapper(name) for name in programs}, "sanitized"
         parts += [*wrappers.values(), sanitizer.SUPPRESSIONS.read_text()]
+    elif coverage.built_in(binary):
+        wrappers, real = {name: coverage.wrapper(name) for name in programs}, "measured"
+        parts += wrappers.values()
     key = util.key_of(*parts)
     with util.cached("qemu", key) as (final, work):
         if work:
             tree = work / "tree"
-            place = tree / "sanitized" if wrappers else tree
+            place = tree / real
             place.mkdir(parents=True)
             strip = shutil.which(f"{util.CROSS}strip")
             for name, program in programs.items():

@@ -80,7 +80,7 @@ class Platform:
     root: Callable = roots.l1_root      # packages of L1's own disk
     libvirts: tuple = ()    # suites whose libvirt has an additional root disk
     append: tuple = ()      # more words for L1's kernel
-    kernel: str = ""        # of kernel.VARIANTS, for L1
+    kernel: str = ""        # L1's, as guests.of_host() names it
     guests: tuple = ()      # of guests.KERNELS, whose disks L1 has
     stock: bool = False     # L0 is Debian's QEMU: no patch of ours, and nothing to build
     firmware: bool = True   # UEFI; without it L1 has only a device tree
@@ -179,7 +179,7 @@ def _die_with_parent():
 class L0:
     """A running emulated server whose agent is connected."""
 
-    def __init__(self, platform, kernel, log_dir, extra_disks=(), table=None, shell=False):
+    def __init__(self, platform, kernel, log_dir, extra_disks=(), table=None, shell=False, modules=()):
         self.platform = platform
         self.nonce = secrets.token_hex(4)
         self.dir = Path(tempfile.mkdtemp(prefix="lab-"))
@@ -187,7 +187,7 @@ class L0:
         log_dir.mkdir(parents=True, exist_ok=True)
         self.console_path = log_dir / "l1-console.log"
         self.stderr_path = log_dir / "l0-stderr.log"
-        initrd = images.initrd()
+        initrd = images.initrd(modules)
         if table:
             initrd = images.acpi_override("iort", table) + initrd
         (self.dir / "initrd").write_bytes(initrd)

@@ -11,7 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from . import host, kernel, l0, progress, roots, sanitizer, scenarios, util
+from . import coverage, host, l0, progress, roots, sanitizer, scenarios, util
 from .channel import Dead
 from .l2 import L2
 from .options import OURS, RIVAL
@@ -81,12 +81,11 @@ class Lab:
     def l1(self):
         """L1, booted for the first scenario that uses it."""
         if not self.l1_:
-            image = kernel.image(self.platform.kernel)
             rival = roots.rival_root() / "image" if self.rival else None
             qemu = under_test() if under_test().exists() else None
             if not qemu and not self.rival and self.platform.root == roots.l1_root:
                 raise Skip(f"{under_test()} is not built")
-            self.l1_ = host.L1(image, util.LOGS / "l1", self.platform, qemu, rival)
+            self.l1_ = host.L1(util.LOGS / "l1", self.platform, qemu, rival)
         return self.l1_
 
     def guest(self, slot=None, qemu=None):
@@ -131,6 +130,9 @@ class Lab:
 
     def drop_l1(self):
         if self.l1_:
+            if util.VARIANT == "-cov":
+                with contextlib.suppress(LabError):
+                    coverage.fetch(self.l1_, under_test().parent)
             shutil.copy(self.l1_.l0.console_path, self.dir / "l1-console.log")
             self.l1_.stop()
             self.l1_ = None

@@ -12,11 +12,77 @@
 #define CMD_BLOCK           63
 #define FAKE_VMID           0x5a5aULL
 
+/* Reserved encodings of a range, on an SMMU without IDR5.DS */
+static bool range_is_valid(uint64_t word0, uint64_t word1)
+{
+    bool range = word0 & (MAKE_64BIT_MASK(12, 5) | MAKE_64BIT_MASK(20, 6));
+    unsigned ttl = extract64(word1, 8, 2), tg = extract64(word1, 10, 2);
+
+    if (!tg) {
+        return !range && !ttl;
+    }
+    return !(tg == 2 && ttl == 1) && (range || ttl);
+}
+
+/*
+ * Since 7.3 the kernel refuses commands with bits that the physical SMMU does
+ * not have, or that this opcode has not (arm_vsmmu_validate_user_cmd()).
+ */
+bool fake_command_is_valid(const FakeSMMU *smmu, const uint64_t cmd[2])
+{
+    const uint32_t *idr = smmu->info.idr;
+    uint64_t asid = MAKE_64BIT_MASK(48, extract32(idr[0], 12, 1) ? 16 : 8);
+    uint64_t vmid = MAKE_64BIT_MASK(32, 16), sid = MAKE_64BIT_MASK(32, 32);
+    uint64_t ssid = extract32(idr[1], 6, 5) ? MAKE_64BIT_MASK(12, 20) : 0;
+    uint64_t allowed[2] = { 0xff };
+
+    switch (cmd[0] & 0xff) {
+    case 0x12:              /* TLBI_NH_VA */
+        allowed[0] |= asid;
+        /* fall through */
+    case 0x13:              /* TLBI_NH_VAA */
+        if (extract32(idr[3], 10, 1)) {
+            if (!range_is_valid(cmd[0], cmd[1])) {
+                return false;
+            }
+            allowed[0] |= MAKE_64BIT_MASK(12, 5) | MAKE_64BIT_MASK(20, 5);
+            allowed[1] |= MAKE_64BIT_MASK(8, 4);
+        }
+        allowed[0] |= vmid;
+        allowed[1] |= 1 | MAKE_64BIT_MASK(12, 52);
+        break;
+    case 0x11:              /* TLBI_NH_ASID */
+        allowed[0] |= asid;
+        /* fall through */
+    case 0x10:              /* TLBI_NH_ALL */
+        allowed[0] |= vmid;
+        break;
+    case 0x40:              /* ATC_INV */
+        if (!extract32(idr[0], 10, 1) || extract64(cmd[1], 0, 6) > 52) {
+            return false;
+        }
+        allowed[0] |= sid | ssid | (ssid ? BIT_ULL(9) | BIT_ULL(11) : 0);
+        allowed[1] |= 0x3f | MAKE_64BIT_MASK(12, 52);
+        break;
+    case 0x05:              /* CFGI_CD */
+        allowed[0] |= sid | ssid;
+        allowed[1] |= 1;
+        break;
+    case 0x06:              /* CFGI_CD_ALL */
+        allowed[0] |= sid;
+        break;
+    }
+    return !(cmd[0] & ~allowed[0]) && !(cmd[1] & ~allowed[1]);
+}
+
 static bool command_convert(FakeIOMMUFD *f, FakeObject *viommu,
                             FakeCommand *cmd)
 {
     FakeObject *vdev;
 
+    if (f->kernel >= LINUX_7_3 && !fake_command_is_valid(viommu->smmu, cmd->cmd)) {
+        return false;
+    }
     switch (cmd->cmd[0] & 0xff) {
     case 0x30:              /* TLBI_NSNH_ALL becomes NH_ALL */
         cmd->cmd[0] = 0x10 | FAKE_VMID << 32;

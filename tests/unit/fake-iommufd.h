@@ -2,7 +2,7 @@
  * An iommufd in memory, for unit tests of vIOMMU models
  *
  * Stands in for the kernel behind ioctl(2) on an iommufd, and for the part of
- * hw/vfio/iommufd.c that owns a host device. It follows Linux 6.12 to 6.19 on
+ * hw/vfio/iommufd.c that owns a host device. It follows Linux 6.12 to 7.3 on
  * hosts with SMMUv3: ids, who pins whom, and which errno comes first. The flows
  * of test-smmuv3-accel-contract.c show that it does as the kernel of the lab.
  *
@@ -29,6 +29,7 @@ typedef enum FakeKernel {
     LINUX_6_15,         /* vEVENTQ; nested HWPTs only with a vDEVICE */
     LINUX_6_17,         /* a vDEVICE dies with its device; tombstones */
     LINUX_6_19,         /* abort and bypass without a vDEVICE */
+    LINUX_7_3,          /* checks commands; tells of an erratum */
     LINUX_END
 } FakeKernel;
 
@@ -91,6 +92,9 @@ void fake_iommufd_close(FakeIOMMUFD *f);
 char *fake_vfio_dma(FakeDevice *dev);
 /* The words of the nested HWPT behind that */
 const uint64_t *fake_vfio_ste(FakeDevice *dev);
+
+/* Whether Linux 7.3 issues a command on this SMMU */
+bool fake_command_is_valid(const FakeSMMU *smmu, const uint64_t cmd[2]);
 
 /* The calls since the last one of this, "attach detach! ...": ! for refused */
 char *fake_iommufd_calls(FakeIOMMUFD *f);

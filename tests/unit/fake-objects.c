@@ -109,6 +109,7 @@ int fake_get_hw_info(FakeIOMMUFD *f, struct iommu_hw_info *info)
     FakeDevice *dev = fake_device_by_id(f, info->dev_id);
     void *data = (void *)(uintptr_t)info->data_uptr;
     uint32_t room = info->data_len;
+    struct iommu_hw_info_arm_smmuv3 smmu;
 
     if (info->flags & ~(f->kernel >= LINUX_6_17 ?
                         IOMMU_HW_INFO_FLAG_INPUT_TYPE : 0)) {
@@ -130,8 +131,12 @@ int fake_get_hw_info(FakeIOMMUFD *f, struct iommu_hw_info *info)
         info->data_len = 0;
         if (f->kernel >= LINUX_6_13) {
             info->out_data_type = IOMMU_HW_INFO_TYPE_ARM_SMMUV3;
-            info->data_len = sizeof(dev->smmu->info);
-            memcpy(data, &dev->smmu->info, MIN(room, info->data_len));
+            info->data_len = sizeof(smmu);
+            smmu = dev->smmu->info;
+            if (f->kernel < LINUX_7_3) {
+                smmu.flags = 0;
+            }
+            memcpy(data, &smmu, MIN(room, info->data_len));
         }
     }
     /* Older kernels leave zeros in what was reserved then */

@@ -502,7 +502,7 @@ Rig *rig_cmdqv_started(FakeKernel kernel, const FakeSMMU *smmu)
 
 Rig *rig_cmdqv_given(void)
 {
-    Rig *rig = rig_cmdqv_started(LINUX_6_19, &cmdqv_smmu);
+    Rig *rig = rig_cmdqv_started(LINUX_7_3, &cmdqv_smmu);
 
     rig_cmdqv_give(rig);
     return rig;

@@ -106,6 +106,18 @@ static int kernel_ioctl(void *opaque, const SMMUv3AccelHostCmd *cmds,
     return ret;
 }
 
+static bool submit(const SMMUv3AccelBatch *batch, Kernel *k,
+                   SMMUv3AccelSubmitResult *res)
+{
+    return smmuv3_accel_batch_submit(batch, false, kernel_ioctl, k, res);
+}
+
+static bool submit_twice(const SMMUv3AccelBatch *batch, Kernel *k,
+                         SMMUv3AccelSubmitResult *res)
+{
+    return smmuv3_accel_batch_submit(batch, true, kernel_ioctl, k, res);
+}
+
 /* A command that is unique in dword 0 */
 static SMMUv3AccelHostCmd nth_cmd(unsigned i)
 {
@@ -185,8 +197,7 @@ static void test_batch_good(void)
         SMMUv3AccelBatch batch;
 
         fill(&batch, n);
-        g_assert_true(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
-                                                &res));
+        g_assert_true(submit(&batch, &k, &res));
         g_assert_cmpuint(k.n_ioctls, ==, n ? 1 : 0);
         g_assert_cmpuint(res.ioctls, ==, n ? 1 : 0);
         g_assert_cmpuint(res.refused, ==, 0);
@@ -201,6 +212,66 @@ static void test_batch_good(void)
     }
 }
 
+/* The SMMU needs everything twice, but ATC_INV */
+static void test_batch_twice(void)
+{
+    const SMMUv3AccelHostCmd inv = smmuv3_accel_host_cmd_atc_inv_all(1, false);
+    SMMUv3AccelSubmitResult res;
+    SMMUv3AccelBatch batch;
+    Kernel k;
+
+    for (unsigned n = 1; n <= SMMU_ACCEL_BATCH_MAX; n += 51) {
+        k = (Kernel) { .knows = knows_all };
+        fill(&batch, n);
+        g_assert_true(submit_twice(&batch, &k, &res));
+        g_assert_cmpuint(k.n_ioctls, ==, 2);
+        g_assert_cmpuint(res.ioctls, ==, 2);
+        g_assert_cmpuint(k.n_log, ==, 2 * n);
+        for (unsigned i = 0; i < 2 * n; i++) {
+            g_assert_cmphex(k.log[i], ==,
+                            le64_to_cpu(batch.cmd[i % n].cmd[0]));
+        }
+    }
+
+    k = (Kernel) { .knows = knows_all };
+    smmuv3_accel_batch_reset(&batch);
+    smmuv3_accel_batch_push(&batch, &inv);
+    g_assert_true(submit_twice(&batch, &k, &res));
+    g_assert_cmpuint(k.n_ioctls, ==, 1);
+}
+
+/* It is not carried out if it failed the second time */
+static void test_batch_twice_failing(void)
+{
+    for (unsigned at = 1; at <= 2; at++) {
+        Kernel k = { .knows = knows_all, .enomem_ioctl = at };
+        SMMUv3AccelSubmitResult res;
+        SMMUv3AccelBatch batch;
+        unsigned n_all = 0;
+
+        fill(&batch, 50);
+        g_assert_true(submit_twice(&batch, &k, &res));
+        g_assert_cmpint(res.err, ==, -ENOMEM);
+        g_assert_true(res.whole_tlb);
+        assert_complete(&k, &batch);
+        for (unsigned i = 0; i < k.n_log; i++) {
+            n_all += k.log[i] == SMMU_CMD_TLBI_NH_ALL;
+        }
+        g_assert_cmpuint(n_all, ==, 2);
+        g_assert_cmpuint(res.ioctls, ==, k.n_ioctls);
+    }
+    for (unsigned block = 1; block <= 4; block++) {
+        Kernel k = { .knows = knows_all, .timeout_block = block, .dead = true };
+        SMMUv3AccelSubmitResult res;
+        SMMUv3AccelBatch batch;
+
+        fill(&batch, 2 * BLOCK);
+        g_assert_false(submit_twice(&batch, &k, &res));
+        g_assert_true(res.tlb_lost);
+        g_assert_true(res.stuck);
+    }
+}
+
 /* One bad command at every position, including the edges of blocks */
 static void test_batch_one_bad(void)
 {
@@ -211,8 +282,7 @@ static void test_batch_one_bad(void)
 
         fill(&batch, 200);
         batch.cmd[bad] = bad_cmd();
-        g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
-                                                 &res));
+        g_assert_false(submit(&batch, &k, &res));
         g_assert_cmpuint(res.refused, ==, 1);
         g_assert_cmpuint(n_lost(&res), ==, 1);
         g_assert_true(test_bit(bad, res.lost));
@@ -242,8 +312,7 @@ static void test_batch_many_bad(void)
                 bad[n_bad++] = i;
             }
         }
-        g_assert_cmpint(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
-                                                  &res), ==, !n_bad);
+        g_assert_cmpint(submit(&batch, &k, &res), ==, !n_bad);
         g_assert_cmpuint(res.refused, ==, n_bad);
         g_assert_cmpuint(n_lost(&res), ==, n_bad);
         for (unsigned i = 0; i < n_bad; i++) {
@@ -266,8 +335,7 @@ static void test_batch_timeout(void)
             SMMUv3AccelBatch batch;
 
             fill(&batch, n);
-            g_assert_true(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
-                                                    &res));
+            g_assert_true(submit(&batch, &k, &res));
             g_assert_false(res.stuck);
             g_assert_false(res.tlb_lost);
             g_assert_cmpint(res.err, ==, -ETIMEDOUT);
@@ -293,7 +361,7 @@ static void test_batch_dead(void)
     SMMUv3AccelBatch batch;
 
     fill(&batch, 200);
-    g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
+    g_assert_false(submit(&batch, &k, &res));
     g_assert_false(res.whole_tlb);
     g_assert_true(res.tlb_lost);
     g_assert_true(res.stuck);
@@ -319,7 +387,7 @@ static void test_batch_dead_atc(void)
     SMMUv3AccelBatch batch;
 
     fill(&batch, 100);
-    g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
+    g_assert_false(submit(&batch, &k, &res));
     g_assert_true(res.whole_tlb);
     g_assert_false(res.tlb_lost);
     g_assert_false(res.stuck);
@@ -328,7 +396,7 @@ static void test_batch_dead_atc(void)
 
     /* With many such devices the wait is limited */
     k = (Kernel) { .knows = knows_all, .dead_sid = 0x1004, .dead_from = true };
-    g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
+    g_assert_false(submit(&batch, &k, &res));
     g_assert_false(res.tlb_lost);
     g_assert_true(res.stuck);
     g_assert_cmpuint(n_lost(&res), ==, 20);
@@ -349,8 +417,7 @@ static void test_batch_bad_tlbi(void)
 
         fill(&batch, 100);
         batch.cmd[bad].cmd[0] = cpu_to_le64(0x11 | 0xbadULL << 32);
-        g_assert_true(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
-                                                &res));
+        g_assert_true(submit(&batch, &k, &res));
         g_assert_cmpuint(res.refused, ==, 1);
         g_assert_true(res.whole_tlb);
         for (n_atc = 0; (k.log[k.n_log - 1 - n_atc] & 0xff) == 0x40; n_atc++) {
@@ -373,7 +440,7 @@ static void test_batch_refusing(void)
     SMMUv3AccelBatch batch;
 
     fill(&batch, SMMU_ACCEL_BATCH_MAX);
-    g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
+    g_assert_false(submit(&batch, &k, &res));
     g_assert_cmpuint(res.refused, ==, SMMU_ACCEL_BATCH_MAX);
     g_assert_true(res.tlb_lost);
     g_assert_cmpuint(res.ioctls, ==, SMMU_ACCEL_BATCH_MAX + 1);
@@ -390,8 +457,7 @@ static void test_batch_enomem(void)
 
         fill(&batch, 100);
         batch.cmd[80] = bad_cmd();
-        g_assert_false(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k,
-                                                 &res));
+        g_assert_false(submit(&batch, &k, &res));
         g_assert_true(res.whole_tlb);
         g_assert_false(res.tlb_lost);
         g_assert_cmpuint(n_lost(&res), ==, 1);
@@ -408,7 +474,7 @@ static void test_batch_short(void)
     SMMUv3AccelBatch batch;
 
     fill(&batch, 10);
-    g_assert_true(smmuv3_accel_batch_submit(&batch, kernel_ioctl, &k, &res));
+    g_assert_true(submit(&batch, &k, &res));
     g_assert_cmpint(res.err, ==, -EIO);
     g_assert_true(res.whole_tlb);
     g_assert_cmpuint(res.refused, ==, 1);
@@ -492,6 +558,9 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/smmuv3-accel/batch/redundant", test_redundant);
     g_test_add_func("/smmuv3-accel/batch/good", test_batch_good);
+    g_test_add_func("/smmuv3-accel/batch/twice", test_batch_twice);
+    g_test_add_func("/smmuv3-accel/batch/twice-failing",
+                    test_batch_twice_failing);
     g_test_add_func("/smmuv3-accel/batch/one-bad", test_batch_one_bad);
     g_test_add_func("/smmuv3-accel/batch/many-bad", test_batch_many_bad);
     g_test_add_func("/smmuv3-accel/batch/timeout", test_batch_timeout);

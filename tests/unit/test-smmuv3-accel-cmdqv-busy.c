@@ -73,7 +73,7 @@ static void let_run(void)
 
 static void hold_start(const FakeSMMU *smmu)
 {
-    rig = rig_cmdqv_started(LINUX_6_19, smmu);
+    rig = rig_cmdqv_started(LINUX_7_3, smmu);
     qemu_sem_init(&entered, 0);
     qemu_sem_init(&leave, 0);
     fake_iommufd_hold(rig->iommufd, &entered, &leave);

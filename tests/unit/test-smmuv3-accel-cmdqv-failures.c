@@ -75,7 +75,7 @@ static unsigned count(const char *messages, const char *what)
 
 static Rig *prepare_started(void)
 {
-    return rig_cmdqv_started(LINUX_6_19, &cmdqv_smmu);
+    return rig_cmdqv_started(LINUX_7_3, &cmdqv_smmu);
 }
 
 static Rig *prepare_given(void)
@@ -354,7 +354,7 @@ static void test_no_interface(void)
 {
     FakeSMMU smmu = cmdqv_smmu;
     g_autofree char *messages = NULL;
-    Rig *rig = rig_cmdqv_new(LINUX_6_19, &smmu, ON_OFF_AUTO_ON, 0,
+    Rig *rig = rig_cmdqv_new(LINUX_7_3, &smmu, ON_OFF_AUTO_ON, 0,
                              &error_abort);
     SMMUv3AccelState *other = rig_vsmmu_new("smmu2");
     RigBus bus = { .num = 100, .bus.qbus.name = (char *)"bus100" };
@@ -391,7 +391,7 @@ static void test_no_interface(void)
 static void test_replug(void)
 {
     FakeSMMU smmu = cmdqv_smmu;
-    Rig *rig = rig_cmdqv_started(LINUX_6_19, &smmu);
+    Rig *rig = rig_cmdqv_started(LINUX_7_3, &smmu);
     Object *view;
 
     smmu.interfaces = 1;

@@ -11,7 +11,7 @@
 
 static Rig *start(void)
 {
-    return rig_cmdqv_started(LINUX_6_19, &cmdqv_smmu);
+    return rig_cmdqv_started(LINUX_7_3, &cmdqv_smmu);
 }
 
 static void test_give(void)
@@ -99,7 +99,7 @@ static void test_fits(void)
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
         FakeSMMU smmu = cmdqv_smmu;
-        Rig *rig = rig_cmdqv_new(LINUX_6_19, &smmu, ON_OFF_AUTO_ON, 0x4011,
+        Rig *rig = rig_cmdqv_new(LINUX_7_3, &smmu, ON_OFF_AUTO_ON, 0x4011,
                                  &error_abort);
 
         smmu.cmdqv.version = cases[i].version;
@@ -113,6 +113,21 @@ static void test_fits(void)
         g_assert(!smmuv3_accel_cmdqv_why(rig->s) == cases[i].fits);
         rig_free(rig);
     }
+}
+
+/* A guest would not invalidate twice where the SMMU needs it */
+static void test_twice(void)
+{
+    FakeSMMU smmu = cmdqv_smmu;
+    Rig *rig;
+
+    smmu.info.flags = IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI;
+    rig = rig_cmdqv_started(LINUX_7_3, &smmu);
+    rig_cmdqv_invalidate(rig, 1, 1);
+    g_assert(rig_cmdqv_is_done(rig, 1) && !rig_cmdqv_is_hardware(rig));
+    g_assert(strstr(smmuv3_accel_cmdqv_why(rig->s), "T264-SMMU-3"));
+    g_assert_cmpuint(rig_executed()->len, ==, 2);
+    rig_free(rig);
 }
 
 /* Kernels before 6.19 give a queue in the state that another guest has left */
@@ -347,6 +362,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/cmdqv-give/outstanding", test_outstanding);
     g_test_add_func("/smmuv3-accel/cmdqv-give/not-yet", test_not_yet);
     g_test_add_func("/smmuv3-accel/cmdqv-give/fits", test_fits);
+    g_test_add_func(  "/smmuv3-accel/cmdqv-give/twice", test_twice);
     g_test_add_func("/smmuv3-accel/cmdqv-give/stale", test_stale);
     g_test_add_func("/smmuv3-accel/cmdqv-give/emulated", test_emulated);
     g_test_add_func("/smmuv3-accel/cmdqv-give/memory", test_memory);

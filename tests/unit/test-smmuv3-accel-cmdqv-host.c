@@ -73,7 +73,7 @@ static bool fixture_start(Fixture *fix, bool queues, Error **errp)
 
 static Fixture *fixture_with_queues(void)
 {
-    Fixture *fix = fixture_new(LINUX_6_19, &cmdqv_smmu);
+    Fixture *fix = fixture_new(LINUX_7_3, &cmdqv_smmu);
 
     g_assert(fixture_start(fix, true, &error_abort));
     g_assert(fix->host->cmdqv && !fix->host->cmdqv_error);
@@ -129,11 +129,11 @@ static void test_ask(void)
         bool queues, present;
         const char *calls;
     } cases[] = {
-        { LINUX_6_19, &cmdqv_smmu, true, true, ASK " get-hw-info" },
+        { LINUX_7_3, &cmdqv_smmu, true, true, ASK " get-hw-info" },
         { LINUX_6_17, &cmdqv_smmu, true, true, ASK " get-hw-info" },
         { LINUX_6_15, &cmdqv_smmu, true, false, ASK " get-hw-info!" },
-        { LINUX_6_19, &host_smmu, true, false, ASK " get-hw-info!" },
-        { LINUX_6_19, &cmdqv_smmu, false, false, ASK },
+        { LINUX_7_3, &host_smmu, true, false, ASK " get-hw-info!" },
+        { LINUX_7_3, &cmdqv_smmu, false, false, ASK },
     };
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -160,8 +160,8 @@ static void test_none(void)
         bool queues;
     } cases[] = {
         { LINUX_6_13, &cmdqv_smmu, true },
-        { LINUX_6_19, &host_smmu, true },
-        { LINUX_6_19, &cmdqv_smmu, false },
+        { LINUX_7_3, &host_smmu, true },
+        { LINUX_7_3, &cmdqv_smmu, false },
     };
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -184,7 +184,7 @@ static void test_none(void)
 
 static void test_new(void)
 {
-    Fixture *fix = fixture_new(LINUX_6_19, &cmdqv_smmu);
+    Fixture *fix = fixture_new(LINUX_7_3, &cmdqv_smmu);
     MemoryRegion *mr;
 
     g_assert(fixture_start(fix, true, &error_abort));
@@ -362,7 +362,7 @@ static void test_queue_too_large(void)
     Error *err = NULL;
 
     small.info.idr[1] = deposit32(small.info.idr[1], 21, 5, 8);
-    fix = fixture_new(LINUX_6_19, &small);
+    fix = fixture_new(LINUX_7_3, &small);
     g_assert(fixture_start(fix, true, &error_abort));
     g_assert_cmpint(alloc_at(fix->host, 0, 0, 8192, &err), ==, -EINVAL);
     assert_error(&err, "*(the SMMU takes neither so large a queue*");
@@ -462,7 +462,7 @@ static void test_page_length(void)
     static const uint64_t lengths[] = { 0x1000, 0x8000, 0x20000 };
 
     for (int i = 0; i < ARRAY_SIZE(lengths); i++) {
-        Fixture *fix = fixture_new(LINUX_6_19, &cmdqv_smmu);
+        Fixture *fix = fixture_new(LINUX_7_3, &cmdqv_smmu);
 
         fake_cmdqv_set_page_length(lengths[i]);
         g_assert(fixture_start(fix, true, &error_abort));
@@ -607,7 +607,7 @@ static bool run_all(Fixture *fix)
 /* Returns: false if there are fewer calls than @nth */
 static bool fail_one(unsigned nth, unsigned variant, bool all)
 {
-    Fixture *fix = fixture_new(LINUX_6_19, &cmdqv_smmu);
+    Fixture *fix = fixture_new(LINUX_7_3, &cmdqv_smmu);
     bool more, ok;
 
     if (all) {
@@ -660,7 +660,7 @@ static void test_falls_back(void)
     };
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
-        Fixture *fix = fixture_new(LINUX_6_19, &cmdqv_smmu);
+        Fixture *fix = fixture_new(LINUX_7_3, &cmdqv_smmu);
         Error *err = NULL;
 
         fake_iommufd_fail_nth(fix->f, cases[i].nth, 0);
@@ -682,7 +682,7 @@ static void test_refused(void)
     Error *err = NULL;
 
     plain.cannot_nest = true;
-    fix = fixture_new(LINUX_6_19, &plain);
+    fix = fixture_new(LINUX_7_3, &plain);
     g_assert(!fixture_start(fix, true, &err));
     assert_calls(fix, ASK " get-hw-info viommu-alloc! viommu-alloc!");
     assert_error(&err, "IOMMU_VIOMMU_ALLOC failed (the SMMU cannot nest*");

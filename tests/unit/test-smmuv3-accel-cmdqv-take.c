@@ -178,7 +178,7 @@ static void test_take_back_rest(gconstpointer opaque)
 /* After a reset everything is as after power on */
 static void test_reset(void)
 {
-    Rig *rig = rig_cmdqv_started(LINUX_6_19, &cmdqv_smmu);
+    Rig *rig = rig_cmdqv_started(LINUX_7_3, &cmdqv_smmu);
 
     for (int round = 0; round < 2; round++) {
         rig_cmdqv_give(rig);
@@ -340,7 +340,7 @@ static void test_hostile_page(void)
 /* QEMU replaces lost invalidations at a CMD_SYNC, so it must see one first */
 static void test_lost(void)
 {
-    Rig *rig = rig_cmdqv_started(LINUX_6_19, &cmdqv_smmu);
+    Rig *rig = rig_cmdqv_started(LINUX_7_3, &cmdqv_smmu);
 
     rig->s->cmdqv->next_give_ms = INT64_MAX;
     fake_iommufd_set_stuck(rig->iommufd, true);

@@ -48,7 +48,7 @@ static void test_param(void)
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
         Error *err = NULL;
-        Rig *rig = rig_cmdqv_new(LINUX_6_19, NULL, ON_OFF_AUTO_ON,
+        Rig *rig = rig_cmdqv_new(LINUX_7_3, NULL, ON_OFF_AUTO_ON,
                                  cases[i].param, &err);
 
         g_assert(!rig == !!cases[i].why);
@@ -67,7 +67,7 @@ static void test_param(void)
 static void test_off(void)
 {
     Error *err = NULL;
-    Rig *rig = rig_cmdqv_new(LINUX_6_19, &cmdqv_smmu, ON_OFF_AUTO_OFF, 0,
+    Rig *rig = rig_cmdqv_new(LINUX_7_3, &cmdqv_smmu, ON_OFF_AUTO_OFF, 0,
                              &error_abort);
 
     g_assert(!rig->s->cmdqv && !smmuv3_accel_cmdqv_is_wanted(rig->s));
@@ -81,7 +81,7 @@ static void test_off(void)
     g_assert_null(smmuv3_accel_cmdqv_why(rig->s));
     rig_free(rig);
 
-    g_assert(!rig_cmdqv_new(LINUX_6_19, NULL, ON_OFF_AUTO_OFF, 0x4011, &err));
+    g_assert(!rig_cmdqv_new(LINUX_7_3, NULL, ON_OFF_AUTO_OFF, 0x4011, &err));
     g_assert(strstr(error_get_pretty(err), "add cmdqv=on, or remove it"));
     rig_refused(err);
 }
@@ -96,21 +96,21 @@ static void test_decide(void)
         OnOffAuto wanted;
         uint32_t given, param;  /* 0: no CMDQV */
     } cases[] = {
-        { LINUX_6_19, NULL, ON_OFF_AUTO_AUTO, 0, 0 },
-        { LINUX_6_19, NULL, ON_OFF_AUTO_AUTO, 0x4021, 0 },
-        { LINUX_6_19, &host_smmu, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_7_3, NULL, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_7_3, NULL, ON_OFF_AUTO_AUTO, 0x4021, 0 },
+        { LINUX_7_3, &host_smmu, ON_OFF_AUTO_AUTO, 0, 0 },
         { LINUX_6_15, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0, 0 },
-        { LINUX_6_19, &later, ON_OFF_AUTO_AUTO, 0, 0 },
-        { LINUX_6_19, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0, 0x4011 },
+        { LINUX_7_3, &later, ON_OFF_AUTO_AUTO, 0, 0 },
+        { LINUX_7_3, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0, 0x4011 },
         { LINUX_6_17, &bigger, ON_OFF_AUTO_AUTO, 0, 0x3021 },
-        { LINUX_6_19, &bigger, ON_OFF_AUTO_AUTO, 0x4011, 0x4011 },
-        { LINUX_6_19, NULL, ON_OFF_AUTO_ON, 0, 0x4011 },
-        { LINUX_6_19, NULL, ON_OFF_AUTO_ON, 0x2031, 0x2031 },
-        { LINUX_6_19, &host_smmu, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_7_3, &bigger, ON_OFF_AUTO_AUTO, 0x4011, 0x4011 },
+        { LINUX_7_3, NULL, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_7_3, NULL, ON_OFF_AUTO_ON, 0x2031, 0x2031 },
+        { LINUX_7_3, &host_smmu, ON_OFF_AUTO_ON, 0, 0x4011 },
         { LINUX_6_15, &bigger, ON_OFF_AUTO_ON, 0, 0x4011 },
-        { LINUX_6_19, &later, ON_OFF_AUTO_ON, 0, 0x4011 },
-        { LINUX_6_19, &bigger, ON_OFF_AUTO_ON, 0, 0x3021 },
-        { LINUX_6_19, &bigger, ON_OFF_AUTO_ON, 0x4011, 0x4011 },
+        { LINUX_7_3, &later, ON_OFF_AUTO_ON, 0, 0x4011 },
+        { LINUX_7_3, &bigger, ON_OFF_AUTO_ON, 0, 0x3021 },
+        { LINUX_7_3, &bigger, ON_OFF_AUTO_ON, 0x4011, 0x4011 },
     };
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -139,7 +139,7 @@ static void test_decide(void)
 /* With cmdqv=auto and no host device at start, a later one is not asked */
 static void test_auto_later(void)
 {
-    Rig *rig = rig_cmdqv_new(LINUX_6_19, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0,
+    Rig *rig = rig_cmdqv_new(LINUX_7_3, &cmdqv_smmu, ON_OFF_AUTO_AUTO, 0,
                              &error_abort);
 
     smmuv3_accel_cmdqv_decide(rig->s);
@@ -155,8 +155,8 @@ static const struct {
     FakeKernel kernel;
     const FakeSMMU *smmu;
 } hosts[] = {
-    { LINUX_6_19, NULL },
-    { LINUX_6_19, &host_smmu },
+    { LINUX_7_3, NULL },
+    { LINUX_7_3, &host_smmu },
     { LINUX_6_15, &cmdqv_smmu },
 };
 
@@ -187,7 +187,7 @@ static void test_execute(void)
 /* One ioctl for all commands up to a CMD_SYNC, in their order */
 static void test_order(void)
 {
-    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+    Rig *rig = rig_cmdqv_started(LINUX_7_3, &host_smmu);
 
     for (int asid = 1; asid <= 5; asid++) {
         rig_cmdqv_put(rig, 0, TLBI_ASID(asid), 0);
@@ -204,7 +204,7 @@ static void test_order(void)
 /* LVCMDQ 0 is VCMDQ 1, and vice versa */
 static void test_crossed(void)
 {
-    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+    Rig *rig = rig_cmdqv_started(LINUX_7_3, &host_smmu);
 
     rig_cmdqv_cross(rig);
     rig_cmdqv_invalidate(rig, 1, 1);
@@ -219,7 +219,7 @@ static void test_crossed(void)
 
 static void test_error(void)
 {
-    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+    Rig *rig = rig_cmdqv_started(LINUX_7_3, &host_smmu);
 
     rig_cmdqv_put(rig, 1, TLBI_ASID(1), 0);
     rig_cmdqv_put(rig, 1, ILLEGAL, 0);
@@ -260,7 +260,7 @@ static void test_no_memory(void)
     static const uint64_t base[] = {
         0, 0x80000000ULL, 0xfffffffff000ULL, RIG_RAM + RIG_RAM_SIZE,
     };
-    Rig *rig = rig_cmdqv_started(LINUX_6_19, &host_smmu);
+    Rig *rig = rig_cmdqv_started(LINUX_7_3, &host_smmu);
 
     for (int i = 0; i < ARRAY_SIZE(base); i++) {
         rig_cmdqv_write(rig, PAGE0(0) + A_VCMDQ_CONFIG, 0);
@@ -297,7 +297,7 @@ static void ring_many(Rig *rig)
 /* A caller that keeps the BQL executes some commands at a time */
 static void test_limit(void)
 {
-    Rig *rig = rig_cmdqv_started(LINUX_6_19, NULL);
+    Rig *rig = rig_cmdqv_started(LINUX_7_3, NULL);
     unsigned n = CMDQV_COMMANDS_AT_ONCE;
 
     ring_many(rig);
@@ -310,7 +310,7 @@ static void test_limit(void)
     g_assert_cmpuint(n, ==, 4096);
     rig_free(rig);
 
-    rig = rig_cmdqv_started(LINUX_6_19, NULL);
+    rig = rig_cmdqv_started(LINUX_7_3, NULL);
     rig_set_alone(true);
     ring_many(rig);
     rig_set_alone(false);
@@ -321,7 +321,7 @@ static void test_limit(void)
 /* With any PROD and CONS, QEMU executes at most the commands of a full queue */
 static void test_hostile_index(void)
 {
-    Rig *rig = rig_cmdqv_started(LINUX_6_19, NULL);
+    Rig *rig = rig_cmdqv_started(LINUX_7_3, NULL);
 
     for (unsigned log2 = 0; log2 <= 12; log2 += 4) {
         unsigned before = rig_executed()->len;

@@ -87,7 +87,7 @@ static void raw_say(void *opaque, const char *line)
 
 static char *run_raw(const Flow *flow)
 {
-    FakeIOMMUFD *f = fake_iommufd_new(LINUX_6_19, "iommufd0");
+    FakeIOMMUFD *f = fake_iommufd_new(LINUX_7_3, "iommufd0");
     IommufdScriptHost host = {
         .iommufd = fake_iommufd_backend(f)->fd,
         .opaque = f,
@@ -296,7 +296,7 @@ static char *run_flow(const Flow *flow)
     Machine m;
     char *words;
 
-    m.rig = rig_cmdqv_new(LINUX_6_19, flow->smmu, flow->smmu->interfaces ?
+    m.rig = rig_cmdqv_new(LINUX_7_3, flow->smmu, flow->smmu->interfaces ?
                           ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF, 0, &error_abort);
     m.rig->s3->eventq.log2size = LOG2_EVENTS;
     fake_iommufd_set_group(m.rig->iommufd, flow->smmu, PAIR_GROUP, 2);

@@ -120,7 +120,7 @@ static void test_state_table(void)
         int from = i % n, to = i / n % n;
         Trigger trigger = i / n / n;
         g_autofree char *before = NULL;
-        Rig *rig = rig_new(LINUX_6_19);
+        Rig *rig = rig_new(LINUX_7_3);
 
         g_assert(rig_plug(rig, 1, &error_abort));
         enter_state(rig, from, REGISTER);
@@ -144,7 +144,7 @@ static void test_state_table(void)
 /* A command affects only the StreamIDs that it names, the last one, too */
 static void test_range(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     FakeDevice *last = fake_vfio_bind(rig->iommufd, &host_smmu, "last", rig->s);
     g_autofree char *dma = NULL;
 
@@ -175,7 +175,7 @@ static void test_range(void)
 /* From one stage 1 to another in one step, without abort in between */
 static void test_replace(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig_set_s1(SID(1), 0x1000);
     g_assert(rig_plug(rig, 1, &error_abort));
@@ -194,7 +194,7 @@ static void test_replace(void)
 
 static void test_many_devices(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     FakeDevice *dev[32];
 
     rig_write_cr0(rig, CR0_SMMUEN);
@@ -221,7 +221,7 @@ static void test_many_devices(void)
 /* The vDEVICE and reports have the current StreamID */
 static void test_renumber(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     for (int sid = 1; sid <= 9; sid++) {
         rig_set_s1(SID(sid), 0x1000);
@@ -261,7 +261,7 @@ static void test_renumber(void)
 /* Two numbers are swapped: in between, two buses have the same number */
 static void test_renumber_at_once(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     g_autofree char *messages = NULL;
 
     rig_set_s1(SID(1), 0x1000);
@@ -288,7 +288,7 @@ static void test_renumber_at_once(void)
 
 static void test_renumber_bypass(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig_set_config(SID(1), 4);
     g_assert(rig_plug(rig, 1, &error_abort));
@@ -305,7 +305,7 @@ static void test_renumber_bypass(void)
 /* The root bus always has number 0; others have it until they get one */
 static void test_root_bus(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     renumber(rig, 1, 0);
     renumber(rig, 2, 0);
@@ -329,7 +329,7 @@ static void test_kernels(void)
         { LINUX_6_13, "abort",   "s1 1000" },
         { LINUX_6_15, "blocked", "s1 1000 sid 100" },
         { LINUX_6_17, "blocked", "s1 1000 sid 100" },
-        { LINUX_6_19, "abort",   "s1 1000 sid 100" },
+        { LINUX_7_3, "abort",   "s1 1000 sid 100" },
     };
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -376,7 +376,7 @@ static void assert_reported(SMMUEventType type)
 /* An error in an STE is reported once, when it appears */
 static void test_reports(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig->s3->eventq.log2size = 4;
     g_assert(rig_plug(rig, 1, &error_abort));
@@ -434,6 +434,116 @@ static void test_reports_blocked(void)
     rig_free(rig);
 }
 
+/* Hosts with and without what decides whether a command is legal */
+static FakeSMMU smmu_of_kind(unsigned kind)
+{
+    static const uint8_t ssidsizes[] = { 0, 8, 20 };
+    FakeSMMU smmu = host_smmu;
+
+    smmu.info.idr[0] = deposit32(smmu.info.idr[0], 12, 1, kind & 1);
+    smmu.info.idr[0] = deposit32(smmu.info.idr[0], 10, 1, kind >> 1 & 1);
+    smmu.info.idr[3] = deposit32(smmu.info.idr[3], 10, 1, kind >> 2 & 1);
+    smmu.info.idr[1] |= ssidsizes[kind >> 3] << 6;
+    return smmu;
+}
+
+/* The vSMMU has the features of its host, or some of them */
+static void check_legal(const FakeSMMU *smmu, const uint32_t *idr)
+{
+    static const uint8_t opcodes[] = { 0x05, 0x06, 0x10, 0x11, 0x12, 0x13,
+                                       0x30, 0x40 };
+
+    for (int n = 0; n < 128 * ARRAY_SIZE(opcodes); n++) {
+        uint8_t opcode = opcodes[n % ARRAY_SIZE(opcodes)];
+        SMMUv3AccelHostCmd host;
+        uint64_t words[2];
+        Cmd cmd;
+
+        for (int w = 0; w < 4; w++) {
+            cmd.word[w] = g_test_rand_int() &
+                          (n & 64 ? UINT32_MAX : g_test_rand_int());
+        }
+        cmd.word[0] = deposit32(cmd.word[0], 0, 8, opcode);
+        if (smmuv3_accel_cmd_classify(&cmd, idr) == SMMU_ACCEL_CMD_ILLEGAL) {
+            continue;
+        }
+        smmuv3_accel_cmd_to_host(&cmd, idr, &host);
+        words[0] = le64_to_cpu(host.cmd[0]);
+        words[1] = le64_to_cpu(host.cmd[1]);
+        g_assert(fake_command_is_valid(smmu, words));
+    }
+}
+
+static void test_legal(void)
+{
+    for (unsigned kind = 0; kind < 24; kind++) {
+        const FakeSMMU smmu = smmu_of_kind(kind);
+
+        for (unsigned less = 0; less <= kind; less++) {
+            const FakeSMMU vsmmu = smmu_of_kind(less);
+
+            if ((less & 7 & ~kind) || less >> 3 > kind >> 3) {
+                continue;       /* this host cannot back it */
+            }
+            for (uint32_t granules = 0; granules < 8; granules++) {
+                uint32_t idr[6];
+
+                memcpy(idr, vsmmu.info.idr, sizeof(idr));
+                idr[5] = deposit32(idr[5], 4, 3, granules);
+                check_legal(&smmu, idr);
+            }
+        }
+    }
+}
+
+/* Commands that a kernel issued, as digits of their opcodes */
+static char *issued(Rig *rig, unsigned from)
+{
+    const GArray *commands = fake_iommufd_commands(rig->iommufd);
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = from; i < commands->len; i++) {
+        uint64_t word0 = g_array_index(commands, FakeCommand, i).cmd[0];
+
+        g_string_append_printf(text, "%02x ", (unsigned)(word0 & 0xff));
+    }
+    return g_string_free(text, false);
+}
+
+/* An SMMU that needs each invalidation twice, if its kernel tells that */
+static void test_invalidates_twice(void)
+{
+    static const struct {
+        FakeKernel kernel;
+        const char *commands;
+        unsigned ioctls;
+    } cases[] = { { LINUX_6_19, "05 11 ", 1 },
+                  { LINUX_7_3, "05 11 05 11 ", 2 } };
+
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        Rig *rig = rig_new(cases[i].kernel);
+        FakeSMMU smmu = host_smmu;
+        g_autofree char *commands = NULL;
+        uint64_t before;
+
+        smmu.info.flags = IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI;
+        rig->smmu = &smmu;
+        rig_set_ste(SID(1), &ste_s1);
+        g_assert(rig_plug(rig, 1, &error_abort));
+        rig_write_cr0(rig, CR0_SMMUEN);
+        before = rig->s->counters.ioctls[SMMU_ACCEL_IOCTL_INVALIDATE];
+        rig_put_command(rig, SMMU_CMD_CFGI_CD, SID(1), 1);
+        rig_put_command(rig, SMMU_CMD_TLBI_NH_ASID, 0, 0);
+        rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
+        g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
+        commands = issued(rig, 0);
+        g_assert_cmpstr(commands, ==, cases[i].commands);
+        g_assert_cmpuint(rig->s->counters.ioctls[SMMU_ACCEL_IOCTL_INVALIDATE] -
+                         before, ==, cases[i].ioctls);
+        rig_free(rig);
+    }
+}
+
 int main(int argc, char **argv)
 {
     rig_init(&argc, &argv);
@@ -451,5 +561,8 @@ int main(int argc, char **argv)
                     test_renumber_bypass);
     g_test_add_func("/smmuv3-accel/device/root-bus", test_root_bus);
     g_test_add_func("/smmuv3-accel/device/kernels", test_kernels);
+    g_test_add_func("/smmuv3-accel/device/legal", test_legal);
+    g_test_add_func("/smmuv3-accel/device/invalidates-twice",
+                    test_invalidates_twice);
     return g_test_run();
 }

@@ -31,7 +31,7 @@ static void assert_depth(Rig *rig, uint32_t depth)
 /* The kernel's queue exists with the guest's queue, with the same size */
 static void test_life(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     g_assert(rig_plug(rig, 1, &error_abort));
     assert_depth(rig, 0);
@@ -62,7 +62,7 @@ static void test_life(void)
 
 static void test_deliver(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
     RigEvents got;
 
     g_assert(fake_vfio_fault(rig->dev[1], F_TRANSLATION, 0x123456789000));
@@ -102,7 +102,7 @@ static void test_deliver(void)
 /* Lost events cause one overflow for each gap, wherever it is */
 static void test_lost(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
     RigEvents got;
 
     for (int i = 0; i < 20; i++) {
@@ -138,7 +138,7 @@ static void test_lost(void)
 /* A new queue counts from 0; the old file is not read again */
 static void test_anew(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
     RigEvents got;
     int fds[2];
     char c;
@@ -168,7 +168,7 @@ static void test_anew(void)
 /* After INT_MAX comes 0, which is no gap */
 static void test_sequence_wraps(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
     RigEvents got;
 
     fake_iommufd_set_sequence(rig->iommufd, INT_MAX - 1);
@@ -196,7 +196,7 @@ static void test_partial(void)
     size_t sizes[] = {
         1, sizeof(record.header), sizeof(record) - 1,
     };
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
 
     for (int i = 0; i < ARRAY_SIZE(sizes); i++) {
         g_assert(fake_iommufd_send(rig->iommufd, IOMMU_VEVENTQ_TYPE_ARM_SMMUV3,
@@ -215,7 +215,7 @@ static void test_partial(void)
 /* More events than one read() returns */
 static void test_burst(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
 
     rig_write_eventq_size(rig, 8);
     for (int i = 0; i < 150; i++) {
@@ -229,7 +229,7 @@ static void test_burst(void)
 /* If the host cannot be read, it is not asked again and again */
 static void test_read_fails(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
     int fd = open("/dev/null", O_WRONLY);       /* always ready, EBADF */
     g_autofree char *messages = NULL;
 
@@ -253,7 +253,7 @@ static void test_read_fails(void)
 /* The kernel does not destroy a queue at once: the next one waits for that */
 static void test_destroyed_late(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
 
     assert_depth(rig, 16);
     fake_iommufd_fail_from(rig->iommufd, 1, 0);
@@ -307,7 +307,7 @@ static unsigned n_issued(Rig *rig)
 /* One call at CMD_SYNC; StreamIDs without host device are not forwarded */
 static void test_forward(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
 
     rig_command(rig, SMMU_CMD_TLBI_NH_VA, 7 << 16, 0x5000);
     rig_command(rig, SMMU_CMD_CFGI_CD, SID(1), 1);
@@ -338,7 +338,7 @@ static void test_forward(void)
 /* Commands before a change of the configuration are carried out before it */
 static void test_flush_before_cfgi(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
 
     rig_set_s1(SID(1), 0x2000);
     rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
@@ -352,7 +352,7 @@ static void test_flush_before_cfgi(void)
 static void test_illegal(void)
 {
     static const uint8_t opcodes[] = { 0x00, 0x07, 0x40, 0x41, 0x44, 0xff };
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     for (int plugged = 0; plugged < 2; plugged++) {
         if (plugged) {
@@ -376,7 +376,7 @@ static void test_illegal(void)
 
 static void test_batch(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
 
     for (int i = 0; i < SMMU_ACCEL_BATCH_MAX + 1; i++) {
         rig_command(rig, SMMU_CMD_TLBI_NH_VA, 0, i << 12);
@@ -393,7 +393,7 @@ static void test_batch(void)
 /* If the host fails, the guest goes on, and messages do not flood the log */
 static void test_host_fails(void)
 {
-    Rig *rig = rig_new_s1(LINUX_6_19);
+    Rig *rig = rig_new_s1(LINUX_7_3);
     g_autofree char *first = NULL, *later = NULL;
 
     for (int i = 0; i < 1000; i++) {

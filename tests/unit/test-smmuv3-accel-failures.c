@@ -375,7 +375,7 @@ static void test_outage(gconstpointer opaque)
 /* A host that does not even block DMA: this must be reported */
 static void test_not_blocked(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     g_autofree char *messages = NULL;
 
     prepare_s1(rig);
@@ -389,12 +389,12 @@ static void test_not_blocked(void)
     g_assert(strstr(messages, "host device 0000:03:00.0, StreamID 0x100, "));
     g_assert(strstr(messages, "and its DMA goes on as before (VFIO_DEVICE_DETACH"));
     g_assert(!strstr(messages, "blocked"));
-    g_assert(dma_is(rig->dev[1], LINUX_6_19, "s1 1000 sid 100"));
+    g_assert(dma_is(rig->dev[1], LINUX_7_3, "s1 1000 sid 100"));
 
     run_other_s1(rig, NULL);
     rig_put_command(rig, SMMU_CMD_SYNC, 0, 0);
     g_assert_cmpint(rig_ring(rig), ==, SMMU_CERROR_NONE);
-    g_assert(dma_is(rig->dev[1], LINUX_6_19, "s1 5000 sid 100"));
+    g_assert(dma_is(rig->dev[1], LINUX_7_3, "s1 5000 sid 100"));
     rig_free(rig);
 }
 

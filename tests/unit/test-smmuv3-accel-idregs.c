@@ -258,7 +258,7 @@ static void test_validate_reserved(void)
         [SMMU_ACCEL_IDR0] = 0xa0000000,
         [SMMU_ACCEL_IDR2] = 0xfffffc00,
         [SMMU_ACCEL_IDR3] = 0xffff0043,
-        [SMMU_ACCEL_IDR5] = 0x0000f388,
+        [SMMU_ACCEL_IDR5] = 0x0000f308,
         [SMMU_ACCEL_AIDR] = 0xffffff00,
     };
 

@@ -15,7 +15,7 @@
 /* Two devices that do DMA */
 static Rig *rig_new_two(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig->s3->eventq.log2size = 4;
     rig_set_s1(SID(1), 0x1000);
@@ -251,7 +251,7 @@ static void test_oas_of_each(void)
     const FakeSMMU small = {
         .name = "small", .info = host_smmu.info, .oas_bits = 40,
     };
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     SMMUv3AccelState *s2 = rig_vsmmu_new("smmu2");
     FakeDevice *dev;
 
@@ -293,7 +293,7 @@ static void test_collision_ends(void)
 static void test_unknown_smmu(void)
 {
     const FakeSMMU unnamed = { .info = host_smmu.info };
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     for (int i = 0; i < 3; i++) {
         FakeDevice *dev = fake_vfio_bind(rig->iommufd, &unnamed, "dev", rig->s);
@@ -333,7 +333,7 @@ static void test_ats(void)
 
     ats_smmu.info.idr[0] |= R_IDR0_ATS_MASK;
     for (int supported = 0; supported < 2; supported++) {
-        Rig *rig = rig_new(LINUX_6_19);
+        Rig *rig = rig_new(LINUX_7_3);
         FakeDevice *dev;
 
         ats_smmu.caps = supported ? 0 : IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
@@ -408,7 +408,7 @@ static void assert_dma_of(FakeDevice *dev, const char *want)
 /* Members must be functions of one slot: the guest could not isolate others */
 static void test_group_slot(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     FakeDevice *dev = rig_plug_in_group(rig, 1, FN(0), 7, &error_abort);
     Error *err = NULL;
 
@@ -430,7 +430,7 @@ static void test_group_slot(void)
 /* One target for all: nested if all agree, otherwise blocked */
 static void test_group_decision(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     FakeDevice *a = rig_plug_in_group(rig, 1, FN(0), 7, &error_abort);
     FakeDevice *b = rig_plug_in_group(rig, 1, FN(1), 7, &error_abort);
 
@@ -513,7 +513,7 @@ static void test_exposed_by_plug(void)
 /* Entries cached from the common table are invalidated for each StreamID */
 static void test_group_cds(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     FakeDevice *a = rig_plug_in_group(rig, 1, FN(0), 7, &error_abort);
     FakeDevice *b = rig_plug_in_group(rig, 1, FN(1), 7, &error_abort);
     guint before;
@@ -568,7 +568,7 @@ static void test_group_hotplug(void)
 static void test_lost_with_ats(void)
 {
     FakeSMMU ats_smmu = host_smmu;
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     const GArray *commands = fake_iommufd_commands(rig->iommufd);
     g_autofree char *blocked = NULL, *recovered = NULL;
     g_autoptr(GString) sent = g_string_new(NULL);

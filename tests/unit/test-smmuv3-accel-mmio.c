@@ -102,7 +102,7 @@ static bool is_empty(void)
 
 static void setup(void)
 {
-    rig = rig_new(LINUX_6_19);
+    rig = rig_new(LINUX_7_3);
     g_assert(rig_plug(rig, 1, &error_abort));
     g_assert(rig_plug(rig, 2, &error_abort));
     qemu_sem_init(&entered, 0);

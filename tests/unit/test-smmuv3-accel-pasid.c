@@ -50,16 +50,16 @@ static void test_capability(void)
         uint16_t want;
     } cases[] = {
         { LINUX_6_15, 16, 16, SMMU_ACCEL_AUTO, 0, 0x1000 },
-        { LINUX_6_19, 20, 20, SMMU_ACCEL_AUTO, IOMMU_HW_CAP_PCI_PASID_EXEC,
+        { LINUX_7_3, 20, 20, SMMU_ACCEL_AUTO, IOMMU_HW_CAP_PCI_PASID_EXEC,
           0x1402 },
-        { LINUX_6_19, 20, 16, SMMU_ACCEL_AUTO, IOMMU_HW_CAP_PCI_PASID_PRIV,
+        { LINUX_7_3, 20, 16, SMMU_ACCEL_AUTO, IOMMU_HW_CAP_PCI_PASID_PRIV,
           0x1004 },
-        { LINUX_6_19, 20, 20, 10, IOMMU_HW_CAP_PCI_PASID_EXEC |
+        { LINUX_7_3, 20, 20, 10, IOMMU_HW_CAP_PCI_PASID_EXEC |
           IOMMU_HW_CAP_PCI_PASID_PRIV | IOMMU_HW_CAP_DIRTY_TRACKING, 0x0a06 },
-        { LINUX_6_19, 20, 1, SMMU_ACCEL_AUTO, 0, 0x0100 },
+        { LINUX_7_3, 20, 1, SMMU_ACCEL_AUTO, 0, 0x0100 },
         /* Disabled for the guest, not in the device, an old kernel */
-        { LINUX_6_19, 20, 20, 0, IOMMU_HW_CAP_PCI_PASID_EXEC, 0 },
-        { LINUX_6_19, 20, 0, SMMU_ACCEL_AUTO, IOMMU_HW_CAP_PCI_PASID_EXEC, 0 },
+        { LINUX_7_3, 20, 20, 0, IOMMU_HW_CAP_PCI_PASID_EXEC, 0 },
+        { LINUX_7_3, 20, 0, SMMU_ACCEL_AUTO, IOMMU_HW_CAP_PCI_PASID_EXEC, 0 },
         { LINUX_6_13, 20, 20, SMMU_ACCEL_AUTO, IOMMU_HW_CAP_PCI_PASID_EXEC,
           0 },
     };
@@ -81,7 +81,7 @@ static void test_capability(void)
 static void test_calls(void)
 {
     FakeSMMU smmu = pasid_smmu(16, 16);
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     plug(rig, &smmu);
     g_assert_cmphex(pasid_cap(rig), ==, 0x1004);
@@ -108,7 +108,7 @@ static void set_ste(Rig *rig, uint64_t word0, uint64_t word1)
 static void test_ste(void)
 {
     FakeSMMU smmu = pasid_smmu(16, 16);
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     plug(rig, &smmu);
     g_assert_cmphex(rig->s3->idr[0] & IDR0_CD2L, ==, IDR0_CD2L);
@@ -142,7 +142,7 @@ static void test_ste(void)
 static void test_ste_less(void)
 {
     FakeSMMU smmu = pasid_smmu(16, 16);
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig->s->spec.ssidsize = 8;
     smmu.info.idr[0] &= ~IDR0_CD2L;
@@ -184,7 +184,7 @@ typedef struct Command {
 static void check_commands(int ssidsize, const Command *c, size_t n)
 {
     FakeSMMU smmu = pasid_smmu(20, 20);
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     const GArray *got = fake_iommufd_commands(rig->iommufd);
 
     rig->s->spec.ssidsize = ssidsize;

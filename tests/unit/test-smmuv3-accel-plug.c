@@ -12,7 +12,7 @@
 /* The first and every other device follows its STE at once */
 static void test_plug(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig_write_cr0(rig, CR0_SMMUEN);
     rig_set_s1(SID(1), 0x1000);
@@ -45,7 +45,7 @@ static void test_plug(void)
 static void test_cost(void)
 {
     g_autoptr(GString) two_each = g_string_new(NULL);
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     g_assert(rig_plug(rig, 1, &error_abort));
     rig_assert_calls(rig, ASK " viommu-alloc nested-alloc "
@@ -75,7 +75,7 @@ static void test_cost(void)
 static void test_host_stalls(void)
 {
     FakeSMMU stalling = host_smmu;
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     FakeDevice *dev;
 
     stalling.info.idr[0] &= ~(3U << 24);
@@ -113,8 +113,8 @@ static void assert_refused(SMMUv3AccelState *s, Rig *rig, FakeIOMMUFD *f,
 
 static void test_association(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
-    FakeIOMMUFD *other = fake_iommufd_new(LINUX_6_19, "iommufd1");
+    Rig *rig = rig_new(LINUX_7_3);
+    FakeIOMMUFD *other = fake_iommufd_new(LINUX_7_3, "iommufd1");
     FakeSMMU unnamed = host_smmu;
 
     unnamed.name = NULL;
@@ -136,7 +136,7 @@ static void test_association(void)
 
 static void test_host_smmu_property(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     FakeSMMU unnamed = host_smmu;
     char wanted[] = "smmu3.0";
 
@@ -153,7 +153,7 @@ static void test_host_smmu_property(void)
 
 static void test_host_differs(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     FakeSMMU lesser = host_smmu;
 
     lesser.info.idr[5] &= ~0x20;
@@ -181,7 +181,7 @@ static void test_host_cannot_nest(void)
 /* A device tree cannot describe a device that is plugged later */
 static void test_late(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig->s->no_hotplug = true;
     assert_refused(rig->s, rig, rig->iommufd, &host_smmu,
@@ -193,7 +193,7 @@ static void test_late(void)
 static void test_unknown_group(void)
 {
     const FakeSMMU unnamed = { .info = host_smmu.info };
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig->smmu = &unnamed;
     for (int bus = 1; bus <= 3; bus++) {
@@ -238,7 +238,7 @@ static void test_detach_fails(void)
 static void test_two_vsmmus(void)
 {
     for (int same = 0; same < 2; same++) {
-        Rig *rig = rig_new(LINUX_6_19);
+        Rig *rig = rig_new(LINUX_7_3);
         SMMUv3AccelState *s2 = rig_vsmmu_new("smmu2");
         FakeDevice *dev = fake_vfio_bind(rig->iommufd,
                                          same ? &host_smmu : &other_smmu,

@@ -154,7 +154,7 @@ static void assert_query(Rig *rig, const Expected *want)
 
 static void test_empty(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     g_autoptr(SMMUv3AccelInfo) info = smmuv3_accel_query(rig->s);
 
     g_assert_cmpstr(info->id, ==, "smmu1");
@@ -178,7 +178,7 @@ static void test_empty(void)
 /* The registers are the host's, and the kernel's objects have their ids */
 static void test_plug(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     g_autoptr(SMMUv3AccelInfo) info = NULL, later = NULL;
     SMMUv3AccelInfoRegisterList *reg;
     PCIDevice pdev = { .qdev.id = (char *)"dev1" };
@@ -231,7 +231,7 @@ static void test_plug(void)
 /* The counters continue after a reset and an unplug */
 static void test_attach(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     g_assert(rig_plug(rig, 1, &error_abort));
     rig_write_cr0(rig, CR0_SMMUEN);
@@ -277,7 +277,7 @@ static void test_attach(void)
 /* The kernel has the old StreamID until the guest uses the SMMU again */
 static void test_renumber(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     g_autoptr(SMMUv3AccelInfo) info = NULL;
 
     g_assert(rig_plug(rig, 1, &error_abort));
@@ -291,7 +291,7 @@ static void test_renumber(void)
 
 static void test_order(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     g_autoptr(SMMUv3AccelInfo) info = NULL;
     SMMUv3AccelInfoHostDeviceList *l;
 
@@ -311,7 +311,7 @@ static void test_order(void)
 /* A device with stage 1, and all counters 0 */
 static Rig *rig_new_s1(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig->s3->eventq.log2size = 4;
     rig_set_s1(SID(1), 0x1000);
@@ -359,7 +359,7 @@ static void test_commands(void)
 /* A vSMMU without host devices counts the guest's commands, too */
 static void test_commands_unused(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig->s3->idr[0] = host_smmu.info.idr[0];
     rig_command(rig, SMMU_CMD_TLBI_NH_ALL, 0, 0);
@@ -572,7 +572,7 @@ static void assert_cmdqv(Rig *rig, OnOffAuto wanted, SMMUv3AccelCmdqvMode mode,
 
 static void test_cmdqv(void)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
     SMMUv3CmdqvDevice *d;
     SMMUv3Vcmdq *vcmdq;
 
@@ -635,7 +635,7 @@ static void test_cmdqs(void)
     };
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
-        Rig *rig = rig_new(LINUX_6_19);
+        Rig *rig = rig_new(LINUX_7_3);
         g_autoptr(SMMUv3AccelInfo) info = NULL;
         bool wanted = cases[i].cmdqv != ON_OFF_AUTO_OFF;
 

@@ -79,7 +79,7 @@ def decode_json():
     same(out["device"], {"driver": "arm-smmuv3-accel", "idr2": 0, "idr4": 0,
                          **values(COMMON)})
     same(out["fields"]["idr5"],
-         {"OAS": 4, "GRAN4K": 0, "GRAN16K": 0, "GRAN64K": 1, "VAX": 0,
+         {"OAS": 4, "GRAN4K": 0, "GRAN16K": 0, "GRAN64K": 1, "DS": 0, "VAX": 0,
           "STALL_MAX": 0})
     same(out["missing"], [])
     # what it prints, it reads

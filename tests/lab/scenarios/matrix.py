@@ -121,6 +121,14 @@ def host_16k_guest_4k(lab):
     life(lab, "lab-4k", mem="524300K")
 
 
+@scenario(platform=on("deb", ("lab-4k",)), named=True)
+def kernel_deb_installed(lab):
+    """The kernel of `make kernel-deb', from its package, with its modules, as host."""
+    version = lab.l1.sh("uname -r").out
+    expect("-iommufd-" in version, f"the host's kernel is {version}")
+    life(lab, "lab-4k")
+
+
 def mode(lab, append):
     host, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(host), append=append)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Memory of other kinds than QEMU's own, and memory that is removed while devices use it."""
 
-from lab import checks, metal, options, registers
+from dataclasses import replace
+
+from lab import checks, l0, metal, options, registers
 from lab.checks import expect
 from lab.metal import put
 from lab.scenario import scenario
+from lab.scenarios import basics
 from lab.scenarios.failures import ON, end
 from lab.sweep import Bench
 
@@ -97,3 +100,75 @@ def hugetlb_memory(lab):
     guest.device_del("dev1")
     guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
     checks.data_is_right(guest, SERIAL)
+
+
+@scenario(platform=replace(l0.EMULATED, name="gigantic", append=("hugepagesz=1G", "hugepages=1")), matrix=True)
+def gigantic_page(lab):
+    """Guest memory in one huge page of 1 GiB: cold-plug, unplug, hot-plug, data is right."""
+    bdf, _ = lab.vfio(SERIAL)
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf)
+                      + ["-object", "memory-backend-memfd,id=ram,size=1G,hugetlb=on,hugetlbsize=1G"],
+                      machine=",memory-backend=ram", mem="1G")
+    checks.proven(guest, SERIAL, bdf, viommus=1)
+    pages = "/sys/kernel/mm/hugepages/hugepages-1048576kB"
+    free = lab.l1.sh(f"cat {pages}/nr_hugepages {pages}/free_hugepages").out.split()
+    expect(free == ["1", "0"], f"the guest's memory is not in a huge page: {free}")
+    guest.device_del("dev1")
+    guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    checks.data_is_right(guest, SERIAL)
+
+
+@scenario(matrix=True)
+def balloon(lab):
+    """A balloon takes half of the guest's memory and gives it back, twice: data is right, also after a replug."""
+    bdf, _ = lab.vfio(SERIAL)
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf)
+                      + ["-device", "virtio-balloon-pci,bus=pcie.0"])
+    checks.proven(guest, SERIAL, bdf, viommus=1)
+    for size in (GUEST // 2, GUEST) * 2:
+        guest.qmp.cmd("balloon", value=size << 20)
+        checks.eventually(f"the guest has {size} MiB", lambda size=size:
+                          guest.qmp.cmd("query-balloon")["actual"] == size << 20, 60)
+        checks.data_is_right(guest, SERIAL)
+    guest.device_del("dev1")
+    checks.gone(guest, SERIAL)
+    guest.qmp.cmd("balloon", value=GUEST << 19)
+    guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    checks.proven(guest, SERIAL, bdf, viommus=1)
+    guest.qmp.cmd("balloon", value=GUEST << 20)
+    checks.data_is_right(guest, SERIAL)
+
+
+SWAP_MB = 512
+SWAPPING = replace(l0.EMULATED, name="swapping", append=("mem=1400M",),
+                   devices=(l0.Assignable(SERIAL, "nvme", 1), l0.Assignable("swap0", "nvme", 2, mb=SWAP_MB)))
+
+
+@scenario(platform=SWAPPING, matrix=True)
+def swapped_out(lab):
+    """The host has swapped out a part of the guest's memory when a device is plugged: data is right, and it stays in."""
+    bdf, _ = lab.vfio(SERIAL)
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, **basics.hexed(basics.host_registers(lab))))
+    guest.sh("dd if=/dev/urandom of=/run/pattern bs=1M count=64 2>/dev/null; sha256sum /run/pattern >/run/sum")
+    lab.l1.sh(r"""
+        disk=/dev/$(basename $(ls -d /sys/bus/pci/devices/*/nvme/nvme*/nvme*n1 | head -n 1))
+        mkswap $disk >/dev/null && swapon $disk
+        mount -t tmpfs -o size=1G press /mnt
+        # More than there is, but less than there is with swap
+        kb=$(($(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo) + 200 * 1024))
+        dd if=/dev/zero of=/mnt/fill bs=1M count=$((kb / 1024)) 2>/dev/null""", 120)
+
+    def out():
+        return int(lab.l1.sh(f"sed -n 's/^VmSwap: *\\([0-9]*\\).*/\\1/p' /proc/{guest.pid}/status").out)
+    swapped = out()
+    expect(swapped > 1024, f"only {swapped} kB of QEMU's memory are swapped out, so this shows nothing")
+    lab.l1.sh("rm /mnt/fill")
+    guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    checks.proven(guest, SERIAL, bdf, viommus=1)
+    guest.sh("sha256sum -c /run/sum")
+    locked = int(lab.l1.sh("sed -n 's/^VmPin: *\\([0-9]*\\).*/\\1/p' " f"/proc/{guest.pid}/status").out)
+    lab.l1.sh("dd if=/dev/zero of=/mnt/fill bs=1M count=400 2>/dev/null; rm /mnt/fill", 120)
+    checks.data_is_right(guest, SERIAL)
+    guest.sh("sha256sum -c /run/sum")
+    expect(locked >= GUEST << 10, f"{locked} kB are pinned, less than the guest's memory")
+    lab.used_up = True

@@ -204,3 +204,32 @@ def migrate_emulated_io(lab):
     checks.guest_translates(guest, bdf)
     errors = guest.sh("dmesg | grep -i 'smmu.*event\\|I/O error'", check=False).out
     expect(not errors, f"the guest's log has: {errors}")
+
+
+@scenario(matrix=True)
+def migrate_postcopy(lab):
+    """In postcopy mode, the guest runs before its memory has arrived: the emulated disk reads on; a plug, and DMA."""
+    spec = specified(lab)
+    source = lab.start(vsmmu(lab, spec) + SOFT_DISK, **MEMORY)
+    reads_go_on(source)
+    before = len(sums(source))
+    target = destination(lab, source, vsmmu(lab, spec) + SOFT_DISK)
+    for guest in (source, target):
+        guest.qmp.cmd("migrate-set-capabilities", capabilities=[{"capability": "postcopy-ram", "state": True}])
+    uri = listen(target, source)
+    # So slow that precopy alone would take minutes
+    source.qmp.cmd("migrate-set-parameters", **{"max-bandwidth": 1 << 20, "max-postcopy-bandwidth": 0})
+    source.qmp.cmd("migrate", uri=uri)
+    checks.eventually("memory is sent", lambda: source.qmp.cmd("query-migrate").get("status") == "active", 30)
+    source.qmp.cmd("migrate-start-postcopy")
+    status, why = finished(source.qmp)
+    expect(status == "completed", f"migration {status}: {why}")
+    arrived(target)
+    info = source.qmp.cmd("query-migrate")
+    expect(info["ram"]["postcopy-requests"], f"no memory was asked for after the guest had moved: {info['ram']}")
+    source.booted = False
+    source.stop()
+    still_right(lab, target, before)
+    bdf, _ = lab.vfio("nvme0")
+    target.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
+    checks.proven(target, "nvme0", bdf, viommus=1)

@@ -71,3 +71,59 @@ def virtual_functions(lab):
         guest.qmp.event("DEVICE_DELETED", 30, lambda data, name=name: data.get("device") == name)
     checks.eventually("the host has its functions back", virtual.taken, 20)
     expect(guest.running(), "QEMU ended")
+
+
+@scenario(matrix=True)
+def root_complex_with_node(lab):
+    """Two root complexes with a node of memory each: the guest sees the node of each disk, and both are translated."""
+    first, second = lab.vfio("nvme0")[0], lab.vfio("nvme1")[0]
+    args = options.iommufd()
+    for node in (0, 1):
+        args += ["-object", f"memory-backend-ram,id=ram{node},size=256M",
+                 "-numa", f"node,nodeid={node},memdev=ram{node},cpus={node}"]
+    for number, bdf in ((1, first), (2, second)):
+        args += ["-device", f"pxb-pcie,id=pcie.{number},bus_nr={8 * number},bus=pcie.0,numa_node={number - 1}"]
+        args += lab.qemu.vsmmu(bus=f"pcie.{number}", id=f"smmu{number}")
+        args += options.port(number, bus=f"pcie.{number}") + options.vfio(bdf, bus=f"rp{number}", id=f"dev{number}")
+    guest = lab.start(args, cpus=2)
+    for node, (serial, bdf) in enumerate((("nvme0", first), ("nvme1", second))):
+        inside, _ = checks.proven(guest, serial, bdf, viommus=2)
+        have = guest.sh(f"cat /sys/bus/pci/devices/{inside}/numa_node").out
+        expect(have == str(node), f"the guest has {serial} on node {have}, not {node}")
+
+
+@scenario(matrix=True)
+def legacy_bridge(lab):
+    """Emulated disks behind a PCIe-to-PCI bridge, which share the bridge's StreamID, beside an assigned one."""
+    bdf, _ = lab.vfio("nvme0")
+    args = ["-device", "pcie-pci-bridge,id=legacy,bus=rp2"]
+    for number in (1, 2):
+        args += ["-drive", f"if=none,id=soft{number},format=raw,readonly=on,file={lab.l1.files['kernel']}",
+                 "-device", f"virtio-blk-pci,bus=legacy,addr={number},drive=soft{number},serial=soft{number},"
+                            "iommu_platform=on,disable-legacy=on"]
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2)) + options.vfio(bdf) + args)
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    want = lab.l1.sh(f"dd if={lab.l1.files['kernel']} bs=1M count=2 2>/dev/null | sha256sum").out
+    disks = guest.sh("ls -d /sys/block/vd*").out.split()
+    expect(len(disks) == 2, f"the guest has {disks}")
+    for disk in disks:
+        have = guest.sh(f"dd if=/dev/{disk.split('/')[-1]} bs=1M count=2 iflag=direct 2>/dev/null | sha256sum").out
+        expect(have == want, f"{disk}: wrong data")
+        domain = guest.sh(f"cat $(readlink -f {disk}/device/..)/iommu_group/type").out
+        expect(domain.startswith("DMA"), f"{disk} is not translated: {domain}")
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+
+
+@scenario(matrix=True)
+def large_bar(lab):
+    """A BAR of 128 GiB, as of a GPU, on the same root complex: the guest gives it an address, and the disk works."""
+    bdf, _ = lab.vfio("nvme0")
+    args = ["-device", "pcie-root-port,id=rp2,bus=pcie.1,chassis=2,pref64-reserve=256G",
+            "-device", "pci-testdev,bus=rp2,membar=128G"]
+    guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf) + args)
+    checks.proven(guest, "nvme0", bdf, viommus=1)
+    sizes = [int(end, 16) - int(start, 16) + 1 for start, end in
+             (line.split()[:2] for line in guest.sh(
+                 "cat $(grep -l 0x1b36 $(grep -l 0x0005 /sys/bus/pci/devices/*/device "
+                 "| sed s/device$/vendor/) | sed s/vendor$/resource/)").out.splitlines()) if int(end, 16)]
+    expect(128 << 30 in sizes, f"the guest gave no address to the BAR: {[hex(size) for size in sizes]}")

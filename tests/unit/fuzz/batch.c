@@ -177,9 +177,10 @@ void fuzz_one(Input *in)
         smmuv3_accel_batch_push(&batch, &cmds[i]);
     }
     g_assert_cmpuint(batch.n, <=, n);
-    ok = smmuv3_accel_batch_submit(&batch, submit, &h, &res);
+    ok = smmuv3_accel_batch_submit(&batch, flags & 4, submit, &h, &res);
     g_assert_cmpuint(res.ioctls, ==, h.calls);
-    g_assert_cmpuint(res.ioctls, <=, 2 * batch.n + 3);
+    g_assert_cmpuint(res.ioctls, <=,
+                     (2 * batch.n + 3) * (flags & 4 ? 2 : 1));
     g_assert_cmpuint(res.ioctls_failed, <=, res.ioctls);
     g_assert(!res.ioctls_failed == !res.err);
     if (ok) {

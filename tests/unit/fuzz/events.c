@@ -55,7 +55,7 @@ static void send_events(Rig *rig, Input *in)
 
 static void guest_events(Input *in)
 {
-    Rig *rig = rig_new(LINUX_6_19);
+    Rig *rig = rig_new(LINUX_7_3);
 
     rig_write_eventq_size(rig, input_u8(in) % 20);
     rig_write_cr0(rig, CR0_SMMUEN | CR0_EVENTQEN);

@@ -307,7 +307,7 @@ static void check(void)
 void fuzz_one(Input *in)
 {
     uint8_t choice = input_u8(in);
-    FakeKernel kernel = choice & 3 ? LINUX_6_19 : LINUX_6_17;
+    FakeKernel kernel = choice & 3 ? LINUX_7_3 : LINUX_6_17;
     Rig *rig = rig_cmdqv_started(kernel, choice & 4 ? &cmdqv_smmu : NULL);
 
     q.rig = rig;

@@ -22,7 +22,7 @@ VARIANTS = {"": "", "16k": "CONFIG_ARM64_16K_PAGES=y\n", "64k": "CONFIG_ARM64_64
 OTHER = ("Documentation/*/*", "arch/arm64/boot/dts/*/*", "tools/net", "tools/perf", "tools/testing", "tools/verification")
 # Of these, the sources are not: make and Kconfig read the Makefiles and Kconfig files of all directories.
 OFF = ("rust", "sound", "samples/bpf", "arch/[!a]*", "arch/a[!r]*", "arch/arc", "arch/arm", *(f"drivers/{name}" for name in (
-    "accel", "clk/*", "comedi", "crypto", "gpu/drm", "hid", "hwmon", "iio", "infiniband", "input", "md", "media", "mfd", "mmc",
+    "accel", "clk/*", "comedi", "crypto", "gpu/drm", "hid", "hwmon", "iio", "infiniband", "md", "media", "mfd", "mmc",
     "mtd", "net/can", "net/dsa", "net/ethernet/[!i]*", "net/wireless", "net/wwan", "phy", "pinctrl", "platform", "regulator",
     "s390", "scsi", "staging", "usb", "video/fbdev")))
 OLDEST = (7, 2)     # nested attach, vEVENTQ, and attach before a vDEVICE exists

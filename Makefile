@@ -37,7 +37,7 @@ html: packages ## build QEMU's manual with the pages of this device, and the man
 run: packages ## run a guest with a vSMMU in the lab and print a report (DEVICE=<BDF>: with this device, on this machine)
 	@scripts/lab run $(if $(DEVICE),--device $(DEVICE))
 
-shell: packages ## leave you in the lab's guest, with a disk to hot-plug (commands can be piped in)
+shell: packages ## open a prompt in the lab's guest, with a disk to hot-plug (commands can be piped in)
 	@scripts/lab shell
 
 doctor: packages ## check whether this machine can assign devices, and print what to type if not (DEVICE=<BDF>: check a device, too)
@@ -53,7 +53,7 @@ fuzz: packages ## run the fuzz targets, each for T=30 seconds (ONLY="device queu
 bench: packages ## compare the speed of this vSMMU, of upstream's, of no vIOMMU and of the host itself (PLAN=quick|full; DEVICE=<BDF>: with this disk, on this machine)
 	@scripts/lab bench $(if $(DEVICE),--device $(DEVICE),$(if $(PLAN),--$(PLAN)))
 
-soak: packages ## look for leaks with hundreds of hot-plugs, reboots and kexecs (SOAK=--quick: a tenth of them)
+soak: packages ## look for leaks with hundreds of hot-plugs, reboots and kexecs (SOAK=--quick: only a tenth of them)
 	@scripts/lab soak $(SOAK)
 
 check-matrix: packages ## run the lab's scenarios with other kernels, page sizes, memory and topologies (an hour)
@@ -63,13 +63,13 @@ check-asan: packages ## run this repository's tests with sanitizers (long; PART=
 	@scripts/check-asan $(PART)
 
 .PHONY: analyze coverage mutants
-coverage: packages ## which lines of our C files the tests execute (long; PART="unit qtest lab": only by these; PART=--report: no tests)
+coverage: packages ## show which lines of our C files the tests execute (long; PART="unit qtest lab": only by these; PART=--report: no tests)
 	@scripts/coverage $(PART)
 
-analyze: packages ## static analysis of our C files by gcc -fanalyzer and clang-tidy (FILE="path...": of these)
+analyze: packages ## analyze our C files with gcc -fanalyzer and clang-tidy (FILE="path...": only these)
 	@scripts/analyze $(FILE)
 
-mutants: packages ## break the code in each way that tests/mutants lists, and show which test notices (ONLY="name...": these)
+mutants: packages ## break the code in each way that tests/mutants lists, and show which test notices it (ONLY="name...": only these)
 	@scripts/mutants $(ONLY)
 
 check-series: packages ## build every commit of the series (long)
@@ -81,7 +81,7 @@ check-fresh: packages ## run make run and make check in clean roots of Debian 12
 export: packages ## write the series as mails: make export V=1 OUT=dir SIGNOFF="Name <mail>"
 	@scripts/export "$(V)" "$(OUT)"
 
-deb: packages ## build Debian packages that install beside Debian's QEMU (DEB="trixie/arm64 bookworm/amd64 ...": for these; needs root)
+deb: packages ## build Debian packages that install beside Debian's QEMU (DEB="trixie/arm64 bookworm/amd64 ...": only for these; needs root)
 	@scripts/deb $(DEB)
 
 deb-check: packages ## test these packages: install, upgrade, purge, and run a guest (needs root)

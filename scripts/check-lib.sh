@@ -4,21 +4,7 @@
 # to $log, and fails if it did not reach its end.
 : "${tally:=}" "${log:=}" "${part:=}"
 
-tap() {    # TAP on standard input
-    awk -v part="$part" -v tally="$tally" -v log_="$log" '
-        /^(not )?ok / {
-            bad = /^not/
-            sub(/^(not )?ok +[0-9]* *(- )?/, "")
-            if (!bad && match($0, /# *[Ss][Kk][Ii][Pp]/)) {
-                reason = substr($0, RSTART + RLENGTH); sub(/ *# *[Ss][Kk][Ii][Pp].*/, "")
-                print "skip     " part ": " $0 ":" reason; print "skip" >>tally
-            } else if (bad) {
-                print "not ok   " part ": " $0 "   (more in " log_ ")"; print "fail" >>tally; tail = 1
-            } else { print "ok       " part ": " $0; print "pass" >>tally; tail = 0 }
-            fflush(); next
-        }
-        /^#/ && tail { print "         " $0 }'
-}
+tap() { /usr/bin/python3 "$ROOT/scripts/tap.py" "$part" "$log" "$tally"; }    # TAP on standard input
 
 one() {    # NAME command...: a test that is one command
     local name=$1 out
@@ -59,12 +45,27 @@ part_style() {
         fi
     done | tee -a "$log" | tap
     one 'the table of patches in ARCHITECTURE.md is up to date' "$ROOT/scripts/touched-files" --check | tee -a "$log" | tap
+    one 'each directory for new files has one' no_empty_overlay | tee -a "$log" | tap
+    run_tap modules /usr/bin/python3 "$ROOT/scripts/layers.py" || return
+    one 'hw/arm/meson.build lists our files in order' meson_in_order | tee -a "$log" | tap
     one 'no host name of a package archive in any file' no_archive_names | tee -a "$log" | tap
     one 'each mutant applies to the tree' /usr/bin/python3 "$ROOT/tests/mutants/run.py" check "$TREE" | tee -a "$log" | tap
 }
 
 checkpatch() { tgit format-patch -1 --stdout "$1" | (cd "$TREE" && scripts/checkpatch.pl --quiet -); }
 
+no_empty_overlay() {
+    local d files
+    files=$(overlay_files)
+    for d in "${OVERLAY_DIRS[@]}"; do
+        grep -q "^$d/" <<<"$files" || { echo "OVERLAY_DIRS names $d, where no new file is"; return 1; }
+    done
+}
+
+meson_in_order() {
+    tgit show refs/compose/tip:hw/arm/meson.build |
+        sed -n "/SMMUV3_ACCEL', if_true/,/^)/s/^  '\(.*\)\.c',/\1/p" | LC_ALL=C sort -c
+}
 
 no_archive_names() {
     ! git -C "$ROOT" grep -InE --untracked '(deb|ftp[.a-z]*|snapshot|security|archive)[.](debian|ubuntu)[.](org|com)' -- .

@@ -79,7 +79,7 @@ add_files() {    # MESSAGE PATCH
     local f mode
     for f in $(trailer Adds <"$1"); do
         if grep -qxF -- "$f" "$tmp/claimed"; then die "$2: 'Adds: $f': another patch claims this file already"; fi
-        is_overlay_path "$f" || die "$2: 'Adds: $f': new files of QEMU have to be in ${OVERLAY_DIRS[*]}"
+        is_overlay_path "$f" || die "$2: 'Adds: $f': new files of QEMU have to be in ${OVERLAY_DIRS[*]} (OVERLAY_DIRS in scripts/lib.sh)"
         grep -qxF -- "$f" "$tmp/overlay" || die "$2: 'Adds: $f': there is no such file"
         mode=100644
         [ ! -x "$ROOT/$f" ] || mode=100755

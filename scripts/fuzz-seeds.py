@@ -4,7 +4,7 @@
 Files of seeds for the fuzz targets; tests/unit/fuzz/main.c describes the format.
 
   fuzz-seeds.py unpack SEEDS DIR     writes each input to a file
-  fuzz-seeds.py choose CONTROL MAX   prints the inputs that reach most, from libFuzzer's file about a merge
+  fuzz-seeds.py choose CONTROL MAX   prints the inputs that reach most of the code, from libFuzzer's file about a merge
 """
 import os
 import sys

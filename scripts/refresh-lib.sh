@@ -10,7 +10,7 @@ list_files() {    # TIP
     local f h
     tgit diff --no-renames --name-only --diff-filter=A base "$1" >"$tmp/new"
     while IFS= read -r f; do
-        is_overlay_path "$f" || die "$f is a new file, but new files of QEMU have to be in ${OVERLAY_DIRS[*]}"
+        is_overlay_path "$f" || die "$f is a new file, but new files of QEMU have to be in ${OVERLAY_DIRS[*]} (OVERLAY_DIRS in scripts/lib.sh)"
         [[ $f != *[[:space:]]* ]] || die "'$f': a name must not have white space"
         printf '0 %040d\t%s\n' 0 "$f"
     done <"$tmp/new" >"$tmp/strip"

@@ -6,26 +6,20 @@ Prints a line for each program with the number of its cases (TAP), and the names
 Lines that begin with "@" have the numbers for the caller. REASON says why the caller omitted cases.
 """
 import json
-import re
 import sys
 
-CASE = re.compile(r"^(not )?ok\b *\d* *(?:- )?(.*?)(?: *# *(SKIP|TODO)\b *(.*))?$", re.IGNORECASE)
+sys.dont_write_bytecode = True
+import tap      # noqa: E402
 
 
 def cases(text):
-    """(passed, [failed], {reason: [skipped]}) of one program's TAP; subtests are indented and not counted"""
+    """(passed, [failed], {reason: [skipped]}) of one program's output"""
     passed, failed, skipped = 0, [], {}
-    for line in text.splitlines():
-        match = CASE.match(line)
-        if not match:
-            if line.startswith("Bail out!"):
-                failed.append(line)
-            continue
-        bad, name, directive, reason = match.groups()
-        if directive and directive.upper() == "SKIP":
-            skipped.setdefault(reason or "no reason given", []).append(name)
-        elif bad and not directive:
-            failed.append(name)
+    for case in filter(None, map(tap.parse, text.splitlines())):
+        if case.verdict == "skip":
+            skipped.setdefault(case.reason, []).append(case.name)
+        elif case.verdict == "fail":
+            failed.append(case.name)
         else:
             passed += 1
     return passed, failed, skipped

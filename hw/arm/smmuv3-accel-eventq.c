@@ -62,7 +62,7 @@ static void check_sequence(SMMUv3AccelState *s,
         /* A record that reports lost events has the number of the last one */
         s->counters.events_lost += says_lost +
             ((header->sequence - s->eventq.next_sequence) & INT_MAX);
-        trace_smmuv3_accel_events_lost(header->sequence,
+        trace_smmuv3_accel_events_lost(s->host->viommu_id, header->sequence,
                                        s->eventq.next_sequence);
         smmuv3_eventq_overflow(ARM_SMMUV3(s));
     }

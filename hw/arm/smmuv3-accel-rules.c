@@ -140,8 +140,8 @@ static const SMMUv3AccelRule rules[] = {
     FIELD_RULE(IDR5, OAS, .vfio = UPTO(5), .emulated = UPTO(5),
                .compare = SMMU_ACCEL_OAS_BITS, .inherit = true,
                .preset = SMMU_IDR5_OAS, .shorthand = "oas",
-               .why = "stage 1 may put out no more than stage 2 takes; "
-                      "QEMU walks up to 48 bits"),
+               .why = "stage 1 must not output more bits than stage 2 "
+                      "accepts; QEMU walks up to 48 bits"),
     HOST(IDR5, GRAN4K, UPTO(1), UPTO(1), SUBSET, NULL, 1,
          "tables are walked by the host"),
     HOST(IDR5, GRAN16K, UPTO(1), UPTO(1), SUBSET, NULL, 1,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hardware of the guest without a driver: access to registers with devmem."""
 
-import re
+import struct
 
-from . import checks, options, util
+from . import checks, options, registers
 
 # Guests started with this do not use memory from SCRATCH on.
 SMALL = "mem=480M"
@@ -11,11 +11,11 @@ SCRATCH = 0x5f000000
 
 
 def read(l2, address, width=32):
-    return int(l2.guest(f"devmem {address:#x} {width}").out, 16)
+    return int(l2.sh(f"devmem {address:#x} {width}").out, 16)
 
 
 def write(l2, address, value, width=32):
-    l2.guest(f"devmem {address:#x} {width} {value:#x}")
+    l2.sh(f"devmem {address:#x} {width} {value:#x}")
 
 
 def rid(bdf):
@@ -27,19 +27,11 @@ def rid(bdf):
 
 def ecam(l2):
     """The address of configuration space in the guest."""
-    return int(l2.guest("grep ECAM /proc/iomem").out.split("-")[0], 16) & ~0xfffffff
+    return int(l2.sh("grep ECAM /proc/iomem").out.split("-")[0], 16) & ~0xfffffff
 
 
-class Smmu:
-    """Registers of a vSMMU, found by its name in the guest's sysfs."""
-
-    CR0, CR0ACK, GBPA, GERROR, GERRORN = 0x20, 0x24, 0x44, 0x60, 0x64
-    CMDQ_BASE, CMDQ_PROD, CMDQ_CONS = 0x90, 0x98, 0x9c
-    STRTAB_BASE, STRTAB_BASE_CFG = 0x80, 0x88
-    EVENTQ_BASE, EVENTQ_PROD, EVENTQ_CONS = 0xa0, 0x100a8, 0x100ac
-    SMMUEN, EVENTQEN, CMDQEN = 1, 4, 8
-    UPDATE, ABORT = 1 << 31, 1 << 20
-    OVERFLOW = 1 << 31
+class Smmu(registers.Smmu):
+    """A vSMMU, found by its name in the guest's sysfs."""
 
     def __init__(self, l2, name):
         self.l2 = l2
@@ -51,34 +43,15 @@ class Smmu:
     def write(self, register, value, width=32):
         write(self.l2, self.base + register, value, width)
 
-    def cr0(self, clear=0, set=0):
-        """Change CR0 and wait for the acknowledgement."""
-        value = self.read(self.CR0) & ~clear | set
-        self.write(self.CR0, value)
-        ack = self.read(self.CR0ACK)
-        if ack != value:
-            raise util.LabError(f"CR0 is {value:#x}, CR0ACK {ack:#x}")
 
-    def gbpa(self, abort):
-        self.write(self.GBPA, self.UPDATE | (self.ABORT if abort else 0))
-        value = self.read(self.GBPA)
-        if value & self.UPDATE or bool(value & self.ABORT) != abort:
-            raise util.LabError(f"GBPA reads {value:#x} after an update")
-
-    def global_errors(self):
-        return self.read(self.GERROR) ^ self.read(self.GERRORN)
-
-
-class Nvme:
+class Nvme(registers.Nvme):
     """An NVMe without a driver: DMA where and when a scenario needs it."""
-
-    CC, CSTS, AQA, ASQ, ACQ, DOORBELL = 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000
 
     def __init__(self, l2, bdf):
         self.l2 = l2
         self.bdf = bdf
         # MEM, MASTER, no INTx: like a driver
-        self.bar = int(l2.guest(f"""
+        self.bar = int(l2.sh(f"""
             cd /sys/bus/pci/devices/{bdf} || exit
             [ -e driver ] && echo {bdf} > driver/unbind
             echo 1 > enable
@@ -86,9 +59,9 @@ class Nvme:
             cut -d' ' -f1 resource | head -n 1""").out, 16)
 
     def rebind(self):
-        self.l2.guest(f"devmem {self.bar + self.CC:#x} 32 0\n"
-                      f"echo 0 > /sys/bus/pci/devices/{self.bdf}/enable\n"
-                      f"echo {self.bdf} > /sys/bus/pci/drivers/nvme/bind")
+        self.l2.sh(f"devmem {self.bar + self.CC:#x} 32 0\n"
+                   f"echo 0 > /sys/bus/pci/devices/{self.bdf}/enable\n"
+                   f"echo {self.bdf} > /sys/bus/pci/drivers/nvme/bind")
 
     def ring(self, queue=SCRATCH):
         """Enable the controller with its admin queue at an address, and ring.
@@ -97,7 +70,7 @@ class Nvme:
         it could not, "ok" if it could.
         """
         regs = self.bar
-        out = self.l2.guest(f"""
+        out = self.l2.sh(f"""
             wait_for() {{   # mask value
                 for i in $(seq 50); do
                     [ $(($(devmem {regs + self.CSTS:#x}) & $1)) = $2 ] && return
@@ -106,27 +79,27 @@ class Nvme:
                 echo stuck; exit 1
             }}
             devmem {regs + self.CC:#x} 32 0
-            wait_for 1 0
-            devmem {regs + self.AQA:#x} 32 0x10001
+            wait_for {self.READY} 0
+            devmem {regs + self.AQA:#x} 32 {self.TWO_ENTRIES:#x}
             devmem {regs + self.ASQ:#x} 64 {queue:#x}
             devmem {regs + self.ACQ:#x} 64 {queue + 0x1000:#x}
-            devmem {regs + self.CC:#x} 32 0x460001
-            wait_for 1 1
+            devmem {regs + self.CC:#x} 32 {self.ENABLE:#x}
+            wait_for {self.READY} {self.READY}
             devmem {regs + self.DOORBELL:#x} 32 1
             sleep 0.3
             devmem {regs + self.CSTS:#x}""").out
-        return "fatal" if int(out, 16) & 2 else "ok"
+        return "fatal" if int(out, 16) & self.FATAL else "ok"
 
     def identify(self):
         """The serial number, read by DMA to SCRATCH, or None if the DMA was blocked."""
         queue, done, data = SCRATCH, SCRATCH + 0x1000, SCRATCH + 0x2000
-        words = {queue: 0x00010006, queue + 24: data, queue + 40: 1,
-                 done: 0, done + 8: 0, data: 0, data + 8: 0}
-        self.l2.guest("\n".join(f"devmem {a:#x} 64 {v:#x}" for a, v in words.items()))
+        command = struct.unpack("<8Q", self.identify_command(data))
+        words = {queue + 8 * n: word for n, word in enumerate(command)}
+        words |= {address: 0 for address in (done, done + 8, data, data + 8, data + 16)}
+        self.l2.sh("\n".join(f"devmem {a:#x} 64 {v:#x}" for a, v in words.items()))
         if self.ring(queue) == "fatal":
             return None
-        raw = b"".join(read(self.l2, data + n, 64).to_bytes(8, "little") for n in (0, 8, 16))
-        return re.sub(rb"[\0 ]+$", b"", raw[4:24]).decode(errors="replace")
+        return self.serial_number(b"".join(read(self.l2, data + n, 64).to_bytes(8, "little") for n in (0, 8, 16)))
 
 
 def machine(lab, guest=None, **start):

@@ -26,7 +26,7 @@ def refusal(l2, **properties):
 
 def nvme(l2, serial, timeout=20, interval=0.2):
     """Wait for an NVMe in the guest; (block device, PCI address)"""
-    found = l2.guest(f"""
+    found = l2.sh(f"""
         for i in $(seq {int(timeout / interval)}); do
             for c in /sys/class/nvme/nvme*; do
                 [ "$(cat $c/serial 2>/dev/null | tr -d ' ')" = {serial} ] || continue
@@ -42,8 +42,8 @@ def nvme(l2, serial, timeout=20, interval=0.2):
 
 def read_sha256(l2, device, offset_mb=0, length_mb=READ_MB):
     # O_DIRECT: the data must not come from the page cache.
-    out = l2.guest(f"dd if={device} bs=1M skip={offset_mb} count={length_mb} iflag=direct "
-                   f"2>/run/dd | sha256sum && ! grep -q rror /run/dd", 120).out
+    out = l2.sh(f"dd if={device} bs=1M skip={offset_mb} count={length_mb} iflag=direct "
+                f"2>/run/dd | sha256sum && ! grep -q rror /run/dd", 120).out
     return out.split()[0]
 
 
@@ -58,8 +58,8 @@ def data_is_right(l2, serial, seed=None, offset_mb=0):
 
 def guest_translates(l2, bdf):
     """The guest has the device behind its SMMU, in a translating domain."""
-    group, iommu = l2.guest(f"cd /sys/bus/pci/devices/{bdf} && cat iommu_group/type && "
-                            "basename $(readlink -f iommu)").out.split()
+    group, iommu = l2.sh(f"cd /sys/bus/pci/devices/{bdf} && cat iommu_group/type && "
+                         "basename $(readlink -f iommu)").out.split()
     expect(iommu.startswith("smmu3") or "smmu" in iommu, f"{bdf}: its IOMMU is {iommu}")
     expect(group.startswith("DMA"), f"{bdf}: the guest's domain type is {group}, not DMA")
     return iommu
@@ -104,7 +104,7 @@ def proven(l2, serial, device=None, viommus=None, seed=None):
 
 def gone(l2, serial, timeout=20):
     """The guest has noticed that a device was unplugged."""
-    l2.guest(f"""
+    l2.sh(f"""
         for i in $(seq {timeout * 5}); do
             cat /sys/class/nvme/nvme*/serial 2>/dev/null | grep -q {serial} || exit 0
             sleep 0.2

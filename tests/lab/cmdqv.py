@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from . import bare, checks
+from . import bare, checks, registers
 from .bench import counters, workloads
 from .checks import expect
 
@@ -56,8 +56,10 @@ class Seen:
 
     def given(self):
         """{VINTF: VMID} of the VINTFs that were enabled for a guest."""
-        return {(offset - 0x1000) >> 8: value >> 1 & 0xffff for offset, value in self.writes
-                if 0x1100 <= offset < 0x5000 and offset & 0xff == 0 and value & 1}
+        first, size = registers.Cmdqv.VINTF, registers.Cmdqv.VINTF_SIZE
+        vintfs = range(first + size, first + registers.Cmdqv.VINTFS * size, size)
+        return {(offset - first) // size: value >> 1 & 0xffff for offset, value in self.writes
+                if offset in vintfs and value & 1}
 
 
 @contextmanager
@@ -77,7 +79,7 @@ def watched(l1, events=COMMANDS):
 
 def driver_has_queues(machine, acpi=True, queues=(0, 1)):
     """Check that the kernel of a machine found its CMDQV and uses it without an error."""
-    log = machine("dmesg").out
+    log = machine.sh("dmesg").out
     expect(not acpi or FOUND in log, "the kernel did not find a CMDQV")
     for q in queues:
         expect(re.search(rf"allocated \d+ entries for vcmdq{q}\b", log), f"no vcmdq{q} in the log")
@@ -87,7 +89,7 @@ def driver_has_queues(machine, acpi=True, queues=(0, 1)):
 
 def read(guest, disk, ops):
     """Read the disk, with one unmap for each of `ops` reads."""
-    workloads.reads(lambda script, timeout: guest.guest(script, timeout).out, disk,
+    workloads.reads(lambda script, timeout: guest.sh(script, timeout).out, disk,
                     workloads.Reads("4k", ops))
 
 
@@ -100,19 +102,17 @@ def exits_per_unmap(lab, guest, disk):
     return (many - few) / (MANY - FEW)
 
 
-class Queue:
+class Queue(registers.Cmdqv):
     """An LVCMDQ that the kernel of a guest with ACPI does not use.
 
     With one vCPU, that is LVCMDQ 1.
     """
 
-    CONS, PROD, GERROR, GERRORN = 0x0, 0x4, 0x10, 0x14
-
     def __init__(self, guest, number=1):
         self.guest = guest
-        base = int(guest.guest("grep NVDA200C /proc/iomem").out.split("-")[0], 16)
-        self.page0 = base + 0x30000 + 0x80 * number
-        queue = bare.read(guest, base + 0x40000 + 0x80 * number, 64)
+        base = int(guest.sh("grep NVDA200C /proc/iomem").out.split("-")[0], 16)
+        self.page0 = base + self.PAGE0 + self.QUEUE_SIZE * number
+        queue = bare.read(guest, base + self.PAGE1 + self.QUEUE_SIZE * number, 64)
         self.address, self.size = queue & ~31, 1 << (queue & 31)
         self.prod = bare.read(guest, self.page0 + self.PROD)
 
@@ -120,8 +120,8 @@ class Queue:
         """Write a command, and then PROD."""
         at = self.address + 16 * (self.prod % self.size)
         self.prod = (self.prod + 1) % (2 * self.size)
-        self.guest.guest(f"devmem {at:#x} 64 {word0:#x}; devmem {at + 8:#x} 64 {word1:#x}\n"
-                         f"devmem {self.page0 + self.PROD:#x} 32 {self.prod:#x}")
+        self.guest.sh(f"devmem {at:#x} 64 {word0:#x}; devmem {at + 8:#x} 64 {word1:#x}\n"
+                      f"devmem {self.page0 + self.PROD:#x} 32 {self.prod:#x}")
 
     def idle(self):
         """Whether all commands were consumed."""
@@ -137,23 +137,23 @@ class Wrong:
     software: bool = True   # whether QEMU refuses it, too, when it executes the queue
 
 
-WRONG = (Wrong("an unknown opcode", 0xff, 1), Wrong("TLBI_NSNH_ALL", 0x30, 4),
-         Wrong("CFGI_ALL", 0x04, 4), Wrong("ATC_INV of another StreamID", 0x40 | 0x7777 << 32, 4, False),
-         Wrong("CMD_SYNC with an interrupt", 0x1046, 1))
+WRONG = (Wrong("an unknown opcode", 0xff, 1), Wrong("TLBI_NSNH_ALL", registers.TLBI_NSNH_ALL, 4),
+         Wrong("CFGI_ALL", registers.CFGI_ALL, 4), Wrong("ATC_INV of another StreamID", registers.ATC_INV | 0x7777 << 32, 4, False),
+         Wrong("CMD_SYNC with an interrupt", registers.SYNC | 1 << 12, 1))
 
 
 def told(machine):
     """The number of errors that were reported to the kernel of a machine, which then repairs the queue."""
-    return machine("dmesg").out.count(TOLD)
+    return machine.sh("dmesg").out.count(TOLD)
 
 
 def misbehave(guest, disk, wrong):
     """The guest sends illegal commands: each error is reported, the guest repairs the queue, and its disk works."""
     queue = Queue(guest)
-    for number, case in enumerate(wrong, told(guest.guest) + 1):
+    for number, case in enumerate(wrong, told(guest) + 1):
         queue.put(case.word0)
         checks.eventually(f"{case.what}: the guest's driver repairs the queue", queue.idle)
-        expect(told(guest.guest) == number, f"{case.what}: {told(guest.guest)} errors were reported "
+        expect(told(guest) == number, f"{case.what}: {told(guest)} errors were reported "
                f"to the guest, not {number}")
         read(guest, disk, 50)
 

@@ -172,4 +172,4 @@ def serial(name):
 
 
 def page_kb(guest):
-    return int(guest.guest("grep -m1 KernelPageSize /proc/self/smaps").out.split()[1])
+    return int(guest.sh("grep -m1 KernelPageSize /proc/self/smaps").out.split()[1])

@@ -17,6 +17,14 @@ from .util import CROSS, HERE, LabError
 FRAGMENT = HERE / "kernel.config"
 # Other page sizes than the 4 KiB of kernel.config
 VARIANTS = {"": "", "16k": "CONFIG_ARM64_16K_PAGES=y\n", "64k": "CONFIG_ARM64_64K_PAGES=y\n"}
+# What no kernel of kernel.config needs: two files in three, which would be unpacked and, slower still, removed again.
+# Of these trees, nothing is unpacked.
+OTHER = ("Documentation/*/*", "arch/arm64/boot/dts/*/*", "tools/net", "tools/perf", "tools/testing", "tools/verification")
+# Of these, the sources are not: make and Kconfig read the Makefiles and Kconfig files of all directories.
+OFF = ("rust", "sound", "samples/bpf", "arch/[!a]*", "arch/a[!r]*", "arch/arc", "arch/arm", *(f"drivers/{name}" for name in (
+    "accel", "clk/*", "comedi", "crypto", "gpu/drm", "hid", "hwmon", "iio", "infiniband", "md", "media", "mfd", "mmc",
+    "mtd", "net/can", "net/dsa", "net/ethernet/[!i]*", "net/wireless", "net/wwan", "phy", "pinctrl", "platform", "regulator",
+    "s390", "scsi", "staging", "usb", "video/fbdev")))
 OLDEST = (7, 2)     # nested attach, vEVENTQ, and attach before a vDEVICE exists
 
 
@@ -130,19 +138,24 @@ def image(variant=""):
                     util.need(tool, owner)
                 src = work / "src"
                 src.mkdir()
-                unpack(deb, src)
+                unpack(deb, src, omit=[*OTHER, *(f"{name}/*.{kind}" for name in OFF for kind in ("[chS]", "dts*", "rs"))])
                 trees = [p for p in src.iterdir() if p.is_dir()]
                 build(trees[0], work, read_lines(fragment))
                 util.remove_tree(src)
     return final / "Image"
 
 
-def unpack(deb, target, *parts):
-    """Unpack the tarball in the .deb, or parts of it, without a copy on disk."""
-    member = "./usr/src/" + os.path.basename(deb).split("_")[0] + ".tar.xz"
+def unpack(deb, target, *parts, omit=()):
+    """Unpack the tarball in the .deb, or parts of it, without a copy on disk.
+
+    omit: trees and patterns, from the top directory of the source
+    """
+    name = os.path.basename(deb).split("_")[0]
+    member = f"./usr/src/{name}.tar.xz"
+    excluded = ["--anchored", *(f"--exclude={name}/{pattern}" for pattern in omit), "--no-anchored"] if omit else []
     fsys = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
     inner = subprocess.Popen(["tar", "-xO", member], stdin=fsys.stdout, stdout=subprocess.PIPE)
-    outer = subprocess.run(["tar", "-xJ", "-C", target, "--wildcards", *parts], stdin=inner.stdout, check=False)
+    outer = subprocess.run(["tar", "-xJ", "-C", target, "--wildcards", *excluded, *parts], stdin=inner.stdout, check=False)
     if outer.returncode:
         raise LabError(f"{deb}: cannot unpack {member}")
     fsys.stdout.close()

@@ -143,7 +143,8 @@ class L2:
 
     # --------------------------------------------------------------- use
 
-    def guest(self, script, timeout=60, check=True):
+    def sh(self, script, timeout=60, check=True):
+        """Run a script in the guest."""
         return self.agent.sh(script, timeout, check)
 
     def device_add(self, driver, **properties):

@@ -191,7 +191,8 @@ class Domain:
         expect("/machine/qemu-" in group, f"QEMU is in the control group {group}")
         expect(label.startswith("libvirt-") and "(enforce)" in label, f"AppArmor's label of QEMU is {label}")
 
-    def guest(self, script, timeout=60, check=True):
+    def sh(self, script, timeout=60, check=True):
+        """Run a script in the guest."""
         return self.agent.sh(script, timeout, check)
 
     def qmp(self, name, fds=None, **arguments):

@@ -30,9 +30,9 @@ def with_vsmmu(guest, qemu, bdf, expected, serial):
             facts["expected"] = expected
             facts["times"] = workloads.timed(guest, device, report.READS)
     else:
-        inside = guest.guest("cd /sys/bus/pci/devices && for d in *; do "
-                             "[ -e $d/iommu_group ] && [ ! -e $d/pci_bus ] && echo $d; done"
-                             " | tail -1").out
+        inside = guest.sh("cd /sys/bus/pci/devices && for d in *; do "
+                          "[ -e $d/iommu_group ] && [ ! -e $d/pci_bus ] && echo $d; done"
+                          " | tail -1").out
     facts["inside"] = inside
     facts["guest_smmu"] = checks.guest_translates(guest, inside)
     facts["trace"] = guest.trace()

@@ -8,6 +8,8 @@ milliseconds; for the SMMU, VFIO and the host's kernel there is no difference.
 import struct
 import time
 
+from . import registers
+from .registers import CERROR_ABT, CFGI_STE, EXPRESS, POWER_OFF, POWER_ON, SLTCTL, STAGE1, STE_VALID, SYNC
 from .util import LabError
 
 # The virt machine with highmem-ecam=off, and the first vSMMU on it
@@ -20,11 +22,6 @@ CMDQ, EVENTQ, STRTAB, CONTEXTS, TABLES = 0x40100000, 0x40110000, 0x40200000, 0x4
 VCMDQ = 0x40120000
 QUEUE, DONE, DATA = 0x41000000, 0x41001000, 0x41002000
 RAM = 0x40000000
-EXPRESS = 0x10              # PCI Express capability
-
-STE_VALID, BYPASS, STAGE1 = 1, 4 << 1, 5 << 1
-ILLEGAL = STAGE1 | 31 << 59         # 2^31 CDs, which no vSMMU of the lab has
-CFGI_STE, CFGI_ALL, CFGI_CD, TLBI_NH_ALL, TLBI_NH_ASID, SYNC = 0x03, 0x04, 0x05, 0x10, 0x11, 0x46
 
 
 class Qtest:
@@ -75,24 +72,21 @@ def capability(qtest, config, kind):
     raise LabError(f"no capability {kind:#x}")
 
 
-class Smmu:
+class Smmu(registers.Smmu):
     """The vSMMU as its driver would use it, with context n mapping RAM at va(n)."""
 
-    GBPA, IRQ_CTRL, STRTAB_BASE, STRTAB_CFG = 0x44, 0x50, 0x80, 0x88
-    CR0, CR0ACK, CMDQ_BASE, CMDQ_PROD, CMDQ_CONS, GERROR, GERRORN = 0x20, 0x24, 0x90, 0x98, 0x9c, 0x60, 0x64
-    EVENTQ_BASE, EVENTQ_PROD, EVENTQ_CONS = 0xa0, 0x100a8, 0x100ac
-    GERROR_IRQ, EVENTQ_IRQ = 0x68, 0xb0     # address; the data is 8 bytes later
-    GERROR_IRQEN, EVENTQ_IRQEN = 1, 4
-    SMMUEN, EVENTQEN, CMDQEN = 1, 4, 8
-    CMDQ_ERR, EVENTQ_ABT_ERR, MSI_CMDQ_ABT_ERR, MSI_EVENTQ_ABT_ERR = 1 << 0, 1 << 2, 1 << 4, 1 << 5
     LOG2_STES, LOG2_CMDS, LOG2_EVENTS = 10, 8, 4
-
-    CERROR_ABT = 2
 
     def __init__(self, qtest):
         self.qtest = qtest
         self.cmdq = CMDQ
         self.may_abort = False      # a command that a host with failures does not confirm
+
+    def read(self, register, width=32):
+        return self.qtest.send(get(SMMU + register, width))[0]
+
+    def write(self, register, value, width=32):
+        self.qtest.send(put(SMMU + register, value, width))
 
     @staticmethod
     def va(context):
@@ -130,7 +124,7 @@ class Smmu:
         self.write_contexts()
         self.qtest.send(put(SMMU + self.CR0, 0),
                         put(SMMU + self.STRTAB_BASE, STRTAB, 64),
-                        put(SMMU + self.STRTAB_CFG, self.LOG2_STES),
+                        put(SMMU + self.STRTAB_BASE_CFG, self.LOG2_STES),
                         put(SMMU + self.EVENTQ_BASE, EVENTQ | self.LOG2_EVENTS, 64),
                         put(SMMU + self.EVENTQ_PROD, 0), put(SMMU + self.EVENTQ_CONS, 0))
         self.queue(CMDQ)
@@ -142,17 +136,9 @@ class Smmu:
         self.qtest.send(put(SMMU + self.CMDQ_BASE, at | self.LOG2_CMDS, 64),
                         put(SMMU + self.CMDQ_PROD, 0), put(SMMU + self.CMDQ_CONS, 0))
 
-    def cr0(self, value):
-        _, ack = self.qtest.send(put(SMMU + self.CR0, value), get(SMMU + self.CR0ACK))
-        if ack != value:
-            raise LabError(f"CR0 is {value:#x}, CR0ACK {ack:#x}")
-
     def again(self):
         """Write CR0 again, unchanged."""
-        self.cr0(self.qtest.send(get(SMMU + self.CR0))[0])
-
-    def gbpa(self, abort):
-        self.qtest.send(put(SMMU + self.GBPA, 1 << 31 | (1 << 20 if abort else 0)))
+        self.cr0(self.read(self.CR0))
 
     def ring(self, *commands, timeout=30):
         """Send pairs of 64-bit words; returns CONS, and the pending bits of GERROR."""
@@ -169,7 +155,7 @@ class Smmu:
     def commands(self, *commands):
         """Like ring(), with a CMD_SYNC; the queue must be consumed completely."""
         cons, errors = self.ring(*commands, (SYNC, 0))
-        if self.may_abort and errors and cons >> 24 == self.CERROR_ABT:
+        if self.may_abort and errors and cons >> 24 == CERROR_ABT:
             return
         # Without an active error, ERR in the upper bits has no meaning.
         if cons & 0xfffff != self.prod or errors:
@@ -178,7 +164,7 @@ class Smmu:
 
     def acknowledge(self):
         """Acknowledge errors, GERRORN becomes GERROR; the SMMU continues with its queue."""
-        self.qtest.send(put(SMMU + self.GERRORN, self.qtest.send(get(SMMU + self.GERROR))[0]))
+        self.write(self.GERRORN, self.read(self.GERROR))
 
     def msi(self, register, enable, address, data):
         """Set the address of an MSI of the SMMU, and enable it; address 0: wired."""
@@ -190,13 +176,14 @@ class Smmu:
 
     def events(self):
         """The number of events written to the guest's queue."""
-        return self.qtest.send(get(SMMU + self.EVENTQ_PROD))[0] & 0x7fffffff
+        return self.read(self.EVENTQ_PROD) & ~self.OVERFLOW
 
     def empty_event_queue(self):
         """Empty the queue, as when it is first enabled."""
-        cr0 = self.qtest.send(get(SMMU + self.CR0))[0]
+        cr0 = self.read(self.CR0)
         self.cr0(cr0 & ~self.EVENTQEN)
-        self.qtest.send(put(SMMU + self.EVENTQ_PROD, 0), put(SMMU + self.EVENTQ_CONS, 0))
+        self.write(self.EVENTQ_PROD, 0)
+        self.write(self.EVENTQ_CONS, 0)
         self.cr0(cr0)
 
     def event(self, n):
@@ -205,21 +192,23 @@ class Smmu:
         return kind, sid
 
 
-class Cmdqv:
+class Cmdqv(registers.Cmdqv):
     """LVCMDQ 0 of the vSMMU's CMDQV, as Linux's driver sets it up."""
 
-    CONFIG, STATUS, ALLOC_MAP, VINTF_CONFIG, VINTF_STATUS = 0x0, 0x8, 0x200, 0x1000, 0x1004
-    PAGE0, PAGE1, LOG2_CMDS = CMDQV + 0x30000, CMDQV + 0x40000, 8
-    CONS, PROD, EN, EN_OK, GERROR, GERRORN = PAGE0, PAGE0 + 4, PAGE0 + 8, PAGE0 + 12, PAGE0 + 16, PAGE0 + 20
+    LOG2_CMDS = 8
 
     def __init__(self, qtest):
         self.qtest = qtest
         self.prod = 0
         self.may_abort = False      # as in Smmu
 
+    def queue(self, register):
+        """The address of a register of the queue."""
+        return CMDQV + self.PAGE0 + register
+
     def off(self):
         """Disable the queue and the VINTF."""
-        self.qtest.send(put(self.EN, 0), put(CMDQV + self.ALLOC_MAP, 0), put(CMDQV + self.VINTF_CONFIG, 0),
+        self.qtest.send(put(self.queue(self.EN), 0), put(CMDQV + self.ALLOC_MAP, 0), put(CMDQV + self.VINTF_CONFIG, 0),
                         put(CMDQV + self.CONFIG, self.qtest.send(get(CMDQV + self.CONFIG))[0] & ~1))
 
     def on(self):
@@ -229,10 +218,11 @@ class Cmdqv:
         self.prod = 0
         *_, vintf, gerror = self.qtest.send(
             put(CMDQV + self.CONFIG, config | 1), put(CMDQV + self.VINTF_CONFIG, 1),
-            put(CMDQV + self.ALLOC_MAP, 1), get(CMDQV + self.VINTF_STATUS), get(self.GERROR))
+            put(CMDQV + self.ALLOC_MAP, 1), get(CMDQV + self.VINTF_STATUS), get(self.queue(self.GERROR)))
         *_, queue = self.qtest.send(
-            put(self.GERRORN, gerror), put(self.PROD, 0), put(self.CONS, 0),
-            put(self.PAGE1, VCMDQ | self.LOG2_CMDS, 64), put(self.EN, 1), get(self.EN_OK))
+            put(self.queue(self.GERRORN), gerror), put(self.queue(self.PROD), 0), put(self.queue(self.CONS), 0),
+            put(CMDQV + self.PAGE1, VCMDQ | self.LOG2_CMDS, 64), put(self.queue(self.EN), 1),
+            get(self.queue(self.EN_OK)))
         if not (vintf & 1 and queue & 1):
             raise LabError(f"VINTF0's STATUS is {vintf:#x}, that of its queue {queue:#x}")
 
@@ -242,13 +232,13 @@ class Cmdqv:
             at = self.prod % (1 << self.LOG2_CMDS)
             self.qtest.send(memory(VCMDQ + at * 16, struct.pack("<QQ", *words)))
             self.prod = (self.prod + 1) % (2 << self.LOG2_CMDS)
-        self.qtest.send(put(self.PROD, self.prod))
+        self.qtest.send(put(self.queue(self.PROD), self.prod))
         deadline = time.monotonic() + 2
         while True:
-            cons, gerror, gerrorn = self.qtest.send(get(self.CONS), get(self.GERROR), get(self.GERRORN))
+            cons, gerror, gerrorn = self.qtest.send(*(get(self.queue(n)) for n in (self.CONS, self.GERROR, self.GERRORN)))
             if cons == self.prod and gerror == gerrorn:
                 return
-            if self.may_abort and gerror != gerrorn and cons >> 24 == Smmu.CERROR_ABT:
+            if self.may_abort and gerror != gerrorn and cons >> 24 == CERROR_ABT:
                 return
             if time.monotonic() > deadline:
                 raise LabError(f"the queue of the CMDQV stops: PROD {self.prod:#x}, CONS {cons:#x}, "
@@ -258,15 +248,12 @@ class Cmdqv:
 class Port:
     """A root port of pcie.0 and the one device below it."""
 
-    SLTCTL = 0x18               # from the PCI Express capability
-    POWER_ON, POWER_OFF = 0x100, 0x700
-
     def __init__(self, qtest, slot, bus):
         self.qtest = qtest
         self.slot = slot
         self.config = ECAM + (slot << 15)
         self.window = WINDOW + (slot << 21)
-        self.express = capability(qtest, self.config, EXPRESS)
+        self.slot_control = self.config + capability(qtest, self.config, EXPRESS) + SLTCTL
         self.bus = bus
         self.set_bus(bus)
 
@@ -280,17 +267,15 @@ class Port:
         self.qtest.send(put(self.config + 0x18, bus << 8 | bus << 16),
                         put(self.config + 0x20, self.window >> 16 | self.window & 0xfff00000),
                         put(self.config + 4, 0x6, 16),
-                        put(self.config + self.express + self.SLTCTL, self.POWER_ON, 16))
+                        put(self.slot_control, POWER_ON, 16))
 
     def eject(self):
         """Turn the slot off, as a guest does to release a device."""
-        self.qtest.send(put(self.config + self.express + self.SLTCTL, self.POWER_OFF, 16))
+        self.qtest.send(put(self.slot_control, POWER_OFF, 16))
 
 
-class Nvme:
+class Nvme(registers.Nvme):
     """DMA without a driver: Identify Controller with its queues at an IOVA."""
-
-    CC, CSTS, AQA, ASQ, ACQ, DOORBELL = 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000
 
     def __init__(self, qtest, port, function=0):
         self.qtest = qtest
@@ -308,7 +293,7 @@ class Nvme:
             status, phase = self.qtest.send(get(self.bar + self.CSTS), get(DONE + 12))
             if status & mask == want:
                 return "ready"
-            if status & 2:
+            if status & self.FATAL:
                 return "fatal"
             if phase >> 16 & 1:
                 return "done"
@@ -330,12 +315,12 @@ class Nvme:
         regs = self.bar
         offset = base - RAM
         data = DATA + offset if to is None else to
-        self.qtest.send(memory(QUEUE, struct.pack("<IIQQQQIIIIII", 0x10006, 0, 0, 0, data, 0, 1, 0, 0, 0, 0, 0)),
+        self.qtest.send(memory(QUEUE, self.identify_command(data)),
                         memory(DONE, bytes(16)), memory(DATA, bytes(64)), put(regs + self.CC, 0))
-        self._wait(1, 0)
-        self.qtest.send(put(regs + self.AQA, 0x10001), put(regs + self.ASQ, QUEUE + offset, 64),
-                        put(regs + self.ACQ, DONE + offset, 64), put(regs + self.CC, 0x460001))
-        self._wait(1, 1)
+        self._wait(self.READY, 0)
+        self.qtest.send(put(regs + self.AQA, self.TWO_ENTRIES), put(regs + self.ASQ, QUEUE + offset, 64),
+                        put(regs + self.ACQ, DONE + offset, 64), put(regs + self.CC, self.ENABLE))
+        self._wait(self.READY, self.READY)
         self.qtest.send(put(regs + self.DOORBELL, 1))
         if self._wait(0x100, 0x100) == "fatal":
             return None
@@ -344,4 +329,4 @@ class Nvme:
     def serial_at(self, address):
         """The serial number that Identify has written at a guest address; "" if there is none."""
         words = self.qtest.send(*(get(address + n, 64) for n in (0, 8, 16)))
-        return struct.pack("<QQQ", *words)[4:24].decode(errors="replace").rstrip("\0 ")
+        return self.serial_number(struct.pack("<QQQ", *words))

@@ -35,6 +35,10 @@ RIVAL = Qemu("arm-smmuv3,accel=on", "/lab/rival/usr/bin/qemu-system-aarch64",
              smmu="arm-smmuv3", bus_option="primary-bus", smmu_extra="accel=on")
 
 
+SMMU1 = "/machine/peripheral/smmu1"     # the first vSMMU in QOM
+REGISTERS = ("idr0", "idr1", "idr3", "idr5", "iidr", "aidr")    # those that a vSMMU inherits
+
+
 def iommufd(fd=None, id="iommufd0"):
     return ["-object", f"iommufd,id={id}" + (f",fd={fd}" if fd is not None else "")]
 

@@ -11,8 +11,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from . import (images, iort, kernel, metal, options, progress_selftest, qmp, scenario, shell_selftest, shim, soak,
-               topology_selftest, trace, util)
+from . import (images, iort, kernel, metal, names_selftest, options, progress_selftest, qmp, scenario, shell_selftest, shim,
+               soak, topology_selftest, trace, util)
 from .bench import selftest as bench_selftest
 from .channel import Agent, Channel, Dead
 from .contract import selftest as contract_selftest
@@ -372,7 +372,7 @@ def failures():
     import io
     stream = io.StringIO()
     load = unittest.defaultTestLoader.loadTestsFromModule
-    modules = (sys.modules[__name__], bench_selftest, contract_selftest, progress_selftest, shell_selftest,
+    modules = (sys.modules[__name__], bench_selftest, contract_selftest, names_selftest, progress_selftest, shell_selftest,
                topology_selftest)
     suite = unittest.TestSuite(load(module) for module in modules)
     result = unittest.TextTestRunner(stream=stream, verbosity=1).run(suite)

@@ -178,11 +178,11 @@ class Session:
         with util.stage("L2 boots"):
             self.guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, ports=(1, 2))
                                    + options.vfio(bdf))
-        self.guest.guest(COMMANDS)
+        self.guest.sh(COMMANDS)
         self.screen.show(WELCOME.replace("\n", "\r\n" if os.isatty(self.screen.sink) else "\n").encode())
         self.guest.copy.also = self.screen.show
         # In the background of a shell, it and its children would ignore Ctrl-C.
-        self.guest.guest(f"""
+        self.guest.sh(f"""
             stty -F {TTY} rows {size.lines} cols {size.columns}
             export ENV=/run/lab/rc TERM={term}
             start-stop-daemon -S -b -p /run/lab/pid -x /bin/setsid -- sh -c 'exec sh -i <{TTY} >{TTY} 2>&1'""")
@@ -243,8 +243,8 @@ class Session:
             return 1, f"{name}: {error}\n"
 
     def answer(self, number, status, text):
-        self.guest.guest(f"cat >/run/lab/{number}.text <<'END OF ANSWER'\n{text}END OF ANSWER\n"
-                         f"echo {status} >/run/lab/{number}.status")
+        self.guest.sh(f"cat >/run/lab/{number}.text <<'END OF ANSWER'\n{text}END OF ANSWER\n"
+                      f"echo {status} >/run/lab/{number}.status")
 
     def do_topology(self, *_):
         return topology_text.draw(topology.of_guest(self.guest), self.style)

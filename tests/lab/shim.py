@@ -31,6 +31,7 @@ def read_errnos():
 
 
 ERRNOS = read_errnos()
+ALWAYS = 100000     # times
 
 KINDS = {"IOMMU_IOAS_ALLOC": "IOAS", "IOMMU_HWPT_ALLOC": "HWPT", "IOMMU_VIOMMU_ALLOC": "vIOMMU",
          "IOMMU_VDEVICE_ALLOC": "vDEVICE", "IOMMU_VEVENTQ_ALLOC": "vEVENTQ",

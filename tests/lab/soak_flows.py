@@ -32,7 +32,7 @@ def plug(guest, host, port=1):
 def pull(guest, bdf, serial, port=1):
     """Unplug.  The guest turns the slot off itself, because after a request it would wait 5 s."""
     guest.qmp.cmd("device_del", id=f"dev{port}")
-    guest.guest(f"""
+    guest.sh(f"""
         for slot in /sys/bus/pci/slots/*; do
             [ $(cat $slot/address).0 = {bdf} ] && echo 0 > $slot/power && exit
         done
@@ -44,7 +44,7 @@ def pull(guest, bdf, serial, port=1):
 
 def start_reading(guest, device):
     """Direct reads in the background, as long as the disk exists."""
-    guest.guest(f"""
+    guest.sh(f"""
         stat=/sys/block/{device.removeprefix('/dev/')}/stat
         old=$(cat $stat)
         (while dd if={device} of=/dev/null bs=64k iflag=direct; do :; done) >/dev/null 2>&1 &
@@ -54,7 +54,7 @@ def start_reading(guest, device):
 
 
 def reader_runs(guest):
-    return bool(guest.guest("kill -0 $(cat /run/reader) 2>/dev/null", check=False))
+    return bool(guest.sh("kill -0 $(cat /run/reader) 2>/dev/null", check=False))
 
 
 # ---------------------------------------------------------------- one device
@@ -87,7 +87,7 @@ def hotplug(lab, run):
 
 def reboot_once(guest, timeout=90):
     # later, so that the agent can answer
-    guest.guest("(sleep 0.2; reboot -f) >/dev/null 2>&1 &")
+    guest.sh("(sleep 0.2; reboot -f) >/dev/null 2>&1 &")
     guest.booted_again(timeout)
 
 
@@ -115,10 +115,10 @@ def kexec(lab, run):
     lab.l1.sh(transitions.CARRY)
     guest, host = one_device(lab, "-initrd", "/tmp/kexec.initrd")
     for number in run.cycles(guest):
-        before = guest.guest(BOOT_ID).out
-        guest.guest(NEXT_KERNEL, 120)
+        before = guest.sh(BOOT_ID).out
+        guest.sh(NEXT_KERNEL, 120)
         guest.booted_again()
-        expect(guest.guest(BOOT_ID).out != before, "the old kernel still runs")
+        expect(guest.sh(BOOT_ID).out != before, "the old kernel still runs")
         right(guest, "nvme0", number)
     checks.proven(guest, "nvme0", host, viommus=1)
 
@@ -127,7 +127,7 @@ def kexec(lab, run):
 
 def every_disk(guest, serials):
     """Check all disks with one script: they exist, are translated, and have the right data."""
-    out = guest.guest(f"""
+    out = guest.sh(f"""
         for i in $(seq 150); do
             [ $(ls -d /sys/class/nvme/nvme*/nvme*n1 2>/dev/null | wc -l) = {len(serials)} ] && break
             sleep 0.2

@@ -15,7 +15,7 @@ complains 'a new file that exists in the base' 'hw/arm/virt.c exists in QEMU'
 echo x >hw/arm/lonely.c
 complains 'a new file that no patch claims' 'no patch claims.*hw/arm/lonely.c'
 
-sed -i 's/^Adds: tests\/data.*/&\nAdds: hw\/arm\/toy.c/' patches/tests.patch
+sed -i 's/^Adds: tests\/qtest.*/&\nAdds: hw\/arm\/toy.c/' patches/tests.patch
 complains 'a new file claimed twice' 'hw/arm/toy.c.: another patch claims'
 
 rm hw/arm/toy.h

@@ -50,8 +50,8 @@ expect 'the tree has no edits left' 0 '^$' echo "$(git -C "$TREE" status --porce
 reset_toy
 mkdir -p "$TREE/include/hw"
 printf 'x' >"$TREE/include/hw/new.h"
-printf '#!/bin/sh\n' >"$TREE/tests/functional/new.sh"
-chmod 755 "$TREE/tests/functional/new.sh"
+printf '#!/bin/sh\n' >"$TREE/tests/unit/new.sh"
+chmod 755 "$TREE/tests/unit/new.sh"
 git -C "$TREE" rm -q hw/arm/toy.h
 git -C "$TREE" add -A
 commit -m 'A new patch' -m 'Why.' -m 'Signed-off-by: T <t@example.com>
@@ -70,7 +70,7 @@ expect 'the new patch claims its new file' 0 '^Adds: hw/arm/second.c' cat patche
 expect 'the series keeps its comments' 0 '^# device' cat patches/series
 expect 'the series has the new patch' 0 '^new.patch' cat patches/series
 expect 'a deleted file is gone' 1 '' test -e hw/arm/toy.h
-expect 'a new file keeps its mode' 0 '' test -x tests/functional/new.sh
+expect 'a new file keeps its mode' 0 '' test -x tests/unit/new.sh
 snapshot a
 rm -rf "$BUILD"
 scripts/compose >/dev/null 2>&1; scripts/refresh >"$WORK/out" 2>&1

@@ -44,7 +44,7 @@ patch_head() {    # SUBJECT
 
 make_toy() {
     rm -rf "$TOY" "$BUILD"
-    mkdir -p "$TOY"/{scripts,patches,hw/arm,tests/data,tests/functional} "$WORK/deb/DEBIAN" "$WORK/deb/usr/include/linux"
+    mkdir -p "$TOY"/{scripts,patches,hw/arm,tests/qtest,tests/unit} "$WORK/deb/DEBIAN" "$WORK/deb/usr/include/linux"
     cp "$TOP"/scripts/* "$TOY/scripts/"
     cp "$TOP/base.lock" "$TOY/"
 
@@ -83,12 +83,12 @@ END
             'diff --git a/hw/arm/virt.c b/hw/arm/virt.c' '--- a/hw/arm/virt.c' '+++ b/hw/arm/virt.c' \
             '@@ -9,6 +9,7 @@' ' 9' ' 10' ' 11' '+device' ' 12' ' 13' ' 14'
     } >"$TOY/patches/device.patch"
-    { patch_head 'tests: Add the toy tests'; printf 'Adds: %s\n' tests/data/golden tests/functional/toy.py; } >"$TOY/patches/tests.patch"
+    { patch_head 'tests: Add the toy tests'; printf 'Adds: %s\n' tests/qtest/golden tests/unit/toy.py; } >"$TOY/patches/tests.patch"
     echo 'int toy;' >"$TOY/hw/arm/toy.c"
     echo 'extern int toy;' >"$TOY/hw/arm/toy.h"
-    printf 'a\0b\377\r\nno newline at the end' >"$TOY/tests/data/golden"
-    echo '#!/usr/bin/env python3' >"$TOY/tests/functional/toy.py"
-    chmod 755 "$TOY/tests/functional/toy.py" "$TOY"/scripts/{base,apt-private}
+    printf 'a\0b\377\r\nno newline at the end' >"$TOY/tests/qtest/golden"
+    echo '#!/usr/bin/env python3' >"$TOY/tests/unit/toy.py"
+    chmod 755 "$TOY/tests/unit/toy.py" "$TOY"/scripts/{base,apt-private}
     cd "$TOY" || exit
     git init -q .
     scripts/compose && scripts/refresh

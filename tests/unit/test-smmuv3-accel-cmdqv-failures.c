@@ -420,7 +420,7 @@ static void finish_as_it_stops(bool write, unsigned l, uint32_t reg,
     }
 }
 
-/* QEMU does not execute what hardware has finished after QEMU's patience */
+/* QEMU does not repeat commands that hardware finishes after the time limit */
 static void test_finishes_late(void)
 {
     Rig *rig = finishing = prepare_given();

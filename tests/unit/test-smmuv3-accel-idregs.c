@@ -303,8 +303,8 @@ static void test_validate_messages(void)
         "\n  IDR1.SIDSIZE: 8, can be 16..32 (a PCIe root complex has StreamIDs "
         "of 16 bits; QEMU walks the table)"
         "\n  IDR3.RIL: 0 by idr3=0x0, but 1 by ril=on"
-        "\n  IDR5.OAS: 6, can be 0..5 (stage 1 may put out no more than stage "
-        "2 takes; QEMU walks up to 48 bits)"
+        "\n  IDR5.OAS: 6, can be 0..5 (stage 1 must not output more bits than "
+        "stage 2 accepts; QEMU walks up to 48 bits)"
         "\n  IDR5.GRAN4K, GRAN16K, GRAN64K: all 0, one must be 1");
     error_free(err);
     err = NULL;

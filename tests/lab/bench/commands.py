@@ -7,17 +7,14 @@ So this has to be the last measurement in a guest.
 
 import time
 
-from .. import bare
+from .. import bare, registers
 from ..util import LabError
 from . import counters
 
-CMDQ_BASE = 0x90
-ADDRESS = ((1 << 52) - 1) & ~0x1f
-
-# Two words each, IHI 0070 chapter 4.
-CFGI_ALL = (0x04, 31)
-TLBI_NH_ASID = (0x11 | 1 << 48, 0)
-SYNC = (0x46, 0)
+# Two words each
+CFGI_ALL = (registers.CFGI_ALL, 31)
+TLBI_NH_ASID = registers.tlbi_asid(1)
+SYNC = (registers.SYNC, 0)
 
 
 class Queue:
@@ -25,28 +22,28 @@ class Queue:
 
     def __init__(self, smmu):
         self.smmu = smmu
-        base = smmu.read(CMDQ_BASE, 64)
-        self.size = 1 << (base & 31)
-        self.address = base & ADDRESS
+        base = smmu.read(smmu.CMDQ_BASE, 64)
+        self.size = 1 << (base & smmu.LOG2SIZE)
+        self.address = base & smmu.ADDRESS
 
     def put(self, commands):
         """Write commands.  Returns the CMDQ_PROD behind them, and a shell command that
         writes it."""
-        prod = self.smmu.read(counters.CMDQ_PROD)
+        prod = self.smmu.read(self.smmu.CMDQ_PROD)
         script = []
         for n, words in enumerate(commands):
             slot = self.address + 16 * ((prod + n) % self.size)
             script += [f"devmem {slot + 8 * i:#x} 64 {word:#x}" for i, word in enumerate(words)]
-        self.smmu.l2.guest("\n".join(script), 60)
+        self.smmu.l2.sh("\n".join(script), 60)
         after = (prod + len(commands)) % (2 * self.size)
-        return after, f"devmem {self.smmu.base + counters.CMDQ_PROD:#x} 32 {after:#x}"
+        return after, f"devmem {self.smmu.base + self.smmu.CMDQ_PROD:#x} 32 {after:#x}"
 
     def issue(self, commands):
         """Write commands and CMDQ_PROD, and wait until they are consumed."""
         after, ring = self.put(commands)
-        self.smmu.l2.guest(ring, 60)
+        self.smmu.l2.sh(ring, 60)
         for _ in range(50):
-            cons = self.smmu.read(counters.CMDQ_CONS)
+            cons = self.smmu.read(self.smmu.CMDQ_CONS)
             if cons == after:
                 return
             time.sleep(0.1)

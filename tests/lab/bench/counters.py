@@ -20,6 +20,8 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..registers import Smmu
+
 # name here: name in debugfs
 KVM = {"exits": "exits", "to_qemu": "mmio_exit_user", "in_kvm": "mmio_exit_kernel",
        "wfi": "wfi_exit_stat", "wfe": "wfe_exit_stat",
@@ -30,8 +32,6 @@ KVM = {"exits": "exits", "to_qemu": "mmio_exit_user", "in_kvm": "mmio_exit_kerne
 INVALIDATIONS = ("iommufd_*invalidate*", "smmuv3_accel_invalidated*")
 ACCESSES = ("smmuv3_write_mmio", "smmuv3_read_mmio", "smmuv3_cmdq_opcode", "smmuv3_cmdqv_*")
 LOOKUPS = ("smmu_iotlb_lookup_hit", "smmu_iotlb_lookup_miss", "smmuv3_cmdqv_command")   # of L0
-
-CMDQ_PROD, CMDQ_CONS = 0x98, 0x9c
 
 
 def kvm(host, pid):
@@ -151,6 +151,6 @@ def from_trace(text):
     entries = [int(n) for n in INVALIDATE.findall(text)]
     syncs = sum(n for name, n in opcodes.items() if name.endswith("CMD_SYNC"))
     return {"mmio": sum(accesses.values()) + len(QUEUES.findall(text)),
-            "prod_writes": accesses["write", CMDQ_PROD], "cons_reads": accesses["read", CMDQ_CONS],
+            "prod_writes": accesses["write", Smmu.CMDQ_PROD], "cons_reads": accesses["read", Smmu.CMDQ_CONS],
             "syncs": syncs, "commands": sum(opcodes.values()) - syncs,
             "ioctls": len(entries), "forwarded": sum(entries)}

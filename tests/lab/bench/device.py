@@ -69,7 +69,7 @@ class DeviceBench:
             device, inside = checks.nvme(guest, self.serial)
             self.right(setup, guest, inside)
             if setup.name not in self.skipped:
-                self.jobs(setup, number, f"/{INSIDE}/fio", device, guest.guest)
+                self.jobs(setup, number, f"/{INSIDE}/fio", device, guest.sh)
         finally:
             guest.stop()
 
@@ -77,7 +77,7 @@ class DeviceBench:
         """The guest is what the setup says; one that the host cannot have is skipped."""
         if not setup.vsmmu:
             return
-        kind = guest.guest(f"cat /sys/bus/pci/devices/{inside}/iommu_group/type").out
+        kind = guest.sh(f"cat /sys/bus/pci/devices/{inside}/iommu_group/type").out
         want = {machines.STRICT: "DMA", machines.LAZY: "DMA-FQ", machines.PASS: "identity"}[setup.append]
         checks.expect(kind == want, f"{setup.label}: the guest's domain is of type {kind}, not {want}")
         if setup.cmdqv:

@@ -29,8 +29,7 @@ class Measure:
         self.meter = counters.Meter(lab, guest)
 
     def sh(self, script, timeout=60):
-        machine = self.guest.guest if self.guest else self.lab.l1.sh
-        return machine(script, timeout).out
+        return (self.guest or self.lab.l1).sh(script, timeout).out
 
     def timed(self, figure, ops, work):
         """Run work(), which returns its seconds, and record what it used."""

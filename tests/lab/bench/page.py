@@ -75,7 +75,7 @@ def about(result):
 
 def about_queues(result):
     return (f"{result['date']}; ours: QEMU {result['qemu']}; upstream's: QEMU {result['rival']}; Linux "
-            f"{result['kernel']} as host and guest; medians of {result['rounds']} runs. Only counts, and what follows from them.")
+            f"{result['kernel']} as host and guest; medians of {result['rounds']} runs.")
 
 
 def targets(result):

@@ -67,7 +67,7 @@ class Session:
             checks.proven(guest, "nvme0", disk)
             smmu = checks.guest_translates(guest, inside)
         if config.cmdqv:
-            cmdqv.driver_has_queues(guest.guest)
+            cmdqv.driver_has_queues(guest)
         if config.cmdqv and config.qemu is options.OURS:
             cmdqv.expect_mode(guest, "software" if config.taken else "hardware", config.label)
         if config.name == "ours" and not self.spec:

@@ -134,7 +134,7 @@ def timed(guest, device, loads):
     counters.quiet(guest)
 
     def sh(script, timeout):
-        return guest.guest(script, timeout).out
+        return guest.sh(script, timeout).out
     times = {}
     for size, count in loads:
         reads(sh, device, Reads(size, min(count, 64)))

@@ -6,13 +6,12 @@ import struct
 import time
 from dataclasses import dataclass, field
 
-from .. import metal, options, shim, util
+from .. import metal, options, registers, shim, util
 from ..checks import expect
 from ..qmp import QmpError
 from ..util import LabError
 
 PORTS = (1, 2, 3)
-ILLEGAL = metal.STAGE1 | 31 << 59
 
 
 @dataclass
@@ -141,8 +140,8 @@ class Machine:
     def ste(self, place, what, context=None):
         sid = self.sid(place)
         self.written.add(sid)
-        kinds = {"s1": {}, "bypass": {"config": metal.BYPASS}, "abort": {"config": 0},
-                 "illegal": {"config": ILLEGAL}, "invalid": {"valid": False}}
+        kinds = {"s1": {}, "bypass": {"config": registers.BYPASS}, "abort": {"config": 0},
+                 "illegal": {"config": registers.ILLEGAL}, "invalid": {"valid": False}}
         self.smmu.ste(sid, None if context is None else int(context), **kinds[what])
 
     def reset(self):
@@ -218,7 +217,7 @@ class Machine:
             case "cfgi-ste":
                 self.smmu.cfgi_ste(self.sid(*args))
             case "cfgi-all":
-                self.smmu.commands((metal.CFGI_ALL, 31))
+                self.smmu.commands((registers.CFGI_ALL, 31))
             case "queue":
                 words, _, count = args[0].partition("*")
                 word0, word1 = (int(word, 0) for word in words.split(":"))

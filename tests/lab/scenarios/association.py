@@ -3,11 +3,11 @@
 
 from lab import checks, l0, metal, options
 from lab.checks import expect
+from lab.options import SMMU1
 from lab.qmp import QmpError
 from lab.scenario import scenario
 from lab.scenarios import basics
 
-SMMU1 = "/machine/peripheral/smmu1"
 OAS = 7         # the bits of OAS in IDR5
 
 # A QEMU without access to sysfs, as in a container

@@ -3,10 +3,8 @@
 
 from lab import checks, l0, options, trace, util
 from lab.checks import expect
+from lab.options import REGISTERS, SMMU1
 from lab.scenario import scenario
-
-REGISTERS = ("idr0", "idr1", "idr3", "idr5", "iidr", "aidr")
-SMMU1 = "/machine/peripheral/smmu1"
 
 
 def host_registers(lab, device="nvme0", **given):
@@ -186,6 +184,6 @@ def dt_cold(lab):
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + lab.qemu.vsmmu(bus="pcie.0")
                       + options.vfio(bdf, bus="pcie.0"), boot="dt")
-    expect(guest.guest("[ -e /proc/device-tree/compatible ] && ! [ -d /sys/firmware/acpi ] "
-                       "&& echo dt", check=False).out == "dt", "the guest has ACPI")
+    expect(guest.sh("[ -e /proc/device-tree/compatible ] && ! [ -d /sys/firmware/acpi ] "
+                    "&& echo dt", check=False).out == "dt", "the guest has ACPI")
     checks.proven(guest, "nvme0", bdf, viommus=1)

@@ -10,16 +10,6 @@ BYPASS = "/sys/kernel/debug/iommu/tegra241_cmdqv/bypass_vcmdq"
 READS = workloads.Reads("4k", 200, readers=2, cpus=2)
 
 
-class Inside:
-    """L1 in the place of a guest, for the checks."""
-
-    def __init__(self, l1):
-        self.l1 = l1
-
-    def guest(self, script, timeout=30):
-        return self.l1.sh(script, timeout)
-
-
 def own_reads(l1, disk):
     """What L1's invalidations are when it reads from its own disk."""
     with cmdqv.watched(l1) as seen:
@@ -31,9 +21,9 @@ def own_reads(l1, disk):
 def check_own(lab, acpi):
     """L1 on its own CMDQV: queues that are used, by everything, and can be bypassed."""
     l1 = lab.l1
-    cmdqv.driver_has_queues(l1.sh, acpi)
-    disk, bdf = checks.nvme(Inside(l1), "nvme0")
-    checks.guest_translates(Inside(l1), bdf)
+    cmdqv.driver_has_queues(l1, acpi)
+    disk, bdf = checks.nvme(l1, "nvme0")
+    checks.guest_translates(l1, bdf)
 
     seen = own_reads(l1, disk)
     expect(set(seen.vintf) == {0}, f"VINTFs in use: {seen.vintf}, own queue: {seen.own}")
@@ -49,7 +39,7 @@ def check_own(lab, acpi):
 
     with cmdqv.watched(l1) as seen:
         l1.sh(f"echo 1 >/sys/bus/pci/devices/{bdf}/remove; echo 1 >/sys/bus/pci/rescan", 60)
-        checks.data_is_right(Inside(l1), "nvme0")
+        checks.data_is_right(l1, "nvme0")
     expect(not seen.errors, f"commands that were refused: {seen.errors[:5]}")
     back = seen.vintf.get(0, {})
     expect(seen.tlbi(back) and any("CFGI_STE" in opcode for opcode in back) and not seen.own,
@@ -87,7 +77,7 @@ def rival_guest(lab):
 def rival_cmdqv(lab):
     """Upstream's QEMU gives a VINTF to its guest: no exit for an unmap, its VMID in each TLBI."""
     guest, disk, vmid = rival_guest(lab)
-    cmdqv.driver_has_queues(guest.guest)
+    cmdqv.driver_has_queues(guest)
     with cmdqv.watched(lab.l1) as seen:
         cmdqv.read(guest, disk, 200)
     expect(not seen.errors, f"commands that were refused: {seen.errors[:5]}")
@@ -100,7 +90,7 @@ def rival_cmdqv(lab):
 
 @scenario(rival=True, platform=l0.CMDQV)
 def rival_cmdqv_errors(lab):
-    """What a guest must not do stops its one queue; it is told, repairs it, and I/O goes on."""
+    """An illegal command stops only the queue that it is in; the guest repairs that queue, and I/O goes on."""
     guest, disk, _ = rival_guest(lab)
     for wrong in cmdqv.WRONG:
         with cmdqv.watched(lab.l1) as seen:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lab import cmdqv, l0, metal
 from lab.checks import expect
-from lab.metal import TLBI_NH_ALL, TLBI_NH_ASID
+from lab.registers import TLBI_NH_ALL, tlbi_asid
 from lab.scenario import scenario
 from lab.scenarios import failures
 from lab.scenarios.failures import stage1
@@ -91,7 +91,7 @@ FLOWS = (
 
 @scenario(platform=l0.CMDQV)
 def cmdqv_failures(lab):
-    """Each host call failing as queues go to the hardware and come back: the guest's queue works, somebody is told."""
+    """Each host call fails in turn as QEMU gives queues to hardware and takes them back: they work, and the failure is reported."""
     bench = QueueBench(lab)
     for flow in FLOWS:
         sweep(bench, flow, CALLS)
@@ -114,7 +114,7 @@ def cmdqv_emulated_beside(lab):
         for _ in range(3):
             reach(bench, {2: {1}}, f"{mode}, mapped")
             smmu.map(1, False)
-            bench.queue.commands((TLBI_NH_ASID | 2 << 48, 0))
+            bench.queue.commands(tlbi_asid(2))
             reach(bench, {2: set()}, f"{mode}, unmapped")
             smmu.map(1)
     expect(disk.identify(smmu.va(1)) == "soft", "the emulated disk reads something else")

@@ -3,11 +3,11 @@
 
 from lab import checks, cmdqv, l0, options, shim
 from lab.checks import expect
+from lab.registers import tlbi_asid
 from lab.scenario import scenario
 from lab.scenarios import basics, migration, transitions
 from lab.soak_flows import plug, pull
 
-TLBI_NH_ASID = 0x11
 OTHER_VMID = 0x77
 
 
@@ -40,7 +40,7 @@ def started(lab, args, **start):
 
 def works(guest, serial, host, mode, when, acpi=True):
     """Data right through the guest's stage 1, queues where they should be; the disk."""
-    cmdqv.driver_has_queues(guest.guest, acpi)
+    cmdqv.driver_has_queues(guest, acpi)
     checks.proven(guest, serial, host)
     cmdqv.expect_mode(guest, mode, when)
     return checks.nvme(guest, serial)[0]
@@ -58,7 +58,7 @@ def only_own_vmid(lab, guest, disk, given):
     queue = cmdqv.Queue(guest)
     with cmdqv.watched(lab.l1) as seen:
         cmdqv.read(guest, disk, 200)
-        queue.put(TLBI_NH_ASID | 1 << 48 | OTHER_VMID << 32)
+        queue.put(tlbi_asid(1)[0] | OTHER_VMID << 32)
         checks.eventually("the guest's other queue is consumed", queue.idle)
     expect(not seen.errors, f"commands that were refused: {seen.errors[:5]}")
     have = seen.vintf.get(vintf, {})
@@ -101,7 +101,7 @@ def cmdqv_hotplug_only(lab):
     registers = specified(lab)
     host, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + vsmmu(lab, **registers))
-    cmdqv.driver_has_queues(guest.guest)
+    cmdqv.driver_has_queues(guest)
     cmdqv.expect_mode(guest, "software", "without a host device")
     plug(guest, host)
     disk = works(guest, "nvme0", host, "hardware", "with a host device")
@@ -153,7 +153,7 @@ def large_queues(registers):
 
 @scenario(platform=l0.CMDQV)
 def cmdqv_no_contiguous_memory(lab):
-    """A large queue in scattered pages of the host: software, one message with a cure; in huge pages: hardware."""
+    """A large queue in scattered pages of the host: software, one message with the remedy; in huge pages: hardware."""
     registers = large_queues(specified(lab))
     host, _ = lab.vfio("nvme0")
     args = options.iommufd() + vsmmu(lab, **registers) + options.vfio(host)
@@ -180,7 +180,7 @@ def cmdqv_no_vintf_left(lab):
     two, _ = lab.vfio("nvme1")
     guest = lab.start(options.iommufd() + vsmmu(lab, 1, (1,)) + vsmmu(lab, 2, (2,))
                       + options.vfio(one) + options.vfio(two, bus="rp2", id="dev2"))
-    cmdqv.driver_has_queues(guest.guest)
+    cmdqv.driver_has_queues(guest)
     for serial, host in (("nvme0", one), ("nvme1", two)):
         checks.proven(guest, serial, host, viommus=2)
     cmdqv.expect_mode(guest, "hardware", "the first")
@@ -198,7 +198,7 @@ def cmdqv_no_vintf_left(lab):
 
 @scenario(platform=l0.CMDQV)
 def cmdqv_errors_stay_inside(lab):
-    """What a guest must not put into its queue stops that queue alone: another guest and L1 go on; it is repaired."""
+    """An illegal command stops only the queue that it is in, which the guest repairs; another guest and L1 go on."""
     one, _ = lab.vfio("nvme0")
     two, _ = lab.vfio("nvme1")
     other, theirs = cold_dt(lab, two, mem="384M")
@@ -220,7 +220,7 @@ def cmdqv_errors_stay_inside(lab):
         expect(seen.vintf.get(0), f"{wrong.what}: L1 sent nothing itself")
     errors = [cmdqv.info(who)["counters"]["cmdqv-errors"] for who in (guest, other)]
     expect(errors == [len(cmdqv.WRONG), 0], f"errors of both guests: {errors}")
-    expect(not cmdqv.told(other.guest), "the other guest was told as well")
+    expect(not cmdqv.told(other), "the other guest was told as well")
     checks.proven(guest, "nvme0", one)
     cmdqv.expect_mode(guest, "hardware", "after all errors")
 
@@ -263,17 +263,17 @@ def live_migrate(lab, source, args, kernel):
 
 @scenario(platform=l0.CMDQV)
 def cmdqv_reboot_kexec(lab):
-    """In hardware before, and again after system_reset and after kexec; no kernel object left over."""
+    """In hardware before, and again after system_reset and after kexec; no kernel object is left."""
     host, _ = lab.vfio("nvme0")
     lab.l1.sh(transitions.CARRY)
     guest, _ = cold(lab, host, "-initrd", "/tmp/kexec.initrd")
     works(guest, "nvme0", host, "hardware", "at first")
     live = guest.trace().live()
     for what, again in (("system_reset", lambda: guest.qmp.cmd("system_reset")),
-                        ("kexec", lambda: guest.guest(transitions.NEXT))):
+                        ("kexec", lambda: guest.sh(transitions.NEXT))):
         again()
         guest.booted_again()
         disk = works(guest, "nvme0", host, "hardware", f"after {what}")
         expect(guest.trace().live() == live, f"{what}: kernel objects: {live}, then {guest.trace().live()}")
-    expect(guest.guest("[ -e /kexec ]", check=False).status == 1, "it is the old guest still")
+    expect(guest.sh("[ -e /kexec ]", check=False).status == 1, "it is the old guest still")
     no_exits(lab, guest, disk)

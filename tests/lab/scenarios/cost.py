@@ -16,7 +16,7 @@ def cost_of_an_unmap(lab):
     disk, _ = checks.nvme(guest, "nvme0")
 
     def sh(script, timeout):
-        return guest.guest(script, timeout).out
+        return guest.sh(script, timeout).out
     with counters.traced(lab.l1, guest) as counts:
         workloads.reads(sh, disk, workloads.Reads("4k", 200))
     expect(counts["syncs"] >= 200, f"200 reads, but so many CMD_SYNC: {counts['syncs']}")

@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 
 from lab import checks, l0, options, util
 from lab.checks import expect
-from lab.options import DROPIN
+from lab.options import DROPIN, SMMU1
 from lab.scenario import scenario
-from lab.scenarios.specification import SMMU1, refusal, tool, values
+from lab.scenarios.specification import refusal, tool, values
 
 PROPERTY = "{http://libvirt.org/schemas/domain/qemu/1.0}property"
 DOMAIN = util.ROOT / "tests/unit/smmuv3-spec/hostdev.xml"

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 from lab import checks, options
 from lab.checks import expect
-from lab.options import DROPIN
+from lab.options import DROPIN, SMMU1
 from lab.scenario import scenario
 
 EMULATED = replace(DROPIN, smmu_extra="")
-SMMU1 = "/machine/peripheral/smmu1"
 
 
 @scenario

@@ -3,18 +3,17 @@
 
 import re
 
-from lab import bare, checks, options
+from lab import bare, checks, options, registers
 from lab.bare import Smmu
 from lab.checks import expect, expect_state
+from lab.registers import F_TRANSLATION
 from lab.scenario import scenario
-
-F_TRANSLATION = 0x10
 
 
 def told(guest, bdf, sid, address):
     """Whether the guest's log has a fault of this device, StreamID and address."""
     def logged():
-        lines = guest.guest("dmesg | grep F_TRANSLATION", check=False).out.splitlines()
+        lines = guest.sh("dmesg | grep F_TRANSLATION", check=False).out.splitlines()
         return any(f"client: {bdf}" in line and f"sid: {sid:#x} " in line
                    and f"iova: {address:#x} " in line for line in lines)
     return logged
@@ -43,11 +42,11 @@ def fault_in_guest_log(lab):
         disk.rebind()
         checks.proven(guest, serial, host, viommus=1)
         # Linux logs ten events in five seconds; one read causes more.
-        guest.guest("sleep 5")
+        guest.sh("sleep 5")
 
 
 # Stream table entries, word 0
-BYPASS, S1CDMAX_31 = 0x9, 0xf80000000000000b
+BYPASS, ILLEGAL = (registers.STE_VALID | word for word in (registers.BYPASS, registers.ILLEGAL))
 TABLE, NOWHERE = bare.SCRATCH + 0x10000, 0xff0000000000
 
 
@@ -59,21 +58,21 @@ def wrong_configuration_in_guest_log(lab):
     sid = bare.rid(disk.bdf)
 
     def configure(base, config, ste=None):
-        smmu.cr0(clear=smmu.SMMUEN)
+        smmu.change_cr0(clear=smmu.SMMUEN)
         if ste is not None:
             bare.write(guest, base + sid * 64, ste, 64)
         smmu.write(smmu.STRTAB_BASE, base, 64)
         smmu.write(smmu.STRTAB_BASE_CFG, config)
-        smmu.cr0(set=smmu.SMMUEN)
+        smmu.change_cr0(set=smmu.SMMUEN)
 
     def logged(event):
-        return [line for line in guest.guest(f"dmesg | grep 'event: {event}'", check=False).out.splitlines()
+        return [line for line in guest.sh(f"dmesg | grep 'event: {event}'", check=False).out.splitlines()
                 if f"sid: {sid:#x} " in line]
 
     configure(TABLE, 8, BYPASS)
     expect_state(guest, host, "bypass", "STE says bypass")
     expect(disk.identify() == "nvme0", "STE says bypass: no DMA")
-    for event, base_, config_, ste in (("C_BAD_STE", TABLE, 8, S1CDMAX_31),
+    for event, base_, config_, ste in (("C_BAD_STE", TABLE, 8, ILLEGAL),
                                        ("F_STE_FETCH", NOWHERE, 8, None),
                                        ("C_BAD_STREAMID", TABLE, 0, None)):
         configure(base_, config_, ste)
@@ -99,7 +98,7 @@ def event_queue_off_full_on(lab):
     disk = bare.Nvme(guest, bdf)
     queues = len(guest.trace().veventqs())
 
-    smmu.cr0(clear=smmu.EVENTQEN)
+    smmu.change_cr0(clear=smmu.EVENTQEN)
     prod = smmu.read(smmu.EVENTQ_PROD)
     disk.ring(0x10000000)
     # Without a vEVENTQ the host's kernel logs the fault, which is not an error here.
@@ -111,7 +110,7 @@ def event_queue_off_full_on(lab):
     entries = 1 << (smmu.read(smmu.EVENTQ_BASE) & 31)
     cons = smmu.read(smmu.EVENTQ_CONS)
     smmu.write(smmu.EVENTQ_PROD, prod ^ entries)
-    smmu.cr0(set=smmu.EVENTQEN)
+    smmu.change_cr0(set=smmu.EVENTQEN)
     expect(len(guest.trace().veventqs()) == queues + 1, "no new vEVENTQ")
     expect(guest.trace().live()["vEVENTQ"] == 1, "the old vEVENTQ is still there")
     disk.ring(0x20000000)
@@ -120,15 +119,15 @@ def event_queue_off_full_on(lab):
     expect(not smmu.global_errors(), f"queue full: GERROR {smmu.global_errors():#x}")
 
     # There is room again; for the driver PROD has not changed.
-    smmu.cr0(clear=smmu.EVENTQEN)
+    smmu.change_cr0(clear=smmu.EVENTQEN)
     smmu.write(smmu.EVENTQ_PROD, prod ^ smmu.OVERFLOW)
-    smmu.cr0(set=smmu.EVENTQEN)
+    smmu.change_cr0(set=smmu.EVENTQEN)
     expect(smmu.read(smmu.EVENTQ_CONS) == cons, "the driver read a queue without an interrupt")
     disk.ring(0x30000000)
     checks.eventually("a fault in the guest's log", told(guest, bdf, bare.rid(bdf), 0x30000000))
     for lost in (0x10000000, 0x20000000):
         expect(not told(guest, bdf, bare.rid(bdf), lost)(), f"the lost fault at {lost:#x} is in the log")
-    expect("overflow" in guest.guest("dmesg | grep -i evtq", check=False).out,
+    expect("overflow" in guest.sh("dmesg | grep -i evtq", check=False).out,
            "the guest was not told of the overflow")
     disk.rebind()
     checks.proven(guest, "nvme0", host, viommus=1)

@@ -5,7 +5,7 @@ import shlex
 
 from lab import l0, options, shim, util
 from lab.checks import expect
-from lab.metal import BYPASS, Smmu
+from lab.registers import BYPASS, CFGI_CD, Smmu, tlbi_asid
 from lab.scenario import scenario
 from lab.sweep import Bench, Flow, sweep
 
@@ -77,7 +77,7 @@ def renumber(bench):
 
 def invalidate(bench):
     sid = bench.ports[1].sid << 32
-    bench.smmu.commands((0x05 | sid, 1), *((0x11 | asid << 48, 0) for asid in (1, 2, 3)))
+    bench.smmu.commands((CFGI_CD | sid, 1), *(tlbi_asid(asid) for asid in (1, 2, 3)))
 
 
 PLUGS = (

@@ -3,7 +3,7 @@
 
 from lab import checks, l0, metal, options
 from lab.checks import expect
-from lab.metal import BYPASS
+from lab.registers import BYPASS
 from lab.scenario import scenario
 from lab.scenarios import basics
 from lab.scenarios.failures import ON, calm
@@ -22,7 +22,7 @@ def pair(lab):
 def both_right(guest, bdfs):
     """Check the data, stage 1, and that both are in one IOMMU group of the guest, too."""
     seen = [checks.proven(guest, serial, host)[0] for serial, host in zip(SERIALS, bdfs)]
-    groups = guest.guest("\n".join(f"basename $(readlink -f /sys/bus/pci/devices/{bdf}/iommu_group)"
+    groups = guest.sh("\n".join(f"basename $(readlink -f /sys/bus/pci/devices/{bdf}/iommu_group)"
                                    for bdf in seen)).out.split()
     expect(groups[0] == groups[1], f"the guest has the two functions in IOMMU groups {groups}")
 
@@ -81,7 +81,7 @@ def group_hotplug(lab):
         both_right(guest, bdfs)
         # Linux removes the STE of function 1 before the driver of function 0 has shut its disk down.
         # From then on both functions are blocked, and that driver would wait for its disk for a minute.
-        guest.guest("cd /sys/bus/pci/drivers/nvme && for bdf in 0000:*; do echo $bdf > unbind; done")
+        guest.sh("cd /sys/bus/pci/drivers/nvme && for bdf in 0000:*; do echo $bdf > unbind; done")
         guest.qmp.cmd("device_del", id="dev0")
         for number in (0, 1):
             guest.qmp.event("DEVICE_DELETED", 30, lambda data, n=number: data.get("device") == f"dev{n}")

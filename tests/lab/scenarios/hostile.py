@@ -6,24 +6,17 @@ a hot-plug controller: QEMU would unplug a device from a vSMMU while it is in a
 register write of that vSMMU.
 """
 
-from lab import bare, checks, metal, options, shim
+from lab import bare, checks, metal, options, registers, shim
 from lab.bench import commands
 from lab.channel import Dead
 from lab.checks import LabError, expect
 from lab.metal import get
+from lab.registers import CERROR_ABT, EJECT, F_STE_FETCH
 from lab.scenario import scenario
 from lab.scenarios.failures import ON, end, stage1
 from lab.sweep import Bench
 
-# Slot Control: power and both indicators off, which ejects the device at once
-EJECT = 0x7c0
-F_STE_FETCH = 0x03
-CERROR_ABT = 2
 SECONDS = 10        # QEMU answers within milliseconds or never
-
-
-def slot_control(port):
-    return port.config + port.express + port.SLTCTL
 
 
 def machine(lab):
@@ -45,8 +38,8 @@ def rung(bench, *commands):
 def stays(bench):
     """Check that the device is still plugged, and QEMU answers."""
     expect("dev1" in bench.guest.qom_list("/machine/peripheral"), "the device was ejected by the SMMU's own write")
-    control = bench.guest.qtest.send(get(slot_control(bench.ports[1]), 16))[0]
-    expect(control & 0x7c0 != EJECT, f"the MSI came to Slot Control, which is {control:#x}")
+    control = bench.guest.qtest.send(get(bench.ports[1].slot_control, 16))[0]
+    expect(control & EJECT != EJECT, f"the MSI came to Slot Control, which is {control:#x}")
 
 
 @scenario
@@ -59,7 +52,7 @@ def sync_msi_ejects(lab):
     expect(cons == smmu.prod and not errors, f"an MSI to memory: CONS {cons:#x}, GERROR {errors:#x}")
     expect(bench.guest.qtest.send(get(word)) == [0x1234], "an MSI to memory does not arrive")
 
-    cons, errors = rung(bench, metal.sync(slot_control(bench.ports[1]), EJECT))
+    cons, errors = rung(bench, metal.sync(bench.ports[1].slot_control, EJECT))
     stays(bench)
     expect(cons == smmu.prod, f"the queue stops at {cons:#x}, PROD is {smmu.prod:#x}")
     expect(errors == smmu.MSI_CMDQ_ABT_ERR, f"GERROR is {errors:#x}, not {smmu.MSI_CMDQ_ABT_ERR:#x}")
@@ -74,9 +67,9 @@ def event_msi_ejects(lab):
     """The event queue's MSI would eject the device whose STE is wrong: the device stays, MSI_EVENTQ_ABT_ERR."""
     bench = machine(lab)
     smmu = bench.smmu
-    smmu.msi(smmu.EVENTQ_IRQ, smmu.EVENTQ_IRQEN, slot_control(bench.ports[1]), EJECT)
-    smmu.ste(bench.ports[1].sid, config=metal.ILLEGAL)
-    _, errors = rung(bench, (metal.CFGI_STE | bench.ports[1].sid << 32, 1), (metal.SYNC, 0))
+    smmu.msi(smmu.EVENTQ_IRQ, smmu.EVENTQ_IRQEN, bench.ports[1].slot_control, EJECT)
+    smmu.ste(bench.ports[1].sid, config=registers.ILLEGAL)
+    _, errors = rung(bench, (registers.CFGI_STE | bench.ports[1].sid << 32, 1), (registers.SYNC, 0))
     stays(bench)
     expect(errors == smmu.MSI_EVENTQ_ABT_ERR, f"GERROR is {errors:#x}, not {smmu.MSI_EVENTQ_ABT_ERR:#x}")
     expect(smmu.events() == 1, f"{smmu.events()} events are in the queue, not one")
@@ -91,9 +84,9 @@ def event_msi_ejects_at_cont(lab):
     """The same when QEMU evaluates the wrong STE as the machine continues: the device stays."""
     bench = machine(lab)
     smmu = bench.smmu
-    smmu.msi(smmu.EVENTQ_IRQ, smmu.EVENTQ_IRQEN, slot_control(bench.ports[1]), EJECT)
+    smmu.msi(smmu.EVENTQ_IRQ, smmu.EVENTQ_IRQEN, bench.ports[1].slot_control, EJECT)
     # without a command
-    smmu.ste(bench.ports[1].sid, config=metal.ILLEGAL)
+    smmu.ste(bench.ports[1].sid, config=registers.ILLEGAL)
     bench.guest.qmp.cmd("cont", timeout=SECONDS)
     # before the running firmware has found the root port
     bench.guest.qmp.cmd("stop", timeout=SECONDS)
@@ -106,7 +99,7 @@ def error_msi_ejects(lab):
     """GERROR's MSI would eject a device: the device stays, and the error is in GERROR."""
     bench = machine(lab)
     smmu = bench.smmu
-    smmu.msi(smmu.GERROR_IRQ, smmu.GERROR_IRQEN, slot_control(bench.ports[1]), EJECT)
+    smmu.msi(smmu.GERROR_IRQ, smmu.GERROR_IRQEN, bench.ports[1].slot_control, EJECT)
     _, errors = rung(bench, (0xff, 0))
     stays(bench)
     expect(errors & smmu.CMDQ_ERR, f"GERROR is {errors:#x} after an illegal command")
@@ -144,8 +137,8 @@ def queues_in_registers(lab):
            f"a command read from a device: GERROR {gerror ^ gerrorn:#x}, CMDQ_CONS {cons:#x}")
 
     queues(eventq=port.config)
-    smmu.ste(bench.ports[1].sid, config=metal.ILLEGAL)
-    _, errors = rung(bench, (metal.CFGI_STE | bench.ports[1].sid << 32, 1), (metal.SYNC, 0))
+    smmu.ste(bench.ports[1].sid, config=registers.ILLEGAL)
+    _, errors = rung(bench, (registers.CFGI_STE | bench.ports[1].sid << 32, 1), (registers.SYNC, 0))
     expect(qtest.send(*header) == before, "an event was written into a root port's registers")
     expect(errors == smmu.EVENTQ_ABT_ERR, f"an event written to a device: GERROR is {errors:#x}")
 
@@ -180,11 +173,11 @@ def two_vsmmus_signal_each_other(lab):
     rings = [commands.Queue(smmu).put([commands.TLBI_NH_ASID, metal.sync(other.base + other.GBPA, 0)])
              for smmu, other in zip(smmus, reversed(smmus))]
     guest.shim.arm(1, {"IOMMU_HWPT_INVALIDATE": shim.late(400)}, times=4)
-    guest.guest("\n".join(f"({ring}) >/dev/null 2>&1 &" for _, ring in rings))
+    guest.sh("\n".join(f"({ring}) >/dev/null 2>&1 &" for _, ring in rings))
     wanted = [after for after, _ in rings]
     checks.eventually("both command queues come to their ends",
                       lambda: [smmu.read(smmu.CMDQ_CONS) for smmu in smmus] == wanted, SECONDS)
     guest.qmp.cmd("stop", timeout=SECONDS)
     guest.qmp.cmd("cont", timeout=SECONDS)
-    checks.eventually("the driver is told that both MSIs were aborted", lambda: guest.guest(
+    checks.eventually("the driver is told that both MSIs were aborted", lambda: guest.sh(
         "dmesg | grep -c 'CMDQ MSI write aborted'", check=False).out == "2")

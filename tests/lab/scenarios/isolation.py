@@ -4,17 +4,15 @@
 import errno
 import time
 
-from lab import metal
+from lab import shim
 from lab.checks import expect
-from lab.metal import CFGI_ALL, CFGI_CD, CFGI_STE, TLBI_NH_ALL, TLBI_NH_ASID
+from lab.registers import C_BAD_STE, CFGI_ALL, CFGI_CD, CFGI_STE, ILLEGAL, TLBI_NH_ALL, tlbi_asid
 from lab.scenario import scenario
 from lab.scenarios.failures import ON, both, end, stage1
 from lab.sweep import Bench
 
-C_BAD_STE = 0x04
 STUCK = {"IOMMU_HWPT_INVALIDATE": errno.ETIMEDOUT}
 REFUSED = {"IOMMU_HWPT_INVALIDATE": errno.EIO}
-ALWAYS = 100000
 
 
 def two_devices(lab):
@@ -32,9 +30,9 @@ def reach(bench, want, when):
 
 def lose(bench, how, *commands):
     """Send commands that the host never carries out; returns QEMU's messages."""
-    bench.look(1, how, ALWAYS)
+    bench.look(1, how, shim.ALWAYS)
     bench.smmu.commands(*commands)
-    return bench.look(1, how, ALWAYS).said
+    return bench.look(1, how, shim.ALWAYS).said
 
 
 def leave_alone():
@@ -51,10 +49,10 @@ def lost_tlb_invalidation(lab):
 
     # The guest takes a page back, and its CMD_SYNC completes.
     smmu.map(0, False)
-    said = lose(bench, STUCK, (TLBI_NH_ASID | 1 << 48, 0))
+    said = lose(bench, STUCK, tlbi_asid(1))
     reach(bench, nothing, "a TLBI was lost, and CMD_SYNC completed")
     expect("block" in said, f"QEMU does not say that DMA is blocked: {said or 'nothing'}")
-    lose(bench, STUCK, (TLBI_NH_ASID | 2 << 48, 0))
+    lose(bench, STUCK, tlbi_asid(2))
     smmu.again()
     reach(bench, nothing, "the host does not recover")
     bench.look()
@@ -65,7 +63,7 @@ def lost_tlb_invalidation(lab):
     smmu.map(0)
     reach(bench, {1: {0}, 2: {1}}, "the page is there again")
     smmu.map(0, False)
-    lose(bench, STUCK, (TLBI_NH_ASID | 1 << 48, 0))
+    lose(bench, STUCK, tlbi_asid(1))
     reach(bench, nothing, "a TLBI was lost again")
     bench.look()
     # It was lost for the guest's page, too: QEMU has to replace it.
@@ -113,10 +111,10 @@ def cd_changed_below_its_ste(lab):
         smmu.commands(command)
         reach(bench, {1: set()}, f"{name} after CD.V was cleared")
         smmu.context(0, table=1)
-        smmu.commands(command, (TLBI_NH_ASID | 1 << 48, 0))
+        smmu.commands(command, tlbi_asid(1))
         reach(bench, {1: {1}}, f"{name} after CD.TTB0 was changed")
         smmu.context(0)
-        smmu.commands(command, (TLBI_NH_ASID | 1 << 48, 0))
+        smmu.commands(command, tlbi_asid(1))
     end(lab, bench)
 
 
@@ -129,13 +127,13 @@ def error_before_the_event_queue(lab):
     off = ON & ~smmu.EVENTQEN
 
     smmu.cr0(off)
-    bench.configure(1, config=metal.ILLEGAL)
+    bench.configure(1, config=ILLEGAL)
     bench.configure(1, 0)
     smmu.cr0(ON)
     expect(smmu.events() == 0, f"{smmu.events()} events of an STE that is right again")
 
     smmu.cr0(off)
-    bench.configure(1, config=metal.ILLEGAL)
+    bench.configure(1, config=ILLEGAL)
     reach(bench, {1: set()}, "an illegal STE")
     expect(smmu.events() == 0, f"{smmu.events()} events came into a queue that is off")
     smmu.cr0(ON)

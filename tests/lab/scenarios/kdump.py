@@ -4,7 +4,7 @@
 import struct
 from collections import Counter
 
-from lab import bare, checks, cmdqv, l0, metal, options
+from lab import bare, checks, cmdqv, l0, metal, options, registers
 from lab.bare import Smmu
 from lab.checks import expect
 from lab.scenario import scenario
@@ -25,8 +25,6 @@ CRASH = "(sleep 0.2; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &"
 # Where the dump goes: no scenario compares what L0 wrote there.
 DUMP_AT, DUMP_MB = 48, 4
 
-TLBI_NSNH_ALL = 0x30
-
 
 # ------------------------------------------------------------- before the crash
 
@@ -34,7 +32,6 @@ class Ste:
     """The stream table entry of a device in the guest's memory."""
 
     ADDRESS = ((1 << 52) - 1) & ~63
-    STAGE1 = 5
 
     def __init__(self, guest, smmu, sid):
         base = smmu.read(smmu.STRTAB_BASE, 64) & self.ADDRESS
@@ -45,7 +42,7 @@ class Ste:
             sid &= (1 << split) - 1
         self.address = base + 64 * sid
         self.words = [bare.read(guest, self.address + 8 * n, 64) for n in range(8)]
-        expect(self.words[0] & 1 and self.words[0] >> 1 & 7 == self.STAGE1,
+        expect(self.words[0] & registers.STE_VALID and self.words[0] & registers.CONFIG == registers.STAGE1,
                f"before the crash the STE is not one of stage 1: {self.words[0]:#x}")
 
 
@@ -65,14 +62,14 @@ class Before:
         self.host = host
         self.table = smmu.read(smmu.STRTAB_BASE, 64)
         self.ste = Ste(guest, smmu, bare.rid(bdf))
-        self.boot_id = guest.guest("cat /proc/sys/kernel/random/boot_id").out
+        self.boot_id = guest.sh("cat /proc/sys/kernel/random/boot_id").out
         self.trace = guest.trace()
         self.failed = failed(guest)
 
 
 def crash(guest):
     """Crash, and wait for the agent in the crash kernel."""
-    guest.guest(CRASH)
+    guest.sh(CRASH)
     guest.booted_again(120)
 
 
@@ -108,10 +105,10 @@ class Vmcore:
 
 def is_the_crash_kernel(guest, before):
     """The kernel that runs now knows that it is one, and has the memory of the other."""
-    boot_id = guest.guest("cat /proc/sys/kernel/random/boot_id").out
+    boot_id = guest.sh("cat /proc/sys/kernel/random/boot_id").out
     expect(boot_id != before.boot_id, "it is the old kernel still")
-    expect(guest.guest("[ -e /proc/vmcore ]", check=False), "this is no crash kernel: no /proc/vmcore")
-    log = guest.guest("dmesg").out
+    expect(guest.sh("[ -e /proc/vmcore ]", check=False), "this is no crash kernel: no /proc/vmcore")
+    log = guest.sh("dmesg").out
     expect("SMMU currently enabled" in log, "the crash kernel did not find the SMMU enabled")
     core = Vmcore(guest)
     for word in (b"VMCOREINFO", b"OSRELEASE=", b"CRASHTIME="):
@@ -159,7 +156,7 @@ def has_taken_over(guest, before):
 def dumps(guest):
     """Part of /proc/vmcore goes to the disk, and comes back the same."""
     disk, _ = checks.nvme(guest, "nvme0")
-    want = guest.guest(f"""
+    want = guest.sh(f"""
         dd if=/proc/vmcore of=/run/dump bs=1M count={DUMP_MB} 2>/dev/null || exit
         dd if=/run/dump of={disk} bs=1M seek={DUMP_AT} oflag=direct conv=notrunc 2>/run/dd || {{ cat /run/dd; exit 1; }}
         sha256sum </run/dump""", 120).out.split()[0]
@@ -181,7 +178,7 @@ def crashing(lab, *more, **registers):
     lab.l1.sh(transitions.CARRY)
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, **registers) + options.vfio(host)
                       + ["-initrd", "/tmp/kexec.initrd", *more], **START)
-    guest.guest(LOAD, 120)
+    guest.sh(LOAD, 120)
     return host, guest
 
 
@@ -192,10 +189,10 @@ def kdump(lab):
     before = Before(guest, host)
     crash(guest)
     crashed_well(guest, before)
-    guest.guest("(sleep 0.2; reboot -f) >/dev/null 2>&1 &")
+    guest.sh("(sleep 0.2; reboot -f) >/dev/null 2>&1 &")
     guest.booted_again()
     checks.proven(guest, "nvme0", host, viommus=1)
-    expect(not guest.guest("[ -e /proc/vmcore ]", check=False), "it is the crash kernel still")
+    expect(not guest.sh("[ -e /proc/vmcore ]", check=False), "it is the crash kernel still")
     expect(guest.trace().live() == before.trace.live(),
            f"kernel objects: {before.trace.live()}, then {guest.trace().live()}")
 
@@ -214,7 +211,7 @@ def cmdqv_kdump(lab):
     before = Before(guest, host)
     disk = cmdqv_guest.works(guest, "nvme0", host, "hardware", "before the crash")
     given, taken = cmdqv.moves(guest)
-    guest.guest(f"(while dd if={disk} of=/dev/null bs=4k iflag=direct; do :; done) >/dev/null 2>&1 &")
+    guest.sh(f"(while dd if={disk} of=/dev/null bs=4k iflag=direct; do :; done) >/dev/null 2>&1 &")
     with cmdqv.watched(lab.l1) as seen:
         crash(guest)
     expect(not seen.errors, f"commands that were refused: {seen.errors[:5]}")
@@ -240,7 +237,7 @@ def kdump_adopted(lab):
     expect(bench.dma(1) == {0}, "no stage 1 while all queues are off")
     smmu.queue(metal.CMDQ + 0x8000)
     smmu.cr0(smmu.SMMUEN | smmu.CMDQEN)
-    smmu.commands((metal.CFGI_ALL, 31), (TLBI_NSNH_ALL, 0))
+    smmu.commands((registers.CFGI_ALL, 31), (registers.TLBI_NSNH_ALL, 0))
     expect(bench.dma(1) == {0}, "no stage 1 with the new queue")
     moved = [call for call in bench.look().calls if "ATTACH" in call.name or "HWPT_ALLOC" in call.name]
     expect(not moved, f"the device was moved, although its STE did not change: {moved}")

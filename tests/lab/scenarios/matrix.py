@@ -61,7 +61,7 @@ def heard(guest, bdf):
     sid = bare.rid(bdf)
 
     def logged():
-        text = guest.guest("dmesg | grep arm-smmu-v3", check=False).out
+        text = guest.sh("dmesg | grep arm-smmu-v3", check=False).out
         numbers = f"0x{sid:08x}00000010"
         return told(guest, bdf, sid, NOWHERE)() or (numbers in text and f"0x{NOWHERE:016x}" in text)
     checks.eventually("the fault is in the guest's log", logged)
@@ -139,7 +139,7 @@ def mode(lab, append):
 def guest_lazy(lab):
     """A guest that invalidates lazily: data is right, and stage 1 is in use."""
     host, guest, bdf = mode(lab, "iommu.strict=0")
-    domain = guest.guest(f"cat /sys/bus/pci/devices/{bdf}/iommu_group/type").out
+    domain = guest.sh(f"cat /sys/bus/pci/devices/{bdf}/iommu_group/type").out
     expect(domain == "DMA-FQ", f"the guest's domain is {domain}, so it is not lazy")
     checks.proven(guest, "nvme0", host, viommus=1)
 
@@ -148,7 +148,7 @@ def guest_lazy(lab):
 def guest_passthrough(lab):
     """A guest that uses no translation: its device is in bypass, on stage 2 alone."""
     host, guest, bdf = mode(lab, "iommu.passthrough=1")
-    domain = guest.guest(f"cat /sys/bus/pci/devices/{bdf}/iommu_group/type").out
+    domain = guest.sh(f"cat /sys/bus/pci/devices/{bdf}/iommu_group/type").out
     expect(domain == "identity", f"the guest's domain is {domain}")
     expect_state(guest, host, "bypass", "passthrough")
 
@@ -157,6 +157,6 @@ def guest_passthrough(lab):
 def guest_without_driver(lab):
     """A guest without a driver for its SMMU, which stays off: its device is in bypass."""
     host, guest, bdf = mode(lab, "initcall_blacklist=arm_smmu_driver_init")
-    found = guest.guest(f"ls /sys/class/iommu; readlink -f /sys/bus/pci/devices/{bdf}/iommu", check=False).out
+    found = guest.sh(f"ls /sys/class/iommu; readlink -f /sys/bus/pci/devices/{bdf}/iommu", check=False).out
     expect("smmu3" not in found, f"the guest has a driver for its SMMU: {found}")
     expect_state(guest, host, "bypass", "no driver")

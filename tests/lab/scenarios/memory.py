@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from lab import checks, l0, metal, options
+from lab import checks, l0, metal, options, registers
 from lab.checks import expect
 from lab.metal import put
 from lab.scenario import scenario
@@ -41,7 +41,7 @@ class Removable(Bench):
         dimm, = self.guest.qmp.cmd("query-memory-devices")
         self.address = dimm["data"]["addr"]
         self.smmu.qtest.send(put(metal.TABLES + 8 * BLOCK, metal.block(self.address & ~0x3fffffff), 64))
-        self.smmu.commands((metal.TLBI_NH_ALL, 0))
+        self.smmu.commands((registers.TLBI_NH_ALL, 0))
 
     def unplug_dimm(self):
         """As a guest releases it: it ejects the DIMM in the slot."""
@@ -149,8 +149,8 @@ def swapped_out(lab):
     """The host has swapped out a part of the guest's memory when a device is plugged: data is right, and it stays in."""
     bdf, _ = lab.vfio(SERIAL)
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, **basics.hexed(basics.host_registers(lab))))
-    guest.guest("dd if=/dev/urandom of=/run/pattern bs=1M count=64 2>/dev/null; sha256sum /run/pattern >/run/sum")
-    lab.l1.sh("""
+    guest.sh("dd if=/dev/urandom of=/run/pattern bs=1M count=64 2>/dev/null; sha256sum /run/pattern >/run/sum")
+    lab.l1.sh(r"""
         disk=/dev/$(basename $(ls -d /sys/bus/pci/devices/*/nvme/nvme*/nvme*n1 | head -n 1))
         mkswap $disk >/dev/null && swapon $disk
         mount -t tmpfs -o size=1G press /mnt
@@ -165,10 +165,10 @@ def swapped_out(lab):
     lab.l1.sh("rm /mnt/fill")
     guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
     checks.proven(guest, SERIAL, bdf, viommus=1)
-    guest.guest("sha256sum -c /run/sum")
+    guest.sh("sha256sum -c /run/sum")
     locked = int(lab.l1.sh("sed -n 's/^VmPin: *\\([0-9]*\\).*/\\1/p' " f"/proc/{guest.pid}/status").out)
     lab.l1.sh("dd if=/dev/zero of=/mnt/fill bs=1M count=400 2>/dev/null; rm /mnt/fill", 120)
     checks.data_is_right(guest, SERIAL)
-    guest.guest("sha256sum -c /run/sum")
+    guest.sh("sha256sum -c /run/sum")
     expect(locked >= GUEST << 10, f"{locked} kB are pinned, less than the guest's memory")
     lab.used_up = True

@@ -5,11 +5,11 @@ import time
 
 from lab import checks, l0, options
 from lab.checks import expect
+from lab.options import REGISTERS, SMMU1
 from lab.qmp import QmpError
 from lab.scenario import scenario
 from lab.scenarios import association, basics
 
-SMMU1 = basics.SMMU1
 MEMORY = {"mem": "384M"}
 
 # An emulated disk that does DMA through the guest's SMMU.  (QEMU's NVMe does
@@ -108,12 +108,12 @@ def migrate_inherited_to_specified(lab):
     checks.proven(source, "nvme0", bdf, viommus=1)
 
     spec = pasted(source)
-    registers = {name: source.qom(SMMU1, name) for name in basics.REGISTERS}
+    registers = {name: source.qom(SMMU1, name) for name in REGISTERS}
     source.device_del("dev1")
     checks.gone(source, "nvme0")
     guest = live_migrate(lab, source, vsmmu(lab, spec))
     expect(guest.qom(SMMU1, "mode") == "specified", "mode is not specified")
-    have = {name: guest.qom(SMMU1, name) for name in basics.REGISTERS}
+    have = {name: guest.qom(SMMU1, name) for name in REGISTERS}
     expect(have == registers, f"registers were {registers}, are {have}")
     guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
     checks.proven(guest, "nvme0", bdf, viommus=1)
@@ -146,19 +146,19 @@ def migrate_to_file(lab):
 
 def reads_go_on(guest):
     """Start to read and hash in a loop; the disk's address in the guest."""
-    disk, bdf = guest.guest("""
+    disk, bdf = guest.sh("""
         for d in /sys/block/vd*; do
             [ "$(cat $d/serial)" = soft ] || continue
             echo /dev/${d##*/} $(basename $(readlink -f $d/device/..))
         done""").out.split()
-    guest.guest(f"""
+    guest.sh(f"""
         (while :; do dd if={disk} bs=64k count={SOFT_MB * 16} iflag=direct 2>>/run/dd | sha256sum
          done) >/run/sums 2>&1 &""")
     return bdf
 
 
 def sums(guest):
-    return guest.guest("grep -i error /run/dd; cut -d' ' -f1 /run/sums").out.split()
+    return guest.sh("grep -i error /run/dd; cut -d' ' -f1 /run/sums").out.split()
 
 
 def still_right(lab, guest, before):
@@ -202,7 +202,7 @@ def migrate_emulated_io(lab):
     guest = live_migrate(lab, source, vsmmu(lab, spec) + SOFT_DISK)
     still_right(lab, guest, before)
     checks.guest_translates(guest, bdf)
-    errors = guest.guest("dmesg | grep -i 'smmu.*event\\|I/O error'", check=False).out
+    errors = guest.sh("dmesg | grep -i 'smmu.*event\\|I/O error'", check=False).out
     expect(not errors, f"the guest's log has: {errors}")
 
 

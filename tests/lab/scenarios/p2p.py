@@ -8,6 +8,7 @@ from dataclasses import replace
 from lab import l0, metal
 from lab.checks import expect
 from lab.metal import put
+from lab.registers import EXPRESS
 from lab.scenario import scenario
 from lab.scenarios.failures import ON, end
 from lab.sweep import Bench
@@ -75,7 +76,7 @@ class Pair(Bench):
 
     def reset(self):
         """A function level reset, as a guest's driver does it."""
-        self.smmu.qtest.send(put(self.config(self.capability(metal.EXPRESS) + DEVCTL), FLR, 16))
+        self.smmu.qtest.send(put(self.config(self.capability(EXPRESS) + DEVCTL), FLR, 16))
 
     def power(self, state):
         """Put the second disk into D0 or D3."""

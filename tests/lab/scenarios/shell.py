@@ -4,6 +4,8 @@
 import codecs
 import os
 import pty
+import subprocess
+import sys
 import termios
 import threading
 import time
@@ -67,18 +69,18 @@ def shell_piped(lab):
 class Person:
     """Somebody at a terminal: reads it, and types."""
 
-    def __init__(self, lab):
+    def __init__(self, session):
         self.end, self.terminal = pty.openpty()
         self.before = termios.tcgetattr(self.terminal)
         self.text = ""
         self.status = None
-        self.thread = threading.Thread(target=self.sit, args=(lab,), daemon=True)
+        self.thread = threading.Thread(target=self.sit, args=(session,), daemon=True)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
         self.thread.start()
 
-    def sit(self, lab):
-        self.status = shell.converse(lab, self.terminal, self.terminal, None, Style(lines=True, colour=True))
+    def sit(self, session):
+        self.status = session(self.terminal)
 
     def read(self):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -112,17 +114,30 @@ class Person:
         expect(termios.tcgetattr(self.terminal) == self.before, "the terminal is not as it was")
 
 
+def in_guest(lab):
+    return lambda terminal: shell.converse(lab, terminal, terminal, None, Style(lines=True, colour=True))
+
+
+def in_host(terminal):
+    return subprocess.run([sys.executable, util.HERE / "run.py", "shell", "--host"], check=False,
+                          stdin=terminal, stdout=terminal, stderr=terminal).returncode
+
+
+def interrupts(person, prompt):
+    """Ctrl-C ends a command that would run for minutes, and the prompt comes back."""
+    mark = person.types("sleep 1000\n")
+    person.sees("sleep 1000", mark)
+    time.sleep(1)
+    person.sees(prompt, person.types("\x03"), 20)
+
+
 @scenario
 def shell_terminal(lab):
     """At a terminal, Ctrl-C interrupts a command of the guest, also one that asks the lab, and Ctrl-A X ends the lab."""
     lab.l1.sh("true")   # L1 must outlive the person's thread
-    with Person(lab) as person:
+    with Person(in_guest(lab)) as person:
         person.sees(shell.PROMPT)
-        mark = person.types("sleep 1000\n")
-        person.sees("sleep 1000", mark)
-        time.sleep(1)
-        mark = person.types("\x03")
-        person.sees(shell.PROMPT, mark)
+        interrupts(person, shell.PROMPT)
         mark = person.types("topology\n\x03")
         person.sees(shell.PROMPT, mark)
         mark = person.types("topology\n")
@@ -141,7 +156,7 @@ def shell_ends(lab):
     for guest in lab.guests:
         guest.stop()
     lab.l1.sh("true")
-    with Person(lab) as person:
+    with Person(in_guest(lab)) as person:
         person.sees(shell.PROMPT)
         person.types("exit 3\n")
         person.leaves()
@@ -150,3 +165,16 @@ def shell_ends(lab):
         guest.stop()
     status, text = piped(lab, "poweroff -f")
     expect(status == 1, f"the status is {status}, although the guest has gone: {text}")
+
+
+@scenario(named=True)
+def shell_host(lab):
+    """At a terminal, shell --host gives a prompt of L1, where Ctrl-C interrupts a command, and Ctrl-A X ends the lab."""
+    lab.drop_l1()       # the session boots one of its own
+    with Person(in_host) as person:
+        person.sees("# ")
+        interrupts(person, "# ")
+        person.types("exit\n")
+        person.sees("# ", person.types("\n"))      # there is always another shell
+        person.types("\x01x")
+        person.leaves()

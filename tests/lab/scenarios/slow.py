@@ -4,7 +4,7 @@
 import errno
 import time
 
-from lab import bare, checks, options, shim, util
+from lab import bare, checks, options, registers, shim, util
 from lab.channel import Dead
 from lab.checks import LabError, expect
 from lab.qmp import QmpError
@@ -12,9 +12,7 @@ from lab.scenario import scenario
 
 INVALIDATE = "IOMMU_HWPT_INVALIDATE"
 LATE_MS = 400
-ALWAYS = 100000
-# of QEMU's root port; Slot Control is behind it, and this is power and indicators off
-EXPRESS, EJECT = 0x54, 0x7c0
+EXPRESS_AT = 0x54           # in configuration space of QEMU's root port
 
 
 @scenario
@@ -30,9 +28,9 @@ def host_is_slow(lab):
     checks.proven(guest, "nvme1", other)
     device, _ = checks.nvme(guest, "nvme0")
 
-    guest.shim.arm(1, {INVALIDATE: shim.late(LATE_MS)}, times=ALWAYS)
+    guest.shim.arm(1, {INVALIDATE: shim.late(LATE_MS)}, times=shim.ALWAYS)
     before = len([call for call in guest.shim.calls() if call.name == INVALIDATE])
-    guest.guest(f"(dd if={device} of=/dev/null bs=4k count=20 iflag=direct; echo $? >/run/slow) >/dev/null 2>&1 &")
+    guest.sh(f"(dd if={device} of=/dev/null bs=4k count=20 iflag=direct; echo $? >/run/slow) >/dev/null 2>&1 &")
     times = []
     for _ in range(20):
         begin = time.monotonic()
@@ -42,7 +40,7 @@ def host_is_slow(lab):
     # the guest needs some invalidations for it, which are late as well
     guest.device_del("dev2")
     guest.shim.arm(0, {})
-    checks.eventually("the slow reads end", lambda: guest.guest("cat /run/slow", check=False).out.strip() == "0", 30)
+    checks.eventually("the slow reads end", lambda: guest.sh("cat /run/slow", check=False).out.strip() == "0", 30)
     late = len([call for call in guest.shim.calls() if call.name == INVALIDATE]) - before
     expect(late >= 5, f"only {late} invalidations were late")
     expect(max(times) < LATE_MS / 2000, f"the monitor waits for the host: {max(times):.2f} s")
@@ -63,13 +61,13 @@ def eject_on_a_slow_host(lab):
     device, _ = checks.nvme(guest, "nvme0")
     # The last step of pciehp: without the invalidations before it, so that it meets those of another vCPU, and
     # without Linux's lock for configuration space, which other guests do not have.
-    port = guest.guest(f"basename $(readlink -f /sys/bus/pci/devices/{goes}/..)\n"
-                       f"echo {goes} > /sys/bus/pci/drivers/nvme/unbind").out
-    express = bare.ecam(guest) + (bare.rid(port) << 12) + EXPRESS
-    expect(bare.read(guest, express, 8) == 0x10, "the root port has its PCI Express capability elsewhere")
+    port = guest.sh(f"basename $(readlink -f /sys/bus/pci/devices/{goes}/..)\n"
+                    f"echo {goes} > /sys/bus/pci/drivers/nvme/unbind").out
+    express = bare.ecam(guest) + (bare.rid(port) << 12) + EXPRESS_AT
+    expect(bare.read(guest, express, 8) == registers.EXPRESS, "the root port has its PCI Express capability elsewhere")
 
-    guest.shim.arm(1, {INVALIDATE: shim.late(LATE_MS)}, times=ALWAYS)
-    guest.guest(f"""
+    guest.shim.arm(1, {INVALIDATE: shim.late(LATE_MS)}, times=shim.ALWAYS)
+    guest.sh(f"""
         config=/sys/bus/pci/devices/{stays}/config
         # two of them, so that there is always an invalidation under way
         for n in 1 2; do
@@ -82,13 +80,13 @@ def eject_on_a_slow_host(lab):
                 read -r -n 3 have <$0; reads=$((reads + 1))
                 [ "$have" = "$1" ] || wrong=$((wrong + 1))
             done; echo $reads $wrong' $config "$(head -c 3 $config)" >/run/config 2>&1 &
-        (sleep 2; taskset 8 devmem {express + 0x18:#x} 16 {EJECT:#x}) >/dev/null 2>&1 &""")
+        (sleep 2; taskset 8 devmem {express + registers.SLTCTL:#x} 16 {registers.EJECT:#x}) >/dev/null 2>&1 &""")
     guest.qmp.event("DEVICE_DELETED", 30, lambda data: data.get("device") == "dev2")
     guest.shim.arm(0, {})
-    guest.guest("touch /run/enough; kill $(cat /run/readers)")
-    checks.eventually("the last read of configuration space", lambda: guest.guest("[ -s /run/config ]", check=False))
-    expect(not guest.guest("grep rror /run/reads.*", check=False), "reads of the other disk failed")
-    reads, wrong = guest.guest("cat /run/config").out.split()
+    guest.sh("touch /run/enough; kill $(cat /run/readers)")
+    checks.eventually("the last read of configuration space", lambda: guest.sh("[ -s /run/config ]", check=False))
+    expect(not guest.sh("grep rror /run/reads.*", check=False), "reads of the other disk failed")
+    reads, wrong = guest.sh("cat /run/config").out.split()
     util.detail(f"{reads} reads of configuration space")
     expect(wrong == "0", f"{wrong} of {reads} reads of configuration space had a wrong value")
     refused = [line for line in guest.stderr().splitlines() if "re-entrant" in line]
@@ -100,30 +98,29 @@ def eject_on_a_slow_host(lab):
 
 SECONDS = 10
 LOG2_COMMANDS = 8
-TLBI_NH_ASID, SYNC = 0x11 | 1 << 48, 0x46
 
 
 def fill(guest):
     """Fill the queue with alternating TLBI and CMD_SYNC commands."""
-    guest.guest(f"""
+    guest.sh(f"""
         at={bare.SCRATCH}
         while [ $at -lt {bare.SCRATCH + (16 << LOG2_COMMANDS)} ]; do
-            devmem $at 64 {TLBI_NH_ASID:#x}; devmem $((at + 16)) 64 {SYNC:#x}
+            devmem $at 64 {registers.tlbi_asid(1)[0]:#x}; devmem $((at + 16)) 64 {registers.SYNC:#x}
             at=$((at + 32))
         done""")
 
 
 def ring(guest, smmu, fate):
     """One vCPU rings the doorbell; from now on the host is slow or stuck."""
-    smmu.cr0(clear=smmu.CMDQEN)
+    smmu.change_cr0(clear=smmu.CMDQEN)
     smmu.write(smmu.CMDQ_BASE, bare.SCRATCH | LOG2_COMMANDS, 64)
     smmu.write(smmu.CMDQ_PROD, 0)
     smmu.write(smmu.CMDQ_CONS, 0)
-    smmu.cr0(set=smmu.CMDQEN)
-    guest.shim.arm(1, {INVALIDATE: fate}, times=ALWAYS)
+    smmu.change_cr0(set=smmu.CMDQEN)
+    guest.shim.arm(1, {INVALIDATE: fate}, times=shim.ALWAYS)
     before = len(guest.shim.calls())
     # on the other vCPU, perhaps for minutes: the guest is not used again
-    guest.guest(f"(sleep 0.3; devmem {smmu.base + smmu.CMDQ_PROD:#x} 32 {1 << LOG2_COMMANDS:#x}) >/dev/null 2>&1 &")
+    guest.sh(f"(sleep 0.3; devmem {smmu.base + smmu.CMDQ_PROD:#x} 32 {1 << LOG2_COMMANDS:#x}) >/dev/null 2>&1 &")
     checks.eventually("the vCPU is in the write of CMDQ_PROD", lambda: len(guest.shim.calls()) > before)
 
 

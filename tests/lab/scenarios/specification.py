@@ -7,13 +7,11 @@ import shlex
 from lab import bare, checks, host, kernel, l0, options
 from lab.checks import expect
 from lab.l2 import L2
+from lab.options import SMMU1
+from lab.registers import Smmu
 from lab.scenario import Skip, scenario
 
-SMMU1 = "/machine/peripheral/smmu1"
 TOOL = "/lab/qemu/smmuv3-spec"
-# IHI 0070 6.3
-OFFSETS = {"idr0": 0x0, "idr1": 0x4, "idr2": 0x8, "idr3": 0xc, "idr4": 0x10, "idr5": 0x14,
-           "iidr": 0x18, "aidr": 0x1c}
 
 
 def tool(lab, *args, status=0, wrap=""):
@@ -63,9 +61,9 @@ def spec_pasted(lab):
     guest = lab.start(pasted(lab, spec))
     expect(not guest.trace().viommus(), "a vIOMMU was made without a device")
     expect(guest.qom(SMMU1, "spec") == spec, f"QEMU's spec: {guest.qom(SMMU1, 'spec')}")
-    base = int(guest.guest("ls /sys/class/iommu").out.split(".")[-1], 16)
+    base = int(guest.sh("ls /sys/class/iommu").out.split(".")[-1], 16)
     want = {"idr2": 0, "idr4": 0, **values(spec)}
-    have = {name: bare.read(guest, base + OFFSETS[name]) for name in want}
+    have = {name: bare.read(guest, base + Smmu.IDR[name]) for name in want}
     expect(have == want, f"the guest reads {have}, specified is {want}")
     guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
     checks.proven(guest, "nvme0", bdf, viommus=1)

@@ -6,10 +6,10 @@ import re
 from lab import bare, checks, l0
 from lab.bare import SCRATCH
 from lab.checks import expect, expect_state
+from lab.options import SMMU1
+from lab.registers import C_BAD_CD, C_BAD_SUBSTREAMID, F_STREAM_DISABLED
 from lab.scenario import scenario
 
-SMMU1 = "/machine/peripheral/smmu1"
-F_STREAM_DISABLED, C_BAD_SUBSTREAMID, C_BAD_CD = 0x06, 0x08, 0x0a
 L2_4K, L2_64K = 1, 2
 TERMINATE, BYPASS, SSID0 = 0, 1, 2
 
@@ -32,10 +32,10 @@ class Tables:
     def switch(self, base, cfg):
         """Turn the SMMU off and on again, which clears the earlier state."""
         smmu = self.smmu
-        smmu.cr0(clear=smmu.SMMUEN)
+        smmu.change_cr0(clear=smmu.SMMUEN)
         bare.write(self.guest, smmu.base + smmu.STRTAB_BASE, base, 64)
         smmu.write(smmu.STRTAB_BASE_CFG, cfg)
-        smmu.cr0(set=smmu.SMMUEN)
+        smmu.change_cr0(set=smmu.SMMUEN)
 
     def use(self, fmt, s1dss, cdmax=10, l1cd_valid=1, cd_valid=1):
         # 39 bits of address by 4K pages at TTB0; AArch64, A, R, ASID 0x77

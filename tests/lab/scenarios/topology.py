@@ -88,7 +88,7 @@ def root_complex_with_node(lab):
     guest = lab.start(args, cpus=2)
     for node, (serial, bdf) in enumerate((("nvme0", first), ("nvme1", second))):
         inside, _ = checks.proven(guest, serial, bdf, viommus=2)
-        have = guest.guest(f"cat /sys/bus/pci/devices/{inside}/numa_node").out
+        have = guest.sh(f"cat /sys/bus/pci/devices/{inside}/numa_node").out
         expect(have == str(node), f"the guest has {serial} on node {have}, not {node}")
 
 
@@ -105,9 +105,9 @@ def legacy_bridge(lab):
     checks.proven(guest, "nvme0", bdf, viommus=1)
     read = "if={} bs=1M count=2 {} 2>/dev/null | sha256sum"
     want = lab.l1.sh("dd " + read.format(kernel, "")).out
-    have = guest.guest("dd " + read.format("/dev/vda", "iflag=direct")).out
+    have = guest.sh("dd " + read.format("/dev/vda", "iflag=direct")).out
     expect(have == want, "the disk behind the bridge has wrong data")
-    inside = guest.guest("basename $(readlink -f /sys/block/vda/device/..)").out
+    inside = guest.sh("basename $(readlink -f /sys/block/vda/device/..)").out
     checks.guest_translates(guest, inside)
     checks.proven(guest, "nvme0", bdf, viommus=1)
 
@@ -121,7 +121,7 @@ def large_bar(lab):
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf) + args)
     checks.proven(guest, "nvme0", bdf, viommus=1)
     sizes = [int(end, 16) - int(start, 16) + 1 for start, end in
-             (line.split()[:2] for line in guest.guest(
+             (line.split()[:2] for line in guest.sh(
                  "cat $(grep -l 0x1b36 $(grep -l 0x0005 /sys/bus/pci/devices/*/device "
                  "| sed s/device$/vendor/) | sed s/vendor$/resource/)").out.splitlines()) if int(end, 16)]
     expect(128 << 30 in sizes, f"the guest gave no address to the BAR: {[hex(size) for size in sizes]}")

@@ -4,11 +4,9 @@
 from lab import bare, checks, options
 from lab.bare import Smmu
 from lab.checks import expect, expect_state
+from lab.options import REGISTERS, SMMU1
 from lab.scenario import scenario
 from lab.trace import ALLOC_VDEVICE
-
-SMMU1 = "/machine/peripheral/smmu1"
-REGISTERS = ("idr0", "idr1", "idr3", "idr5", "iidr", "aidr")
 
 
 def moves(guest, bdf):
@@ -37,7 +35,7 @@ def smmuen_off_on(lab):
     host, guest, smmu, disk = bare.machine(lab)
     expect(disk.identify() is None, "stage 1 lets DMA through to an address without a mapping")
 
-    smmu.cr0(clear=smmu.SMMUEN)
+    smmu.change_cr0(clear=smmu.SMMUEN)
     expect_state(guest, host, "bypass", "SMMUEN=0, GBPA.ABORT=0")
     expect(disk.identify() == "nvme0", "SMMUEN=0, GBPA.ABORT=0: no DMA")
     smmu.gbpa(abort=True)
@@ -48,16 +46,16 @@ def smmuen_off_on(lab):
     expect(disk.identify() == "nvme0", "SMMUEN=0, GBPA.ABORT=0 again: no DMA")
 
     smmu.gbpa(abort=True)
-    smmu.cr0(set=smmu.SMMUEN)
+    smmu.change_cr0(set=smmu.SMMUEN)
     expect_state(guest, host, "stage 1", "SMMUEN=1")
     disk.rebind()
     checks.proven(guest, "nvme0", host, viommus=1)
 
     # directly from stage 1 to the current GBPA
     disk = bare.Nvme(guest, disk.bdf)
-    smmu.cr0(clear=smmu.SMMUEN)
+    smmu.change_cr0(clear=smmu.SMMUEN)
     expect_state(guest, host, "abort", "SMMUEN=0, GBPA.ABORT=1")
-    smmu.cr0(set=smmu.SMMUEN)
+    smmu.change_cr0(set=smmu.SMMUEN)
     disk.rebind()
     checks.proven(guest, "nvme0", host, viommus=1)
 
@@ -68,15 +66,15 @@ def stream_table_too_small(lab):
     host, guest, smmu, disk = bare.machine(lab)
     config = smmu.read(smmu.STRTAB_BASE_CFG)
 
-    smmu.cr0(clear=smmu.SMMUEN)
+    smmu.change_cr0(clear=smmu.SMMUEN)
     smmu.write(smmu.STRTAB_BASE_CFG, config & ~0x3003f)     # linear, one entry: StreamID 0
-    smmu.cr0(set=smmu.SMMUEN)
+    smmu.change_cr0(set=smmu.SMMUEN)
     expect_state(guest, host, "abort", "no STE for its StreamID")
     expect(disk.identify() is None, "no STE for its StreamID: DMA goes through")
 
-    smmu.cr0(clear=smmu.SMMUEN)
+    smmu.change_cr0(clear=smmu.SMMUEN)
     smmu.write(smmu.STRTAB_BASE_CFG, config)
-    smmu.cr0(set=smmu.SMMUEN)
+    smmu.change_cr0(set=smmu.SMMUEN)
     disk.rebind()
     checks.proven(guest, "nvme0", host, viommus=1)
 
@@ -96,7 +94,7 @@ def three_resets(guest, bdf, reset):
 
 @scenario
 def system_reset(lab):
-    """After three times system_reset by QMP, registers are unchanged, the device is nested, no kernel object is left over."""
+    """After three times system_reset by QMP, registers are unchanged, the device is nested, no kernel object is left."""
     bdf, _ = lab.vfio("nvme0")
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     checks.proven(guest, "nvme0", bdf, viommus=1)
@@ -110,7 +108,7 @@ def guest_reboot(lab):
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu) + options.vfio(bdf))
     checks.proven(guest, "nvme0", bdf, viommus=1)
     # later, so that the agent can answer
-    three_resets(guest, bdf, lambda: guest.guest("(sleep 0.2; reboot -f) >/dev/null 2>&1 &"))
+    three_resets(guest, bdf, lambda: guest.sh("(sleep 0.2; reboot -f) >/dev/null 2>&1 &"))
 
 
 # kexec-tools of L1 with its libraries, and the kernel to boot
@@ -136,10 +134,10 @@ def kexec(lab):
                       + ["-initrd", "/tmp/kexec.initrd"])
     checks.proven(guest, "nvme0", bdf, viommus=1)
     before = guest.trace()
-    guest.guest(NEXT)
+    guest.sh(NEXT)
     guest.booted_again()
     checks.proven(guest, "nvme0", bdf, viommus=1)
-    expect(guest.guest("[ -e /kexec ]", check=False).status == 1, "the old kernel still runs")
+    expect(guest.sh("[ -e /kexec ]", check=False).status == 1, "the old kernel still runs")
     trace = guest.trace()
     on_the_way = [trace.hwpt_at(to, index) for index, to in trace.moves(bdf)[len(before.moves(bdf)):]]
     expect(on_the_way[0] and on_the_way[0].kind == "stage 2 parent",
@@ -165,19 +163,19 @@ def bus_numbers_swapped(lab):
            for serial, host in (("nvme0", one), ("nvme1", two))]
     live = guest.trace().live()
 
-    ports = guest.guest("cd /sys/bus/pci/devices && for d in %s %s; do "
-                        "basename $(dirname $(readlink -f $d)); done" % tuple(old)).out.split()
+    ports = guest.sh("cd /sys/bus/pci/devices && for d in %s %s; do "
+                     "basename $(dirname $(readlink -f $d)); done" % tuple(old)).out.split()
     ecam = bare.ecam(guest)
     # PRIMARY, SECONDARY and SUBORDINATE BUS of both, while nothing else uses them
     registers = [ecam + (bare.rid(port) << 12) + 0x18 for port in ports]
     values = [bare.read(guest, register) for register in registers]
-    guest.guest("\n".join(f"echo 1 > /sys/bus/pci/devices/{port}/remove" for port in ports))
+    guest.sh("\n".join(f"echo 1 > /sys/bus/pci/devices/{port}/remove" for port in ports))
     for register, value in zip(registers, reversed(values)):
         bare.write(guest, register, value)
     # when the bridges have their numbers, before any command for them
     swapped = [bare.rid(bdf) for bdf in reversed(old)]
     expect(follows(guest.trace(), (one, two)) == swapped, "the vDEVICEs did not follow at once")
-    guest.guest("echo 1 > /sys/bus/pci/rescan")
+    guest.sh("echo 1 > /sys/bus/pci/rescan")
 
     new = [checks.proven(guest, serial, host, viommus=1)[0]
            for serial, host in (("nvme0", one), ("nvme1", two))]

@@ -144,31 +144,33 @@ SWAPPING = replace(l0.EMULATED, name="swapping", append=("mem=1400M",),
                    devices=(l0.Assignable(SERIAL, "nvme", 1), l0.Assignable("swap0", "nvme", 2, mb=SWAP_MB)))
 
 
+def kilobytes(lab, guest, name):
+    """A size in the status of QEMU's process."""
+    return int(lab.l1.sh(f"grep {name} /proc/{guest.pid}/status | tr -dc 0-9").out)
+
+
 @scenario(platform=SWAPPING, matrix=True)
 def swapped_out(lab):
     """The host has swapped out a part of the guest's memory when a device is plugged: data is right, and it stays in."""
     bdf, _ = lab.vfio(SERIAL)
     guest = lab.start(options.iommufd() + options.root_complex(lab.qemu, **basics.hexed(basics.host_registers(lab))))
     guest.sh("dd if=/dev/urandom of=/run/pattern bs=1M count=64 2>/dev/null; sha256sum /run/pattern >/run/sum")
-    lab.l1.sh(r"""
+    # Fill more than there is, but less than there is with swap.
+    lab.l1.sh("""
         disk=/dev/$(basename $(ls -d /sys/bus/pci/devices/*/nvme/nvme*/nvme*n1 | head -n 1))
-        mkswap $disk >/dev/null && swapon $disk
-        mount -t tmpfs -o size=1G press /mnt
-        # More than there is, but less than there is with swap
-        kb=$(($(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo) + 200 * 1024))
-        dd if=/dev/zero of=/mnt/fill bs=1M count=$((kb / 1024)) 2>/dev/null""", 120)
-
-    def out():
-        return int(lab.l1.sh(f"sed -n 's/^VmSwap: *\\([0-9]*\\).*/\\1/p' /proc/{guest.pid}/status").out)
-    swapped = out()
+        mkswap $disk >/dev/null && swapon $disk || exit
+        mount -t tmpfs -o size=2G press /mnt
+        mb=$(awk '/^MemAvailable/ { print int($2 / 1024) + 200 }' /proc/meminfo)
+        dd if=/dev/zero of=/mnt/fill bs=1M count=$mb 2>/dev/null""", 120)
+    swapped = kilobytes(lab, guest, "VmSwap")
     expect(swapped > 1024, f"only {swapped} kB of QEMU's memory are swapped out, so this shows nothing")
     lab.l1.sh("rm /mnt/fill")
     guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
     checks.proven(guest, SERIAL, bdf, viommus=1)
     guest.sh("sha256sum -c /run/sum")
-    locked = int(lab.l1.sh("sed -n 's/^VmPin: *\\([0-9]*\\).*/\\1/p' " f"/proc/{guest.pid}/status").out)
+    pinned = kilobytes(lab, guest, "VmPin")
+    expect(pinned >= GUEST << 10, f"{pinned} kB are pinned, less than the guest's memory")
     lab.l1.sh("dd if=/dev/zero of=/mnt/fill bs=1M count=400 2>/dev/null; rm /mnt/fill", 120)
     checks.data_is_right(guest, SERIAL)
     guest.sh("sha256sum -c /run/sum")
-    expect(locked >= GUEST << 10, f"{locked} kB are pinned, less than the guest's memory")
     lab.used_up = True

@@ -6,7 +6,7 @@
 BUILD ?= build
 export BUILD
 .DEFAULT_GOAL := help
-.PHONY: help packages base tree refresh build build-arm64 doctor check check-asan check-matrix check-series check-fresh export run shell bench soak lock clean deb deb-check install uninstall kernel-deb
+.PHONY: help packages base tree refresh build build-arm64 doctor check check-asan check-matrix check-series check-fresh export run shell bench soak hostile lock clean deb deb-check install uninstall kernel-deb
 .NOTPARALLEL:
 
 help: ## print this list
@@ -58,6 +58,9 @@ soak: packages ## look for leaks with hundreds of hot-plugs, reboots and kexecs 
 
 check-matrix: packages ## run the lab's scenarios with other kernels, page sizes, memory and topologies (an hour)
 	@scripts/lab check --matrix
+
+hostile: packages ## let a guest abuse its vSMMU beside others, and a device fault without end (T=240 seconds, SEED=<N>, ONLY="abuse": this part)
+	@scripts/lab hostile $(if $(T),--seconds $(T)) $(if $(SEED),--seed $(SEED)) $(ONLY)
 
 check-asan: packages ## run this repository's tests with sanitizers (long; PART=unit|qtest|lab: one part)
 	@scripts/check-asan $(PART)

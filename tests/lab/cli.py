@@ -4,7 +4,7 @@
 import argparse
 import os
 
-from . import host, kernel, l0, mainjob, progress, roots, scenario, shell, soak, util
+from . import host, hostility, kernel, l0, mainjob, progress, roots, scenario, shell, soak, util
 from .bench import command as bench
 from .bench import machines
 
@@ -98,6 +98,11 @@ def main(parser):
     add.add_argument("--resume", action="store_true",
                      help="omit flows that were flat with this QEMU in an earlier run")
     add.set_defaults(func=soak.main)
+    add = sub.add_parser("hostile", help="let a guest abuse its vSMMU beside others, and a device fault without end")
+    add.add_argument("names", nargs="*", metavar="NAME", help="run only these parts: " + " ".join(hostility.PARTS))
+    add.add_argument("--seconds", type=int, default=240, metavar="N", help="abuse it for so long")
+    add.add_argument("--seed", metavar="N", help="with the random numbers of an earlier run")
+    add.set_defaults(func=hostility.main)
     sub.add_parser("list", help="list the scenarios and what each shows").set_defaults(func=listing)
     sub.add_parser("prepare", help="build and fetch everything that runs need").set_defaults(func=prepare)
     add = sub.add_parser("shell", help="start an interactive L2, with a disk to hot-plug")

@@ -16,7 +16,7 @@ from . import images, iort, roots, util
 from .channel import Agent, Channel, Dead, LabError
 from .qmp import Qmp
 
-SLOTS = ("a", "b")      # one for each L2 that can run at a time
+SLOTS = ("a", "b", "c")     # one for each L2 that can run at a time
 L2_PORTS = ("qmp", "agent", "console")
 
 
@@ -139,6 +139,9 @@ CMDQV_ONE_LEFT = replace(CMDQV, name="cmdqv-one-left", machine=tuple(
     word.replace("x-cmdqv-vintfs=4", "x-cmdqv-vintfs=2") for word in CMDQV.machine))
 # For the bench: one VINTF, and a spare device whose machine can take that VINTF from others.
 BENCH = replace(CMDQV_ONE_LEFT, name="bench", append=(), devices=(*DEVICES, Assignable("spare0", "nvme", 4, mb=1)))
+# For a hostile guest with two disks, and two other guests on the same SMMU
+HOSTILE = replace(CMDQV, name="hostile", append=(),
+                  devices=tuple(Assignable(f"nvme{n}", "nvme", n + 1) for n in range(4)))
 CMDQV_DT = replace(CMDQV, name="cmdqv-dt", mend=None, firmware=False)
 
 # 32 small disks: four slots with eight root ports each.

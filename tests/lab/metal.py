@@ -38,6 +38,9 @@ class Qtest:
                 raise LabError(f"qtest {line[:60]}: {' '.join(answer)}")
         return [int(answer[1], 0) if len(answer) > 1 else 0 for answer in answers]
 
+    def bytes(self, address, count):
+        return self.send(f"read {address:#x} {count:#x}")[0].to_bytes(count, "big")
+
 
 def put(address, value, width=32):
     return f"write{'bwlq'[(width // 8).bit_length() - 1]} {address:#x} {value:#x}"

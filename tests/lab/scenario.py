@@ -90,7 +90,7 @@ class Lab:
 
     def guest(self, slot=None, qemu=None):
         """A guest that is not started yet; it is stopped after the scenario."""
-        slot = slot or "ab"[len([g for g in self.guests if g.pid])]
+        slot = slot or l0.SLOTS[len([g for g in self.guests if g.pid])]
         guest = L2(self.l1, qemu or self.qemu, self.dir / slot if slot != "a" else self.dir, slot)
         self.guests.append(guest)
         return guest

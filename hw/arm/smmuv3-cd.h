@@ -12,12 +12,6 @@
 
 #include "smmuv3-internal.h"
 
-/* The substream of a transaction; on PCIe it is the PASID */
-typedef struct SMMUSubstream {
-    bool valid;                 /* SSV: the transaction has a SubstreamID */
-    uint32_t id;                /* SSID; 0 without @valid */
-} SMMUSubstream;
-
 typedef enum SMMUCDResult {
     SMMU_CD_FOUND,
     SMMU_CD_BYPASS,             /* stage 1 is bypassed, there is no CD */

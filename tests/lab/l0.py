@@ -16,6 +16,7 @@ from . import images, iort, roots, util
 from .channel import Agent, Channel, Dead, LabError
 from .qmp import Qmp
 
+TESTDEV = "pasid-testdev"       # hw/misc/pasid-testdev.c
 SLOTS = ("a", "b", "c")     # one for each L2 that can run at a time
 L2_PORTS = ("qmp", "agent", "console")
 
@@ -24,7 +25,7 @@ L2_PORTS = ("qmp", "agent", "console")
 class Assignable:
     """A device of L0 below a root port of its own."""
     name: str           # also its serial number, and the seed of its contents
-    kind: str           # "nvme" or a network device
+    kind: str           # "nvme", the function for tests, or a network device
     slot: int           # of the root port
     bus: str = "pcie.0"
     bus_nr: int = 0     # of that root bus
@@ -54,7 +55,7 @@ class Assignable:
             disk = images.disk(self.name, self.mb)
             args += ["-drive", f"if=none,id=d-{self.name},file={disk},format=raw,snapshot=on"]
             device += f",drive=d-{self.name},serial={self.name}"
-        else:
+        elif self.kind != TESTDEV:
             args += ["-netdev", f"user,id=n-{self.name},restrict=on"]
             device += f",netdev=n-{self.name}"
         if self.more:

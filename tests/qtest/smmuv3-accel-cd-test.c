@@ -86,6 +86,7 @@ static void command(Machine *m, uint64_t word0, uint64_t word1)
                     m->cmdq_prod);
 }
 
+#define CFGI_CD_ALL     (0x06ULL | EDU_SID << 32)
 #define CFGI_CD(ssid)   (0x05ULL | (uint64_t)(ssid) << 12 | EDU_SID << 32)
 
 static void invalidate_all(Machine *m)
@@ -225,7 +226,7 @@ static void test_two_levels(void)
     qtest_quit(m.qts);
 }
 
-/* CFGI_CD of any substream invalidates the whole old configuration */
+/* Transactions without a substream depend on the CD of substream 0 */
 static void test_invalidate(void)
 {
     Machine m;
@@ -234,12 +235,14 @@ static void test_invalidate(void)
     qtest_writeq(m.qts, L1CD, CDS | 1);
     put_ste(&m, L1CD, 10, L2_64K, DSS_SSID0);
 
-    for (int ssid = 0; ssid < 2; ssid++) {
+    for (int all = 0; all < 2; all++) {
+        uint64_t cfgi = all ? CFGI_CD_ALL : CFGI_CD(0);
+
         put_cd(&m, CDS, true);
-        command(&m, CFGI_CD(ssid), 1);
+        command(&m, cfgi, 1);
         assert_write(&m, IOVA_S1, NO_EVENT);
         put_cd(&m, CDS, false);
-        command(&m, CFGI_CD(ssid), 1);
+        command(&m, cfgi, 1);
         assert_write(&m, IOVA_S1, C_BAD_CD);
     }
     qtest_quit(m.qts);

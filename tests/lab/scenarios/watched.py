@@ -6,7 +6,8 @@ import time
 
 from lab import checks, cmdqv, l0, metal, util
 from lab.checks import expect
-from lab.metal import CFGI_CD, CFGI_STE, TLBI_NH_ALL, put
+from lab.metal import put
+from lab.registers import CFGI_CD, CFGI_STE, TLBI_NH_ALL
 from lab.pagetable import LEAVES, Leaf, Tables
 from lab.scenario import scenario
 from lab.scenarios import failures

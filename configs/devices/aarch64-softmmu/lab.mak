@@ -1,0 +1,5 @@
+# The default configuration, and a PCI function that only tests need
+
+include default.mak
+
+CONFIG_PASID_TESTDEV=y

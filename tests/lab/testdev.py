@@ -6,7 +6,7 @@ import os
 import struct
 from dataclasses import dataclass
 
-from . import kernel, metal, options, roots, util
+from . import kernel, metal, options, registers, roots, util
 from .checks import eventually, expect
 from .metal import get, memory, put
 from .util import CROSS, HERE, LabError
@@ -141,7 +141,7 @@ class Contexts:
         self.smmu.qtest.send(memory(self.at(ssid), space.cd(valid)))
 
     def cfgi_cd(self, ssid):
-        self.smmu.commands((metal.CFGI_CD | ssid << 12 | self.sid << 32, 1))
+        self.smmu.commands((registers.CFGI_CD | ssid << 12 | self.sid << 32, 1))
 
     def use(self, s1dss=TERMINATE, eats=0):
         """Write the STE, and invalidate it."""

@@ -10,8 +10,9 @@
 
 #include "smmuv3-accel-host.h"
 
-#define CLOSE_TRIES 10
-#define CLOSE_WAIT_US 100
+/* Twice as long each time, and a tenth of a second in all */
+#define CLOSE_WAIT_FIRST_US 100
+#define CLOSE_WAIT_LAST_US (CLOSE_WAIT_FIRST_US << 9)
 
 /* One event reports all errors of a CMDQV since the last event */
 #define QUEUE_ERRORS 16
@@ -30,8 +31,9 @@ static int open_veventq(SMMUv3AccelHost *host, uint32_t type, uint32_t depth,
 
 /*
  * The file pins the queue. If a vCPU thread closes the file while the main loop
- * polls it, the main loop pins it until it wakes up. The vIOMMU has at most one
- * queue of each type, so the next one has to wait for that.
+ * polls it, the main loop pins it until it wakes up, which takes some time on a
+ * busy host. The vIOMMU has at most one queue of each type, so the next one has
+ * to wait for that.
  */
 static void close_veventq(SMMUv3AccelHost *host, uint32_t *id, int fd)
 {
@@ -39,12 +41,13 @@ static void close_veventq(SMMUv3AccelHost *host, uint32_t *id, int fd)
         return;
     }
     close(fd);
-    for (int i = 0; i < CLOSE_TRIES; i++) {
+    for (unsigned wait_us = CLOSE_WAIT_FIRST_US;
+         wait_us <= CLOSE_WAIT_LAST_US; wait_us *= 2) {
         if (smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_DESTROY,
                                iommufd_backend_free_id(host->iommufd, *id))) {
             break;
         }
-        g_usleep(CLOSE_WAIT_US);
+        g_usleep(wait_us);
     }
     *id = 0;
 }

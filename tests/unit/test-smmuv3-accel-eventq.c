@@ -165,6 +165,32 @@ static void test_anew(void)
     rig_free(rig);
 }
 
+static void *close_late(void *opaque)
+{
+    g_usleep(20 * 1000);
+    close(GPOINTER_TO_INT(opaque));
+    return NULL;
+}
+
+/* A main loop that has not yet woken up holds the old queue's file */
+static void test_polled(void)
+{
+    Rig *rig = rig_new_s1(LINUX_7_3);
+    int fd = dup(rig->s->host->veventq_fd);
+    QemuThread thread;
+
+    g_assert(fd >= 0);
+    qemu_thread_create(&thread, "main loop", close_late, GINT_TO_POINTER(fd),
+                       QEMU_THREAD_JOINABLE);
+    rig_write_cr0(rig, CR0_SMMUEN);
+    rig_write_cr0(rig, BOTH);
+    qemu_thread_join(&thread);
+    g_assert(fake_vfio_fault(rig->dev[1], F_TRANSLATION, 0));
+    fake_iommufd_deliver(rig->iommufd);
+    g_assert_cmpuint(rig_events().n, ==, 1);
+    rig_free(rig);
+}
+
 /* After INT_MAX comes 0, which is no gap */
 static void test_sequence_wraps(void)
 {
@@ -423,6 +449,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/eventq/deliver", test_deliver);
     g_test_add_func("/smmuv3-accel/eventq/lost", test_lost);
     g_test_add_func("/smmuv3-accel/eventq/anew", test_anew);
+    g_test_add_func("/smmuv3-accel/eventq/polled", test_polled);
     g_test_add_func("/smmuv3-accel/eventq/sequence-wraps",
                     test_sequence_wraps);
     g_test_add_func("/smmuv3-accel/eventq/burst", test_burst);

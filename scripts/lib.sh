@@ -18,10 +18,7 @@ export CACHE LOCK PATCHES TREE
 # Every file below these directories that git tracks, or would track, is a new file of QEMU's tree with the same
 # path. Nothing else in the repository is one. The first new file in another directory of QEMU adds that directory here.
 # shellcheck disable=SC2034
-OVERLAY_DIRS=(
-    backends configs contrib docs/about docs/devel docs/interop docs/specs docs/system docs/tools gdb-xml hw include
-    migration qapi stubs system target tests/data tests/functional tests/qtest tests/unit tools util
-)
+OVERLAY_DIRS=(backends configs docs/system docs/tools hw include qapi tests/qtest tests/unit tools)
 
 die() { printf '%s: error: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 note() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

@@ -19,6 +19,7 @@ static FakeSMMU pasid_smmu(unsigned ssidsize, unsigned max_pasid_log2)
 {
     FakeSMMU smmu = host_smmu;
 
+    smmu.info.idr[0] |= R_IDR0_ATS_MASK;
     smmu.info.idr[1] |= IDR1_SSIDSIZE(ssidsize);
     smmu.max_pasid_log2 = max_pasid_log2;
     smmu.caps = IOMMU_HW_CAP_DIRTY_TRACKING | IOMMU_HW_CAP_PCI_PASID_PRIV;

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from . import kernel, metal, options, registers, roots, util
 from .checks import eventually, expect
 from .metal import get, memory, put
-from .registers import C_BAD_CD, C_BAD_SUBSTREAMID, F_STREAM_DISABLED, F_TRANSLATION  # noqa: F401
 from .util import CROSS, HERE, LabError
 
 DONE, READ_FAULT, WRITE_FAULT, NOT_SENT = 1, 2, 4, 8

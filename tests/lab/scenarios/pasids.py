@@ -7,9 +7,10 @@ from dataclasses import replace
 from lab import images, iort, l0, metal, options, testdev
 from lab.bench import counters
 from lab.checks import expect
+from lab.registers import C_BAD_CD, C_BAD_SUBSTREAMID, F_STREAM_DISABLED, F_TRANSLATION
 from lab.scenario import scenario
-from lab.testdev import (BYPASS, C_BAD_CD, C_BAD_SUBSTREAMID, DONE, F_STREAM_DISABLED, F_TRANSLATION, L2_4K, L2_64K,
-                         LINEAR, READ_FAULT, SSID0, TERMINATE, WRITE_FAULT, Bench, Contexts, Space, Testdev)
+from lab.testdev import (BYPASS, DONE, L2_4K, L2_64K, LINEAR, READ_FAULT, SSID0, TERMINATE, WRITE_FAULT, Bench, Contexts,
+                         Space, Testdev)
 
 # An SMMU with 16 bits of SubstreamID, CD tables of two levels, and ATS
 PASIDS = replace(

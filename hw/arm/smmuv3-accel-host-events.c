@@ -10,9 +10,9 @@
 
 #include "smmuv3-accel-host.h"
 
-/* Twice as long each time, and a tenth of a second in all */
+/* Twice as long each time, and 25 ms in all */
 #define CLOSE_WAIT_FIRST_US 100
-#define CLOSE_WAIT_LAST_US (CLOSE_WAIT_FIRST_US << 9)
+#define CLOSE_WAIT_LAST_US (CLOSE_WAIT_FIRST_US << 7)
 
 /* One event reports all errors of a CMDQV since the last event */
 #define QUEUE_ERRORS 16

@@ -167,7 +167,7 @@ static void test_anew(void)
 
 static void *close_late(void *opaque)
 {
-    g_usleep(20 * 1000);
+    g_usleep(8 * 1000);
     close(GPOINTER_TO_INT(opaque));
     return NULL;
 }

@@ -142,6 +142,8 @@ static void pme_init(PCIDevice *port)
                                    PCI_EXP_RTCTL_PMEIE);
         pci_long_test_and_set_mask(port->w1cmask + exp + PCI_EXP_RTSTA,
                                    PCI_EXP_RTSTA_PME);
+        /* The last requester is state: it migrates and need not be equal */
+        pci_set_long(port->cmask + exp + PCI_EXP_RTSTA, 0);
     }
 }
 

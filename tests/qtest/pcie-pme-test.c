@@ -12,6 +12,7 @@
 #include "libqtest.h"
 #include "qobject/qdict.h"
 #include "smmuv3-accel.h"
+#include "smmuv3-rig.h"
 
 #define SLOT        1
 #define PORT        (0x3f000000ULL + (SLOT << 15))
@@ -131,6 +132,30 @@ static void test_reset(void)
     qtest_quit(p.qts);
 }
 
+/* An event that software has not handled migrates, and so does the last one */
+static void test_migrate(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("pcie-pme-XXXXXX", NULL);
+    g_autofree char *uri = g_strdup_printf("file:%s/state", dir);
+    Port p = start(MACHINE SMMU("pcie.0") HOTPLUG_PORT);
+
+    suspend(&p);
+    plug(&p);
+    rig_save(p.qts, uri);
+    qtest_quit(p.qts);
+
+    p = start(MACHINE SMMU("pcie.0") HOTPLUG_PORT
+              "-device pci-testdev,id=dev1,bus=rp1 -incoming defer");
+    qtest_qmp_assert_success(p.qts, "{'execute': 'migrate-incoming', "
+                             "'arguments': {'uri': %s}}", uri);
+    g_assert_true(rig_migrated(p.qts));
+    g_assert_cmphex(root_status(&p), ==, PCI_EXP_RTSTA_PME | REQUESTER);
+    g_assert_cmphex(pmcsr(&p) & PCI_PM_CTRL_PME_STATUS, !=, 0);
+    qtest_quit(p.qts);
+    g_assert_cmpint(unlink(uri + strlen("file:")), ==, 0);
+    g_assert_cmpint(rmdir(dir), ==, 0);
+}
+
 /* The ports of other machines do not change, nor do those without hot-plug */
 static void test_none(void)
 {
@@ -159,6 +184,7 @@ int main(int argc, char **argv)
     qtest_add_func("pcie-pme/late", test_late);
     qtest_add_func("pcie-pme/no-event", test_no_event);
     qtest_add_func("pcie-pme/reset", test_reset);
+    qtest_add_func("pcie-pme/migrate", test_migrate);
     qtest_add_func("pcie-pme/none", test_none);
     return g_test_run();
 }

@@ -134,7 +134,7 @@ def balloon(lab):
     checks.gone(guest, SERIAL)
     guest.qmp.cmd("balloon", value=GUEST << 19)
     guest.device_add("vfio-pci", id="dev1", bus="rp1", host=bdf, iommufd="iommufd0")
-    checks.proven(guest, SERIAL, bdf, viommus=1)
+    checks.proven(guest, SERIAL, bdf, viommus=2)
     guest.qmp.cmd("balloon", value=GUEST << 20)
     checks.data_is_right(guest, SERIAL)
 

@@ -56,7 +56,7 @@ def built(name, chosen):
     initrd = images.initrd()
     with util.cached(f"guest-{name}", util.key_of(util.file_key(image), initrd)) as (final, work):
         if work:
-            pack(work, image, initrd)
+            images.boot_disk(work, image, initrd)
     return final / "image"
 
 
@@ -69,18 +69,9 @@ def packaged(name, chosen):
                 roots.extract(root, list(chosen.suites), [chosen.package], util.LOGS / f"guest-{name}.log")
                 tree, = [*root.glob("usr/lib/modules/*")] or root.glob("lib/modules/*")
                 initrd = images.initrd(modules(tree))
-                pack(work, vmlinuz(root, tree), initrd)
+                images.boot_disk(work, vmlinuz(root, tree), initrd)
                 util.remove_tree(root)
     return final / "image"
-
-
-def pack(work, image, initrd):
-    tree = work / "tree"
-    tree.mkdir()
-    shutil.copy(image, tree / "Image")
-    (tree / "initrd").write_bytes(initrd)
-    roots.ext4(tree, work / "image", roots.tree_mb(tree) + 16)
-    util.remove_tree(tree)
 
 
 def vmlinuz(root, tree):

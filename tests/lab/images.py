@@ -112,14 +112,20 @@ def guest_disk(kernel):
     key = util.key_of(util.file_key(kernel), small)
     with util.cached("guest", key) as (final, work):
         if work:
-            tree = work / "tree"
-            tree.mkdir()
-            shutil.copy(kernel, tree / "Image")
-            (tree / "initrd").write_bytes(small)
-            shutil.copy(roots.efi(), tree / "QEMU_EFI.fd")
-            roots.ext4(tree, work / "image", roots.tree_mb(tree) + 16)
-            util.remove_tree(tree)
+            boot_disk(work, kernel, small, firmware=roots.efi())
     return final / "image"
+
+
+def boot_disk(work, kernel, initrd, firmware=None):
+    """Make work/image, a disk with what a guest boots."""
+    tree = work / "tree"
+    tree.mkdir()
+    shutil.copy(kernel, tree / "Image")
+    (tree / "initrd").write_bytes(initrd)
+    if firmware:
+        shutil.copy(firmware, tree / "QEMU_EFI.fd")
+    roots.ext4(tree, work / "image", roots.tree_mb(tree) + 16)
+    util.remove_tree(tree)
 
 
 def qemu_disk(binary):

@@ -8,20 +8,18 @@
  */
 
 #include "qemu/osdep.h"
-#include "libqtest.h"
+#include "smmuv3-rig.h"
 
 /* ATS, CD2L, and 10 bits of SubstreamID */
 #define SMMU "-device arm-smmuv3-accel,bus=pcie.0,idr0=0xd48141a," \
              "idr1=0x2730290,idr3=0x1400,idr5=0x74,iidr=0,aidr=1 "
-#define SMMU_BASE       0x0c000000      /* the first on the platform bus */
 
 /* The function, at 1.0 of pcie.0 */
 #define FUNCTION        "-device pasid-testdev,bus=pcie.0,addr=1.0 "
 #define SID             0x8ULL
-#define CONFIG          (0x3f000000 + (SID << 12))
+#define CONFIG          (RIG_ECAM + (SID << 12))
 #define PASID_CTRL      (CONFIG + 0x106)
 #define ATS_CTRL        (CONFIG + 0x116)
-#define BAR             0x10000000
 
 /* Its registers */
 enum {
@@ -42,319 +40,267 @@ enum { DONE = 1, READ_FAULT = 2, WRITE_FAULT = 4, NOT_SENT = 8 };
 #define NO_PASID        0
 #define PASID(n)        (1U << 31 | (n))
 
-/* SMMU registers (IHI 0070, 6.3) */
+/* More events (IHI 0070, 7.3) */
 enum {
-    CR0 = 0x20,
-    STRTAB_BASE = 0x80,
-    STRTAB_BASE_CFG = 0x88,
-    CMDQ_BASE = 0x90,
-    CMDQ_PROD = 0x98,
-    CMDQ_CONS = 0x9c,
-    EVENTQ_BASE = 0xa0,
-    EVENTQ_PROD = 0x100a8,
-    EVENTQ_CONS = 0x100ac,
-};
-
-/* Events (IHI 0070, 7.3) */
-enum {
-    NO_EVENT = 0,
     F_BAD_ATS_TREQ = 0x05,
     C_BAD_SUBSTREAMID = 0x08,
     C_BAD_CD = 0x0a,
-    F_TRANSLATION = 0x10,
 };
 
-/* Memory of the guest */
-#define STRTAB          0x40100000ULL
-#define CMDQ            0x40110000ULL
-#define EVENTQ          0x40120000ULL
-#define CDS             0x40140000ULL
-#define PAGES           0x40160000ULL
-#define TARGET          0x41000000ULL
-#define FROM            0x41001000ULL
-#define MARK            0x5ca1ab1eULL
-#define LOG2_QUEUE      7
+#define FROM            (RIG_TARGET + 0x1000)
 
 /* In the address space of substream n, memory is at n GiB */
 #define IOVA(n, addr)   (((uint64_t)(n) << 30) + (addr) - 0x40000000)
 
 enum { DSS_TERMINATE, DSS_BYPASS, DSS_SSID0 };
 
-typedef struct Machine {
-    QTestState *qts;
-    uint32_t cmdq_prod;
-} Machine;
-
-static void command(Machine *m, uint64_t word0, uint64_t word1)
+static void cfgi_cd(Rig *r, uint32_t ssid)
 {
-    uint32_t mask = (1 << (LOG2_QUEUE + 1)) - 1;
-    uint64_t entry = CMDQ + (m->cmdq_prod & (mask >> 1)) * 16;
-
-    qtest_writeq(m->qts, entry, word0);
-    qtest_writeq(m->qts, entry + 8, word1);
-    m->cmdq_prod = (m->cmdq_prod + 1) & mask;
-    qtest_writel(m->qts, SMMU_BASE + CMDQ_PROD, m->cmdq_prod);
-    g_assert_cmphex(qtest_readl(m->qts, SMMU_BASE + CMDQ_CONS), ==,
-                    m->cmdq_prod);
+    rig_command(r, 0x05 | ssid << 12 | SID << 32, 1);
 }
 
-static void cfgi_cd(Machine *m, uint32_t ssid)
+static void atc_inv(Rig *r, uint32_t bits, uint64_t addr, unsigned size)
 {
-    command(m, 0x05 | ssid << 12 | SID << 32, 1);
-}
-
-static void atc_inv(Machine *m, uint32_t bits, uint64_t addr, unsigned size)
-{
-    command(m, 0x40 | bits | SID << 32, addr | size);
+    rig_command(r, 0x40 | bits | SID << 32, addr | size);
 }
 
 #define ATC_GLOBAL      (1 << 9)
 #define ATC_SSV(ssid)   (1 << 11 | (ssid) << 12)
 
-static void put_cd(Machine *m, int ssid, bool valid)
+static void put_cd(Rig *r, int ssid, bool valid)
 {
-    uint64_t addr = CDS + ssid * 64;
+    uint64_t addr = RIG_CDS + ssid * 64;
     /* 39 bits of address by 4K pages; A, R, AArch64 and an ASID of its own */
     uint64_t word0 = 25 | 1ULL << 30 | (uint64_t)valid << 31;
     uint64_t word1 = 4 | 1 << 9 | 1 << 13 | 1 << 14 | (uint64_t)ssid << 16;
 
-    qtest_writeq(m->qts, addr, word1 << 32 | word0);
-    qtest_writeq(m->qts, addr + 8, PAGES + ssid * 0x1000);
+    qtest_writeq(r->qts, addr, word1 << 32 | word0);
+    qtest_writeq(r->qts, addr + 8, RIG_PAGES + ssid * 0x1000);
 }
 
 /* Map a block of 1 GiB, or unmap it, and invalidate the TLB */
-static void map(Machine *m, int ssid, bool mapped)
+static void map(Rig *r, int ssid, bool mapped)
 {
-    qtest_writeq(m->qts, PAGES + ssid * 0x1000 + ssid * 8,
+    qtest_writeq(r->qts, RIG_PAGES + ssid * 0x1000 + ssid * 8,
                  mapped ? 0x40000000 | 1 << 10 | 3 << 8 | 1 << 6 | 1 : 0);
-    command(m, 0x30, 0);                        /* TLBI_NSNH_ALL */
+    rig_command(r, 0x30, 0);                        /* TLBI_NSNH_ALL */
 }
 
-static void put_ste(Machine *m, int config, int dss, int eats)
+static void put_ste(Rig *r, int config, int dss, int eats)
 {
-    uint64_t ste = STRTAB + SID * 64;
+    uint64_t ste = RIG_STRTAB + SID * 64;
 
-    qtest_writeq(m->qts, ste, 1 | config << 1 | CDS | 10ULL << 59);
-    qtest_writeq(m->qts, ste + 8, dss | eats << 28);
-    command(m, 0x03 | SID << 32, 1);            /* CFGI_STE */
-    command(m, 0x46, 0);                        /* SYNC */
+    qtest_writeq(r->qts, ste, 1 | config << 1 | RIG_CDS | 10ULL << 59);
+    qtest_writeq(r->qts, ste + 8, dss | eats << 28);
+    rig_cfgi_ste(r, SID);
+    rig_command(r, 0x46, 0);                        /* SYNC */
 }
 
-/* The only event since the last call, NO_EVENT if there was none */
-static int take_event(Machine *m, uint32_t *pasid)
+/* Also the PASID that it has, if there is one */
+static int take_event(Rig *r, uint32_t *pasid)
 {
-    uint32_t prod = qtest_readl(m->qts, SMMU_BASE + EVENTQ_PROD);
-    uint32_t cons = qtest_readl(m->qts, SMMU_BASE + EVENTQ_CONS);
-    uint32_t mask = (1 << (LOG2_QUEUE + 1)) - 1;
-    uint64_t entry = EVENTQ + (cons & (mask >> 1)) * 32;
-    uint32_t word0;
+    int event = rig_take_event(r);
 
-    if (prod == cons) {
-        return NO_EVENT;
+    if (event != RIG_NO_EVENT) {
+        g_assert_cmphex(r->event_sid, ==, SID);
+        *pasid = r->event_word0 >> 11 & 1 ? PASID(r->event_word0 >> 12) :
+                 NO_PASID;
     }
-    g_assert_cmphex(prod, ==, (cons + 1) & mask);
-    qtest_writel(m->qts, SMMU_BASE + EVENTQ_CONS, prod);
-    g_assert_cmphex(qtest_readl(m->qts, entry + 4), ==, SID);
-    word0 = qtest_readl(m->qts, entry);
-    *pasid = word0 >> 11 & 1 ? PASID(word0 >> 12) : NO_PASID;
-    return word0 & 0xff;
+    return event;
 }
 
-static uint32_t copy(Machine *m, uint32_t from_pasid, uint64_t from,
+static uint32_t copy(Rig *r, uint32_t from_pasid, uint64_t from,
                      uint32_t to_pasid, uint64_t to)
 {
-    qtest_writeq(m->qts, BAR + SOURCE, from);
-    qtest_writeq(m->qts, BAR + DESTINATION, to);
-    qtest_writel(m->qts, BAR + SOURCE_PASID, from_pasid);
-    qtest_writel(m->qts, BAR + DESTINATION_PASID, to_pasid);
-    qtest_writel(m->qts, BAR + LENGTH, 4);
-    qtest_writel(m->qts, BAR + COMMAND, 1);
-    return qtest_readl(m->qts, BAR + STATUS);
+    qtest_writeq(r->qts, RIG_BAR + SOURCE, from);
+    qtest_writeq(r->qts, RIG_BAR + DESTINATION, to);
+    qtest_writel(r->qts, RIG_BAR + SOURCE_PASID, from_pasid);
+    qtest_writel(r->qts, RIG_BAR + DESTINATION_PASID, to_pasid);
+    qtest_writel(r->qts, RIG_BAR + LENGTH, 4);
+    qtest_writel(r->qts, RIG_BAR + COMMAND, 1);
+    return qtest_readl(r->qts, RIG_BAR + STATUS);
 }
 
 /* A copy from one substream to another, or to itself, succeeds */
-static void assert_copy(Machine *m, int from, int to)
+static void assert_copy(Rig *r, int from, int to)
 {
     uint32_t pasid;
 
-    qtest_writel(m->qts, FROM, MARK + from);
-    qtest_writel(m->qts, TARGET, 0);
-    g_assert_cmphex(copy(m, PASID(from), IOVA(from, FROM), PASID(to),
-                         IOVA(to, TARGET)), ==, DONE);
-    g_assert_cmphex(qtest_readl(m->qts, TARGET), ==, MARK + from);
-    g_assert_cmphex(take_event(m, &pasid), ==, NO_EVENT);
+    qtest_writel(r->qts, FROM, RIG_MARK + from);
+    qtest_writel(r->qts, RIG_TARGET, 0);
+    g_assert_cmphex(copy(r, PASID(from), IOVA(from, FROM), PASID(to),
+                         IOVA(to, RIG_TARGET)), ==, DONE);
+    g_assert_cmphex(qtest_readl(r->qts, RIG_TARGET), ==, RIG_MARK + from);
+    g_assert_cmphex(take_event(r, &pasid), ==, RIG_NO_EVENT);
 }
 
 /* A read with @pasid faults, with @event and that PASID */
-static void assert_fault(Machine *m, uint32_t pasid, uint64_t iova, int event)
+static void assert_fault(Rig *r, uint32_t pasid, uint64_t iova, int event)
 {
     uint32_t reported = NO_PASID;
 
-    g_assert_cmphex(copy(m, pasid, iova, pasid, iova), ==, READ_FAULT);
-    g_assert_cmphex(take_event(m, &reported), ==, event);
+    g_assert_cmphex(copy(r, pasid, iova, pasid, iova), ==, READ_FAULT);
+    g_assert_cmphex(take_event(r, &reported), ==, event);
     /* C_BAD_SUBSTREAMID has no SSV: it is always 1 */
-    if (event != NO_EVENT && event != C_BAD_SUBSTREAMID) {
+    if (event != RIG_NO_EVENT && event != C_BAD_SUBSTREAMID) {
         g_assert_cmphex(reported, ==, pasid);
     }
 }
 
 /* The SMMU is on; substreams 0 to 3 have CDs */
-static void start(Machine *m)
+static void start(Rig *r)
 {
-    QTestState *qts = qtest_init("-M virt,highmem-ecam=off -nodefaults " SMMU
-                                 FUNCTION);
-
-    *m = (Machine) { .qts = qts };
-    qtest_writel(qts, CONFIG + 0x10, BAR);
-    qtest_writel(qts, CONFIG + 0x14, 0);
-    qtest_writew(qts, CONFIG + 0x04, 0x6);
-
-    qtest_writeq(qts, SMMU_BASE + STRTAB_BASE, STRTAB);
-    qtest_writel(qts, SMMU_BASE + STRTAB_BASE_CFG, 8);
-    qtest_writeq(qts, SMMU_BASE + CMDQ_BASE, CMDQ | LOG2_QUEUE);
-    qtest_writeq(qts, SMMU_BASE + EVENTQ_BASE, EVENTQ | LOG2_QUEUE);
-    qtest_writel(qts, SMMU_BASE + CR0, 0xd);
+    *r = (Rig) {
+        .qts = qtest_init("-M virt,highmem-ecam=off -nodefaults " SMMU
+                          FUNCTION),
+        .smmu = RIG_ACCEL_BASE,
+    };
+    qtest_writel(r->qts, CONFIG + 0x10, RIG_BAR);
+    qtest_writel(r->qts, CONFIG + 0x14, 0);
+    qtest_writew(r->qts, CONFIG + 0x04, 0x6);
+    rig_enable(r);
     for (int ssid = 0; ssid < 4; ssid++) {
-        put_cd(m, ssid, true);
-        map(m, ssid, true);
+        put_cd(r, ssid, true);
+        map(r, ssid, true);
     }
 }
 
-static void start_with_pasids(Machine *m)
+static void start_with_pasids(Rig *r)
 {
-    start(m);
-    qtest_writew(m->qts, PASID_CTRL, 1);
-    put_ste(m, 5, DSS_TERMINATE, 0);
+    start(r);
+    qtest_writew(r->qts, PASID_CTRL, 1);
+    put_ste(r, 5, DSS_TERMINATE, 0);
 }
 
 static void test_spaces(void)
 {
-    Machine m;
+    Rig r;
 
-    start_with_pasids(&m);
-    assert_copy(&m, 1, 2);
-    assert_copy(&m, 2, 1);
-    assert_fault(&m, PASID(2), IOVA(1, TARGET), F_TRANSLATION);
-    assert_fault(&m, PASID(1), IOVA(2, TARGET), F_TRANSLATION);
-    assert_fault(&m, PASID(9), IOVA(1, TARGET), C_BAD_CD);
-    assert_fault(&m, PASID(1024 + 1), IOVA(1, TARGET), C_BAD_SUBSTREAMID);
-    assert_copy(&m, 1, 2);
+    start_with_pasids(&r);
+    assert_copy(&r, 1, 2);
+    assert_copy(&r, 2, 1);
+    assert_fault(&r, PASID(2), IOVA(1, RIG_TARGET), RIG_F_TRANSLATION);
+    assert_fault(&r, PASID(1), IOVA(2, RIG_TARGET), RIG_F_TRANSLATION);
+    assert_fault(&r, PASID(9), IOVA(1, RIG_TARGET), C_BAD_CD);
+    assert_fault(&r, PASID(1024 + 1), IOVA(1, RIG_TARGET), C_BAD_SUBSTREAMID);
+    assert_copy(&r, 1, 2);
 
-    put_ste(&m, 5, DSS_SSID0, 0);
-    g_assert_cmphex(copy(&m, NO_PASID, IOVA(0, FROM), PASID(1),
-                         IOVA(1, TARGET)), ==, DONE);
-    assert_fault(&m, NO_PASID, IOVA(1, TARGET), F_TRANSLATION);
-    assert_fault(&m, PASID(0), IOVA(0, TARGET), C_BAD_SUBSTREAMID);
-    qtest_quit(m.qts);
+    put_ste(&r, 5, DSS_SSID0, 0);
+    g_assert_cmphex(copy(&r, NO_PASID, IOVA(0, FROM), PASID(1),
+                         IOVA(1, RIG_TARGET)), ==, DONE);
+    assert_fault(&r, NO_PASID, IOVA(1, RIG_TARGET), RIG_F_TRANSLATION);
+    assert_fault(&r, PASID(0), IOVA(0, RIG_TARGET), C_BAD_SUBSTREAMID);
+    qtest_quit(r.qts);
 }
 
 /* The configuration of each substream is cached, and CFGI_CD is for one */
 static void test_invalidate(void)
 {
-    Machine m;
+    Rig r;
 
-    start_with_pasids(&m);
-    assert_copy(&m, 1, 2);
-    put_cd(&m, 1, false);
-    put_cd(&m, 2, false);
-    assert_copy(&m, 1, 2);
+    start_with_pasids(&r);
+    assert_copy(&r, 1, 2);
+    put_cd(&r, 1, false);
+    put_cd(&r, 2, false);
+    assert_copy(&r, 1, 2);
 
-    cfgi_cd(&m, 1);
-    assert_fault(&m, PASID(1), IOVA(1, TARGET), C_BAD_CD);
-    assert_copy(&m, 2, 2);
-    cfgi_cd(&m, 2);
-    assert_fault(&m, PASID(2), IOVA(2, TARGET), C_BAD_CD);
+    cfgi_cd(&r, 1);
+    assert_fault(&r, PASID(1), IOVA(1, RIG_TARGET), C_BAD_CD);
+    assert_copy(&r, 2, 2);
+    cfgi_cd(&r, 2);
+    assert_fault(&r, PASID(2), IOVA(2, RIG_TARGET), C_BAD_CD);
 
-    put_cd(&m, 1, true);
-    cfgi_cd(&m, 1);
-    assert_copy(&m, 1, 1);
-    put_cd(&m, 1, false);
-    command(&m, 0x06 | SID << 32, 0);           /* CFGI_CD_ALL */
-    assert_fault(&m, PASID(1), IOVA(1, TARGET), C_BAD_CD);
-    qtest_quit(m.qts);
+    put_cd(&r, 1, true);
+    cfgi_cd(&r, 1);
+    assert_copy(&r, 1, 1);
+    put_cd(&r, 1, false);
+    rig_command(&r, 0x06 | SID << 32, 0);           /* CFGI_CD_ALL */
+    assert_fault(&r, PASID(1), IOVA(1, RIG_TARGET), C_BAD_CD);
+    qtest_quit(r.qts);
 }
 
 /* Only stage 1 has substreams, and only a function with PASIDs sends them */
 static void test_without(void)
 {
-    Machine m;
+    Rig r;
 
-    start(&m);
-    g_assert_cmphex(copy(&m, PASID(1), FROM, PASID(1), TARGET), ==, NOT_SENT);
-    qtest_writew(m.qts, PASID_CTRL, 1);
-    put_ste(&m, 4, DSS_TERMINATE, 0);
-    g_assert_cmphex(copy(&m, NO_PASID, FROM, NO_PASID, TARGET), ==, DONE);
-    assert_fault(&m, PASID(1), TARGET, C_BAD_SUBSTREAMID);
-    put_ste(&m, 0, DSS_TERMINATE, 0);
-    assert_fault(&m, PASID(1), TARGET, NO_EVENT);
+    start(&r);
+    g_assert_cmphex(copy(&r, PASID(1), FROM, PASID(1), RIG_TARGET), ==,
+                    NOT_SENT);
+    qtest_writew(r.qts, PASID_CTRL, 1);
+    put_ste(&r, 4, DSS_TERMINATE, 0);
+    g_assert_cmphex(copy(&r, NO_PASID, FROM, NO_PASID, RIG_TARGET), ==, DONE);
+    assert_fault(&r, PASID(1), RIG_TARGET, C_BAD_SUBSTREAMID);
+    put_ste(&r, 0, DSS_TERMINATE, 0);
+    assert_fault(&r, PASID(1), RIG_TARGET, RIG_NO_EVENT);
 
-    qtest_writel(m.qts, SMMU_BASE + CR0, 0xc);
-    g_assert_cmphex(copy(&m, PASID(1), FROM, PASID(1), TARGET), ==, DONE);
-    qtest_quit(m.qts);
+    qtest_writel(r.qts, r.smmu + RIG_CR0, 0xc);
+    g_assert_cmphex(copy(&r, PASID(1), FROM, PASID(1), RIG_TARGET), ==, DONE);
+    qtest_quit(r.qts);
 }
 
 /* Translations are used until an ATC_INV with their PASID and addresses */
 static void test_ats(void)
 {
-    Machine m;
+    Rig r;
 
-    start_with_pasids(&m);
-    put_ste(&m, 5, DSS_SSID0, 1);
-    qtest_writew(m.qts, ATS_CTRL, 0x8000);
-    g_assert_cmphex(qtest_readl(m.qts, BAR + ENABLED), ==, 7);
+    start_with_pasids(&r);
+    put_ste(&r, 5, DSS_SSID0, 1);
+    qtest_writew(r.qts, ATS_CTRL, 0x8000);
+    g_assert_cmphex(qtest_readl(r.qts, RIG_BAR + ENABLED), ==, 7);
     for (int ssid = 1; ssid < 4; ssid++) {
-        assert_copy(&m, ssid, ssid);
+        assert_copy(&r, ssid, ssid);
     }
-    g_assert_cmphex(copy(&m, NO_PASID, IOVA(0, FROM), NO_PASID,
-                         IOVA(0, TARGET)), ==, DONE);
+    g_assert_cmphex(copy(&r, NO_PASID, IOVA(0, FROM), NO_PASID,
+                         IOVA(0, RIG_TARGET)), ==, DONE);
     /* For each, one to read and one to write */
-    g_assert_cmphex(qtest_readl(m.qts, BAR + CACHED), ==, 8);
+    g_assert_cmphex(qtest_readl(r.qts, RIG_BAR + CACHED), ==, 8);
     for (int ssid = 0; ssid < 4; ssid++) {
-        map(&m, ssid, false);
+        map(&r, ssid, false);
     }
-    assert_copy(&m, 1, 2);
-    assert_copy(&m, 3, 3);
+    assert_copy(&r, 1, 2);
+    assert_copy(&r, 3, 3);
 
     /* 2^17 pages before the block of 1 GiB, then 2^19 pages with the block */
-    atc_inv(&m, ATC_SSV(1), 0x20000000, 17);
-    assert_copy(&m, 1, 2);
-    atc_inv(&m, ATC_SSV(1), 0, 19);
-    assert_fault(&m, PASID(1), IOVA(1, TARGET), NO_EVENT);
-    assert_copy(&m, 2, 3);
-    atc_inv(&m, ATC_SSV(0) | ATC_GLOBAL, 0, 52);
-    assert_fault(&m, PASID(2), IOVA(2, TARGET), NO_EVENT);
-    assert_fault(&m, PASID(3), IOVA(3, TARGET), NO_EVENT);
+    atc_inv(&r, ATC_SSV(1), 0x20000000, 17);
+    assert_copy(&r, 1, 2);
+    atc_inv(&r, ATC_SSV(1), 0, 19);
+    assert_fault(&r, PASID(1), IOVA(1, RIG_TARGET), RIG_NO_EVENT);
+    assert_copy(&r, 2, 3);
+    atc_inv(&r, ATC_SSV(0) | ATC_GLOBAL, 0, 52);
+    assert_fault(&r, PASID(2), IOVA(2, RIG_TARGET), RIG_NO_EVENT);
+    assert_fault(&r, PASID(3), IOVA(3, RIG_TARGET), RIG_NO_EVENT);
 
-    g_assert_cmphex(copy(&m, NO_PASID, IOVA(0, FROM), NO_PASID,
-                         IOVA(0, TARGET)), ==, DONE);
-    atc_inv(&m, 0, 0, 52);
-    assert_fault(&m, NO_PASID, IOVA(0, TARGET), NO_EVENT);
-    g_assert_cmphex(qtest_readl(m.qts, BAR + CACHED), ==, 0);
-    g_assert_cmphex(qtest_readl(m.qts, BAR + INVALIDATIONS), ==, 4);
-    qtest_quit(m.qts);
+    g_assert_cmphex(copy(&r, NO_PASID, IOVA(0, FROM), NO_PASID,
+                         IOVA(0, RIG_TARGET)), ==, DONE);
+    atc_inv(&r, 0, 0, 52);
+    assert_fault(&r, NO_PASID, IOVA(0, RIG_TARGET), RIG_NO_EVENT);
+    g_assert_cmphex(qtest_readl(r.qts, RIG_BAR + CACHED), ==, 0);
+    g_assert_cmphex(qtest_readl(r.qts, RIG_BAR + INVALIDATIONS), ==, 4);
+    qtest_quit(r.qts);
 }
 
 /* ATS needs EATS=1; a function that has it disabled has no translations */
 static void test_no_ats(void)
 {
-    Machine m;
+    Rig r;
 
-    start_with_pasids(&m);
-    qtest_writew(m.qts, ATS_CTRL, 0x8000);
-    assert_fault(&m, PASID(1), IOVA(1, TARGET), F_BAD_ATS_TREQ);
-    put_ste(&m, 0, DSS_TERMINATE, 1);
-    assert_fault(&m, PASID(1), IOVA(1, TARGET), NO_EVENT);
+    start_with_pasids(&r);
+    qtest_writew(r.qts, ATS_CTRL, 0x8000);
+    assert_fault(&r, PASID(1), IOVA(1, RIG_TARGET), F_BAD_ATS_TREQ);
+    put_ste(&r, 0, DSS_TERMINATE, 1);
+    assert_fault(&r, PASID(1), IOVA(1, RIG_TARGET), RIG_NO_EVENT);
 
-    put_ste(&m, 5, DSS_TERMINATE, 1);
-    assert_copy(&m, 1, 1);
-    qtest_writew(m.qts, ATS_CTRL, 0);
-    g_assert_cmphex(qtest_readl(m.qts, BAR + CACHED), ==, 0);
-    atc_inv(&m, ATC_SSV(0) | ATC_GLOBAL, 0, 52);
-    g_assert_cmphex(qtest_readl(m.qts, BAR + INVALIDATIONS), ==, 0);
-    assert_copy(&m, 1, 1);
+    put_ste(&r, 5, DSS_TERMINATE, 1);
+    assert_copy(&r, 1, 1);
+    qtest_writew(r.qts, ATS_CTRL, 0);
+    g_assert_cmphex(qtest_readl(r.qts, RIG_BAR + CACHED), ==, 0);
+    atc_inv(&r, ATC_SSV(0) | ATC_GLOBAL, 0, 52);
+    g_assert_cmphex(qtest_readl(r.qts, RIG_BAR + INVALIDATIONS), ==, 0);
+    assert_copy(&r, 1, 1);
     /* Nobody has this StreamID */
-    command(&m, 0x40 | 0x7700ULL << 32, 52);
-    qtest_quit(m.qts);
+    rig_command(&r, 0x40 | 0x7700ULL << 32, 52);
+    qtest_quit(r.qts);
 }
 
 int main(int argc, char **argv)

@@ -81,7 +81,8 @@ typedef struct Rig {
     uint64_t smmu;              /* registers */
     uint64_t edu;               /* registers, RIG_MARK is in its buffer */
     uint32_t cmdq_prod;
-    uint32_t event_sid;         /* of the last event taken */
+    uint32_t event_word0;       /* of the last event taken */
+    uint32_t event_sid;         /* the same */
     uint64_t event_addr;        /* of a failed fetch */
 } Rig;
 
@@ -222,9 +223,10 @@ static inline int rig_take_event(Rig *r)
     }
     g_assert_cmphex(prod, ==, (cons + 1) & mask);
     qtest_writel(r->qts, r->smmu + RIG_EVENTQ_CONS, prod);
+    r->event_word0 = qtest_readl(r->qts, entry);
     r->event_sid = qtest_readl(r->qts, entry + 4);
     r->event_addr = qtest_readq(r->qts, entry + 24);
-    return qtest_readl(r->qts, entry) & 0xff;
+    return r->event_word0 & 0xff;
 }
 
 /* The device writes to @iova: it arrives at RIG_TARGET, or causes @event */

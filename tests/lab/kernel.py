@@ -15,6 +15,8 @@ from . import util
 from .util import CROSS, HERE, LabError
 
 FRAGMENT = HERE / "kernel.config"
+# A driver for the PCI function for tests, which no other kernel has
+DRIVER = HERE / "guest/pasid-sva.c"
 # Other page sizes than the 4 KiB of kernel.config
 VARIANTS = {"": "", "16k": "CONFIG_ARM64_16K_PAGES=y\n", "64k": "CONFIG_ARM64_64K_PAGES=y\n"}
 # What no kernel of kernel.config needs: two files in three, which would be unpacked and, slower still, removed again.
@@ -114,6 +116,9 @@ def build(tree, work, wanted):
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     (tree / "lab.config").write_text("\n".join(wanted.values()) + "\n")
+    shutil.copy(DRIVER, tree / "drivers/misc")
+    with open(tree / "drivers/misc/Makefile", "a", encoding="utf-8") as file:
+        file.write(f"obj-y += {DRIVER.stem}.o\n")
     for targets in (("allnoconfig", "KCONFIG_ALLCONFIG=lab.config"), ("olddefconfig",), ("Image",)):
         if make(tree, *targets, log=log):
             lines = [x for x in log.read_text(errors="replace").splitlines() if "rror" in x][-10:]
@@ -130,7 +135,7 @@ def image(variant=""):
     deb = fetch()
     package = os.path.basename(deb).split("_")
     fragment = FRAGMENT.read_text() + VARIANTS[variant]
-    key = util.key_of(package[0], package[1], fragment, compiler())
+    key = util.key_of(package[0], package[1], fragment, DRIVER.read_bytes(), compiler())
     with util.cached(f"kernel{variant}", key) as (final, work):
         if work:
             with util.stage(f"kernel {package[1]} {variant}: unpacking and building (about 7 min on 2 cores)"):

@@ -329,6 +329,39 @@ class Nvme(registers.Nvme):
             return None
         return self.serial_at(DATA)
 
+    def _done(self, queue, entry, what):
+        """Wait for an entry of a completion queue, which must be one of success."""
+        deadline = time.monotonic() + 5
+        while True:
+            status = self.qtest.send(get(queue + 16 * entry + 12))[0] >> 16
+            if status & 1:
+                break
+            if time.monotonic() > deadline:
+                raise LabError(f"NVMe: {what} does not end")
+        if status >> 1:
+            raise LabError(f"NVMe: {what} ends with status {status >> 1:#x}")
+
+    def read_disk(self, base, to, length):
+        """Read the start of the disk to an IOVA, by an I/O queue; RAM is at the IOVA base."""
+        offset, regs = base - RAM, self.bar
+        completions, submissions, pages = DATA + 0x1000, DATA + 0x2000, DATA + 0x3000
+        self.qtest.send(memory(DONE, bytes(64)), memory(completions, bytes(64)), put(regs + self.CC, 0))
+        self._wait(self.READY, 0)
+        more = [to + at for at in range(4096, length, 4096)]
+        self.qtest.send(
+            *(memory(QUEUE + 64 * n, command) for n, command in
+              enumerate(self.create_queues(completions + offset, submissions + offset))),
+            memory(pages, struct.pack(f"<{len(more)}Q", *more)),
+            memory(submissions, self.read_command(to, pages + offset, length // 512)),
+            put(regs + self.AQA, 0x70007), put(regs + self.ASQ, QUEUE + offset, 64),
+            put(regs + self.ACQ, DONE + offset, 64), put(regs + self.CC, self.ENABLE))
+        self._wait(self.READY, self.READY)
+        for n in range(2):
+            self.qtest.send(put(regs + self.DOORBELL, n + 1))
+            self._done(DONE, n, "the creation of a queue")
+        self.qtest.send(put(regs + self.DOORBELL_IO, 1))
+        self._done(completions, 0, "a read")
+
     def serial_at(self, address):
         """The serial number that Identify has written at a guest address; "" if there is none."""
         words = self.qtest.send(*(get(address + n, 64) for n in (0, 8, 16)))

@@ -13,7 +13,7 @@ from .util import LabError
 # Commands, IHI 0070 chapter 4
 CFGI_STE, CFGI_ALL, CFGI_CD = 0x03, 0x04, 0x05
 TLBI_NH_ALL, TLBI_NH_ASID, TLBI_NSNH_ALL = 0x10, 0x11, 0x30
-ATC_INV, SYNC = 0x40, 0x46
+ATC_INV, RESUME, STALL_TERM, SYNC = 0x40, 0x44, 0x45, 0x46
 # What CONS says about a command
 CERROR_ILL, CERROR_ABT = 1, 2
 
@@ -97,6 +97,7 @@ class Nvme:
 
     CC, CSTS, AQA, ASQ, ACQ, DOORBELL = 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000
     TWO_ENTRIES = 0x10001               # AQA
+    DOORBELL_IO = DOORBELL + 8          # of I/O submission queue 1
     ENABLE = 0x460001                   # CC: entries of 64 and 16 bytes
     READY, FATAL = 1, 2                 # CSTS
 
@@ -104,6 +105,19 @@ class Nvme:
     def identify_command(data):
         """A command that writes 4 KiB to this address."""
         return struct.pack("<IIQQQQIIIIII", 0x10006, 0, 0, 0, data, 0, 1, 0, 0, 0, 0, 0)
+
+    @staticmethod
+    def create_queues(completion, submission):
+        """The two admin commands that create I/O queues 1, of eight entries each, at these addresses."""
+        pair = []
+        for opcode, at, flags in (5, completion, 1), (1, submission, 1 << 16 | 1):
+            pair.append(struct.pack("<IIQQQQIIIIII", opcode | 0x70000, 0, 0, 0, at, 0, 7 << 16 | 1, flags, 0, 0, 0, 0))
+        return pair
+
+    @staticmethod
+    def read_command(data, pages, blocks):
+        """A command that reads the first blocks of the disk; pages: where the list of further pages is, or the second one."""
+        return struct.pack("<IIQQQQIIIIII", 2 | 0x80000, 1, 0, 0, data, pages, 0, 0, blocks - 1, 0, 0, 0)
 
     @staticmethod
     def serial_number(start):

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One host device reads and writes the BARs of another, through the guest's stage 1 and the host's stage 2."""
 
+import hashlib
 import re
 import time
 from dataclasses import replace
 
-from lab import l0, metal
+from lab import images, l0, metal
 from lab.checks import expect
 from lab.metal import put
 from lab.registers import EXPRESS
@@ -91,6 +92,20 @@ class Pair(Bench):
         return bool(written)
 
 
+def data_arrives(pair):
+    """64 KiB of the first disk are read into the buffer of the second one."""
+    length = 0x10000
+    pair.disks[1].read_disk(pair.smmu.va(0), (BLOCK << 30) + pair.buffer, length)
+    have = hashlib.sha256(pair.smmu.qtest.bytes(pair.buffer, length)).hexdigest()
+    want = images.head_sha256("nvme0", length, images.DISK_MB)
+    expect(have == want, f"sha256 of what was read into the buffer is {have}, not {want}")
+
+
+def pinned(lab):
+    """What the host counts as pinned memory of QEMU, in KiB."""
+    return int(lab.l1.sh("sed -n 's/^VmPin: *//p' /proc/[0-9]*/status | sort -n | tail -n 1").out.split()[0])
+
+
 def quiet_end(lab, pair):
     said = pair.look().said
     expect("BAR" not in said and "peer" not in said, f"QEMU warns: {said}")
@@ -102,6 +117,7 @@ def p2p(lab):
     """A disk's DMA arrives in the BAR of another: after a plug, a move, a reset, D3, and a replug; and only there."""
     pair = Pair(lab, "auto")
     expect(pair.arrives(), "DMA does not arrive in the other device's BAR")
+    data_arrives(pair)
 
     old = pair.buffer
     pair.place(pair.ports[2].window + MOVED)
@@ -116,8 +132,10 @@ def p2p(lab):
     pair.reset()
     expect(pair.arrives(), "DMA does not arrive after a reset that leaves the BARs where they are")
 
+    with_bars = pinned(lab)
     pair.memory(False)
     expect(pair.faults(old), "DMA arrives while the guest has the device's memory off")
+    expect(pinned(lab) == with_bars > 0, f"BARs count as pinned memory: {with_bars} KiB, {pinned(lab)} KiB without them")
     pair.memory()
     expect(pair.arrives(), "DMA does not arrive after memory is on again")
 

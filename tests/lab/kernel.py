@@ -92,6 +92,7 @@ def make(tree, *targets, log, **variables):
     if shutil.which("ccache"):
         cc = f"ccache {cc}"
         env.setdefault("CCACHE_DIR", os.environ.get("CCACHE_DIR") or str(util.CACHE / "ccache"))
+        env["CCACHE_DEPEND"] = "1"      # no preprocessor run before each compilation
     with open(log, "ab") as file:
         proc = subprocess.Popen(["nice", "make", "-C", tree, f"-j{util.jobs()}", f"CC={cc}", *targets,
                                  *(f"{name}={value}" for name, value in variables.items())],

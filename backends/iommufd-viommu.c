@@ -172,6 +172,57 @@ int iommufd_backend_alloc_veventq(IOMMUFDBackend *be, uint32_t viommu_id,
     return 0;
 }
 
+bool iommufd_backend_alloc_fault_queue(IOMMUFDBackend *be, uint32_t *fault_id,
+                                       int *fd, Error **errp)
+{
+    struct iommu_fault_alloc alloc = {
+        .size = sizeof(alloc),
+    };
+    int ret = iommufd_ioctl(be, IOMMU_FAULT_QUEUE_ALLOC, &alloc);
+
+    trace_iommufd_backend_alloc_fault_queue(be->fd, alloc.out_fault_id,
+                                            alloc.out_fault_fd, ret);
+    if (ret) {
+        iommufd_set_error(errp, ret, "IOMMU_FAULT_QUEUE_ALLOC");
+        return false;
+    }
+
+    *fault_id = alloc.out_fault_id;
+    *fd = alloc.out_fault_fd;
+    return true;
+}
+
+bool iommufd_backend_alloc_hwpt_with_faults(IOMMUFDBackend *be,
+                                            uint32_t dev_id, uint32_t pt_id,
+                                            uint32_t fault_id,
+                                            uint32_t data_type,
+                                            uint32_t data_len, void *data,
+                                            uint32_t *hwpt_id, Error **errp)
+{
+    struct iommu_hwpt_alloc alloc = {
+        .size = sizeof(alloc),
+        .flags = IOMMU_HWPT_FAULT_ID_VALID,
+        .dev_id = dev_id,
+        .pt_id = pt_id,
+        .data_type = data_type,
+        .data_len = data_len,
+        .data_uptr = (uintptr_t)data,
+        .fault_id = fault_id,
+    };
+    int ret = iommufd_ioctl(be, IOMMU_HWPT_ALLOC, &alloc);
+
+    trace_iommufd_backend_alloc_hwpt_with_faults(be->fd, dev_id, pt_id,
+                                                 fault_id, data_type,
+                                                 alloc.out_hwpt_id, ret);
+    if (ret) {
+        iommufd_set_error(errp, ret, "IOMMU_HWPT_ALLOC");
+        return false;
+    }
+
+    *hwpt_id = alloc.out_hwpt_id;
+    return true;
+}
+
 int iommufd_backend_invalidate(IOMMUFDBackend *be, uint32_t viommu_id,
                                uint32_t data_type, const void *data,
                                uint32_t entry_len, uint32_t *entry_num)

@@ -21,10 +21,10 @@ static uint32_t common_field(SMMUv3AccelCompare compare, uint32_t a,
     switch (compare) {
     case SMMU_ACCEL_IGNORE:             /* hosts set no limit: what both have */
     case SMMU_ACCEL_AT_MOST:
-    case SMMU_ACCEL_NO_FORCED_STALL:
     case SMMU_ACCEL_OAS_BITS:
         return MIN(a, b);
     case SMMU_ACCEL_AT_LEAST:
+    case SMMU_ACCEL_STALLS_LIKE:
     case SMMU_ACCEL_ENDIAN:             /* 0, mixed, backs the others */
         return MAX(a, b);
     case SMMU_ACCEL_SUBSET:

@@ -17,6 +17,7 @@
 #include "smmuv3-accel-evaluate.h"
 #include "smmuv3-accel-mmio.h"
 #include "smmuv3-accel-report.h"
+#include "smmuv3-accel-stall.h"
 #include "smmuv3-accel-state.h"
 
 /* "DMA of host device 0000:03:00.0, StreamID 0x900"; g_free() */
@@ -302,6 +303,10 @@ SMMUCmdError smmuv3_accel_command(SMMUv3AccelState *s, const Cmd *cmd)
         case SMMU_CMD_CFGI_STE:
         case SMMU_CMD_CFGI_STE_RANGE:
             configure(s, cmd);
+            break;
+        case SMMU_CMD_RESUME:
+        case SMMU_CMD_STALL_TERM:
+            smmuv3_accel_stall_command(s, cmd);
             break;
         case SMMU_CMD_SYNC:
             return confirm(s);

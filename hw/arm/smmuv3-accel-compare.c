@@ -28,8 +28,8 @@ static bool host_fits(const SMMUv3AccelRule *rule,
         return !(value & ~have);
     case SMMU_ACCEL_ENDIAN:
         return have == 0 || have == value;
-    case SMMU_ACCEL_NO_FORCED_STALL:
-        return have != 2;
+    case SMMU_ACCEL_STALLS_LIKE:
+        return have == value || (have == 0 && value == 1);
     case SMMU_ACCEL_OAS_BITS:
         return !host->oas_bits || oas2bits(value) <= host->oas_bits;
     }

@@ -31,6 +31,11 @@ typedef struct SMMUv3AccelCounters {
     uint64_t events_dropped;    /* queue full, off, or not writable */
     uint64_t events_lost;       /* in the kernel, before QEMU saw them */
 
+    uint64_t stalled;           /* transactions that the guest was told of */
+    uint64_t stalls_resumed;    /* the guest has answered: try again */
+    uint64_t stalls_terminated; /* the guest has answered: give up */
+    uint64_t stalls_expired;    /* the guest has not answered in time */
+
     uint64_t cmdqv_doorbells;   /* writes of PROD that QEMU saw */
     uint64_t cmdqv_given;       /* to the hardware */
     uint64_t cmdqv_taken_back;

@@ -18,6 +18,7 @@
 #include "smmuv3-accel-eventq.h"
 #include "smmuv3-accel-regs.h"
 #include "smmuv3-accel-report.h"
+#include "smmuv3-accel-stall.h"
 #include "smmuv3-accel-state.h"
 
 /* Where PCI_PASID_CAP_WIDTH starts */
@@ -198,6 +199,7 @@ static bool ensure_host(SMMUv3AccelState *s, const SMMUv3AccelHostDevice *hdev,
                       smmu ?: "unnamed");
         return false;
     }
+    smmuv3_accel_stall_host_new(s);
     smmuv3_accel_cmdqv_host_new(s, hdev);
     return true;
 }
@@ -207,6 +209,7 @@ static void put_host_if_unused(SMMUv3AccelState *s)
     if (s->host && QLIST_EMPTY(&s->devices)) {
         smmuv3_accel_cmdqv_host_gone(s);
         smmuv3_accel_eventq_close(s);
+        smmuv3_accel_stall_host_gone(s);
         g_clear_pointer(&s->host, smmuv3_accel_host_unref);
     }
 }
@@ -264,6 +267,7 @@ bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,
     g_autofree char *smmu = smmuv3_accel_host_smmu_name(hdev);
     SMMUv3AccelDevice *dev;
 
+    hdev->can_stall = smmuv3_accel_function_can_stall(bus->devices[devfn]);
     if (!admit(s, hdev, bus, devfn, smmu, errp) ||
         !ensure_host(s, hdev, smmu, errp)) {
         smmuv3_accel_host_device_free(hdev);

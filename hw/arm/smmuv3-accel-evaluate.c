@@ -137,6 +137,7 @@ static SMMUv3AccelTarget group_target(SMMUv3AccelState *s,
                                       SMMUv3AccelGroup *group, Outcome *out)
 {
     bool ats = smmuv3_accel_host_has_ats(group);
+    bool stalls = smmuv3_accel_host_can_stall(s->host, group);
     SMMUv3AccelDevice *dev, *lowest = NULL;
     SMMUv3AccelTarget target = { 0 };
 
@@ -148,7 +149,9 @@ static SMMUv3AccelTarget group_target(SMMUv3AccelState *s,
             continue;
         }
         wanted = device_target(s, dev, &event);
-        smmuv3_accel_target_no_stall(&wanted, dev->hdev->smmu.idr[0]);
+        if (!stalls) {
+            smmuv3_accel_target_no_stall(&wanted, dev->hdev->smmu.idr[0]);
+        }
         if (!ats) {
             smmuv3_accel_target_no_ats(&wanted);
         }

@@ -13,6 +13,7 @@
 #include "smmuv3-accel-hooks.h"
 #include "smmuv3-accel-mmio.h"
 #include "smmuv3-accel-queues.h"
+#include "smmuv3-accel-stall.h"
 #include "smmuv3-accel-state.h"
 #include "smmuv3-accel-vcpu.h"
 
@@ -70,8 +71,12 @@ static bool cmdq_suspended(SMMUv3State *s3)
 static MemTxResult write_mmio(SMMUv3State *s3, hwaddr offset, uint64_t data,
                               unsigned size, MemTxAttrs attrs)
 {
-    return smmuv3_accel_queues_write(ARM_SMMUV3_ACCEL(s3), offset, data, size,
-                                     attrs);
+    SMMUv3AccelState *s = ARM_SMMUV3_ACCEL(s3);
+    MemTxResult ret = smmuv3_accel_queues_write(s, offset, data, size, attrs);
+
+    /* The queue may be on or off now, or have room */
+    smmuv3_accel_stall_update(s);
+    return ret;
 }
 
 static void notifiers_changed(SMMUv3State *s3)

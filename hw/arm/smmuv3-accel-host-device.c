@@ -185,6 +185,7 @@ static void set_target(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
     group->target = *target;
     group->hwpt_id = hwpt_id;
     group->outdated = group->incomplete = false;
+    smmuv3_accel_host_forget_stalls(host, group);
     if (target->kind != SMMU_ACCEL_ABORT) {
         /* While it is on abort, a device keeps its ATC entries unused */
         group->has_ats = smmuv3_accel_target_has_ats(target);
@@ -232,20 +233,41 @@ static bool detach_members(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
     return true;
 }
 
+/* A stall that nobody is told of would last for ever, so it needs the queue */
+static bool alloc_nested(SMMUv3AccelHost *host,
+                         const SMMUv3AccelHostDevice *dev,
+                         const SMMUv3AccelTarget *target, uint32_t *hwpt_id,
+                         Error **errp)
+{
+    struct iommu_hwpt_arm_smmuv3 ste = {
+        .ste = { cpu_to_le64(target->ste[0]), cpu_to_le64(target->ste[1]) },
+    };
+    bool ok;
+
+    if (smmuv3_accel_target_may_stall(target, dev->smmu.idr[0])) {
+        ok = iommufd_backend_alloc_hwpt_with_faults(host->iommufd,
+                                                    dev->hiodi->devid,
+                                                    host->viommu_id,
+                                                    host->fault_queue_id,
+                                                    IOMMU_HWPT_DATA_ARM_SMMUV3,
+                                                    sizeof(ste), &ste, hwpt_id,
+                                                    errp);
+    } else {
+        ok = iommufd_backend_alloc_hwpt(host->iommufd, dev->hiodi->devid,
+                                        host->viommu_id, 0,
+                                        IOMMU_HWPT_DATA_ARM_SMMUV3,
+                                        sizeof(ste), &ste, hwpt_id, errp);
+    }
+    return smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HWPT_ALLOC, ok);
+}
+
 static bool attach_nested(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
                           const SMMUv3AccelTarget *target, Error **errp)
 {
     SMMUv3AccelHostDevice *dev = QTAILQ_FIRST(&group->members);
-    struct iommu_hwpt_arm_smmuv3 ste = {
-        .ste = { cpu_to_le64(target->ste[0]), cpu_to_le64(target->ste[1]) },
-    };
     uint32_t hwpt_id;
-    bool ok = iommufd_backend_alloc_hwpt(host->iommufd, dev->hiodi->devid,
-                                         host->viommu_id, 0,
-                                         IOMMU_HWPT_DATA_ARM_SMMUV3,
-                                         sizeof(ste), &ste, &hwpt_id, errp);
 
-    if (!smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HWPT_ALLOC, ok)) {
+    if (!alloc_nested(host, dev, target, &hwpt_id, errp)) {
         return false;
     }
     trace_smmuv3_accel_nested_hwpt(dev->name, hwpt_id, target->ste[0],
@@ -337,6 +359,7 @@ bool smmuv3_accel_host_leave(SMMUv3AccelHost *host, SMMUv3AccelHostDevice *dev,
     } else {
         error_propagate(errp, err);
     }
+    smmuv3_accel_host_forget_stalls(host, group);
     /* The other members do not have to be attached again for this */
     smmuv3_accel_host_put_id(host, dev->vdevice_id);
     dev->vdevice_id = 0;

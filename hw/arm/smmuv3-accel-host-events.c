@@ -32,10 +32,10 @@ static int open_veventq(SMMUv3AccelHost *host, uint32_t type, uint32_t depth,
 /*
  * The file pins the queue. If a vCPU thread closes the file while the main loop
  * polls it, the main loop pins it until it wakes up, which takes some time on a
- * busy host. The vIOMMU has at most one queue of each type, so the next one has
- * to wait for that.
+ * busy host. The vIOMMU has at most one queue of events of each type, so the next
+ * one has to wait for that.
  */
-static void close_veventq(SMMUv3AccelHost *host, uint32_t *id, int fd)
+static void close_queue(SMMUv3AccelHost *host, uint32_t *id, int fd)
 {
     if (!*id) {
         return;
@@ -66,7 +66,7 @@ int smmuv3_accel_host_open_events(SMMUv3AccelHost *host, uint8_t log2size,
 
 void smmuv3_accel_host_close_events(SMMUv3AccelHost *host)
 {
-    close_veventq(host, &host->veventq_id, host->veventq_fd);
+    close_queue(host, &host->veventq_id, host->veventq_fd);
 }
 
 int smmuv3_accel_host_open_queue_errors(SMMUv3AccelHost *host, Error **errp)
@@ -77,5 +77,23 @@ int smmuv3_accel_host_open_queue_errors(SMMUv3AccelHost *host, Error **errp)
 
 void smmuv3_accel_host_close_queue_errors(SMMUv3AccelHost *host)
 {
-    close_veventq(host, &host->queue_errors_id, host->queue_errors_fd);
+    close_queue(host, &host->queue_errors_id, host->queue_errors_fd);
+}
+
+bool smmuv3_accel_host_open_faults(SMMUv3AccelHost *host, unsigned max_stalls,
+                                   Error **errp)
+{
+    bool ok = iommufd_backend_alloc_fault_queue(host->iommufd,
+                                                &host->fault_queue_id,
+                                                &host->fault_queue_fd, errp);
+
+    host->max_stalls = max_stalls;
+    return smmuv3_accel_count(host->counters,
+                              SMMU_ACCEL_IOCTL_FAULT_QUEUE_ALLOC, ok);
+}
+
+void smmuv3_accel_host_close_faults(SMMUv3AccelHost *host)
+{
+    assert(QTAILQ_EMPTY(&host->stalls));
+    close_queue(host, &host->fault_queue_id, host->fault_queue_fd);
 }

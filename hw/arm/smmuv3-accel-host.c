@@ -62,7 +62,7 @@ void smmuv3_accel_host_put_id(SMMUv3AccelHost *host, uint32_t id)
 static void host_free(SMMUv3AccelHost *host)
 {
     assert(QTAILQ_EMPTY(&host->groups) && !host->veventq_id &&
-           !host->queue_errors_id);
+           !host->queue_errors_id && !host->fault_queue_id);
     trace_smmuv3_accel_host_free(host->viommu_id);
     smmuv3_accel_host_queues_free(host);
     smmuv3_accel_host_put_id(host, host->abort_hwpt_id);
@@ -126,6 +126,7 @@ SMMUv3AccelHost *smmuv3_accel_host_new(const SMMUv3AccelHostDevice *dev,
     host->stage2_hwpt_id = smmuv3_accel_host_stage2(dev);
     host->invalidates_twice = dev->smmu.invalidates_twice;
     QTAILQ_INIT(&host->groups);
+    QTAILQ_INIT(&host->stalls);
 
     if (!alloc_viommu(host, dev, queues, errp) ||
         !alloc_abort_hwpt(host, hiodi->devid, errp)) {

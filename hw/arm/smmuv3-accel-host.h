@@ -20,6 +20,7 @@
 #include "smmuv3-accel-target.h"
 
 typedef struct SMMUv3AccelHostDevice SMMUv3AccelHostDevice;
+typedef struct SMMUv3AccelStall SMMUv3AccelStall;
 
 /*
  * An IOMMU group of the host: the kernel attaches its members together. Most
@@ -60,6 +61,7 @@ struct SMMUv3AccelHostDevice {
     SMMUv3AccelHostCmdqvInfo cmdqv; /* not present unless asked for */
     uint64_t caps;              /* IOMMU_HW_CAP_* of the device */
     uint8_t max_pasid_log2;     /* the same; 0: no PASIDs */
+    bool can_stall;             /* the host's kernel lets it stall */
 
     SMMUv3AccelGroup *group;    /* NULL: not behind a vIOMMU (yet) */
     uint32_t vdevice_id;        /* 0: none */
@@ -86,6 +88,12 @@ typedef struct SMMUv3AccelHost {
     uint32_t veventq_id;        /* 0: none */
     int veventq_fd;
     uint8_t veventq_log2size;
+
+    uint32_t fault_queue_id;    /* 0: none, no transaction stalls */
+    int fault_queue_fd;
+    unsigned nb_stalls, max_stalls;
+    uint16_t next_stag;
+    QTAILQ_HEAD(, SMMUv3AccelStall) stalls; /* that the guest knows of */
 
     SMMUv3AccelHostCmdqv *cmdqv;    /* NULL: the vIOMMU has no queues */
     Error *cmdqv_error;         /* why it has no queues, if not for the lack
@@ -272,6 +280,71 @@ int smmuv3_accel_host_open_events(SMMUv3AccelHost *host, uint8_t log2size,
                                   Error **errp);
 /* Nothing may poll the file any more; no effect if it is not open */
 void smmuv3_accel_host_close_events(SMMUv3AccelHost *host);
+
+/*
+ * Transactions that stall. fault_queue_id must be set, but for _open_faults(),
+ * _close_faults() and _can_stall().
+ */
+
+/**
+ * smmuv3_accel_host_open_faults - make the kernel's queue of such faults
+ * @max_stalls: how many of them the guest is told of at a time
+ *
+ * Stage 1 that is attached from now on may stall if its target says so.
+ *
+ * Returns: false with @errp set if no device can stall.
+ */
+bool smmuv3_accel_host_open_faults(SMMUv3AccelHost *host, unsigned max_stalls,
+                                   Error **errp);
+/*
+ * After all groups have gone, and when nothing polls the file any more; no
+ * effect if it is not open
+ */
+void smmuv3_accel_host_close_faults(SMMUv3AccelHost *host);
+
+/* Whether transactions of @group may stall */
+bool smmuv3_accel_host_can_stall(const SMMUv3AccelHost *host,
+                                 const SMMUv3AccelGroup *group);
+
+/* A fault of a stalled transaction */
+typedef struct SMMUv3AccelFault {
+    uint32_t vsid;
+    bool ssv;
+    uint32_t ssid;              /* if @ssv */
+    uint64_t addr;
+    bool writes, executes, privileged;
+    uint16_t stag;
+} SMMUv3AccelFault;
+
+/* Whether the guest can be told of one more */
+bool smmuv3_accel_host_has_room(const SMMUv3AccelHost *host);
+
+/**
+ * smmuv3_accel_host_next_fault - take the next fault from the kernel
+ *
+ * Its transaction waits until one of the following functions is called for it,
+ * or until its device is attached to something else.
+ *
+ * Returns: 1, or 0 if there is none; -ENODEV if it was for no device, and was
+ * terminated; another -errno if the queue cannot be read.
+ */
+int smmuv3_accel_host_next_fault(SMMUv3AccelHost *host,
+                                 SMMUv3AccelFault *fault);
+
+/* Let it be tried again, or terminated. Returns: false if there is none */
+bool smmuv3_accel_host_resume(SMMUv3AccelHost *host, uint32_t vsid,
+                              uint16_t stag, bool retry);
+/* Terminate all of a device. Returns: how many */
+unsigned smmuv3_accel_host_terminate(SMMUv3AccelHost *host, uint32_t vsid);
+/*
+ * Terminate all that have waited for @age_ms of QEMU_CLOCK_VIRTUAL. Returns: how
+ * many. @oldest_ms is since when the oldest remaining one waits, or -1.
+ */
+unsigned smmuv3_accel_host_terminate_old(SMMUv3AccelHost *host, int64_t age_ms,
+                                         int64_t *oldest_ms);
+/* The kernel has terminated those of @group, which it has attached anew */
+void smmuv3_accel_host_forget_stalls(SMMUv3AccelHost *host,
+                                     const SMMUv3AccelGroup *group);
 
 /*
  * Command queues in hardware. host->cmdqv must be set, except for

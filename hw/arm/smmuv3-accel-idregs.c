@@ -155,6 +155,24 @@ static bool has_granule(uint32_t idr5)
                    R_IDR5_GRAN64K_MASK);
 }
 
+static bool has_stalls(uint32_t idr0)
+{
+    return FIELD_EX32(idr0, IDR0, STALL_MODEL) == 0;
+}
+
+/* IHI 0070, 6.3.6 */
+static void validate_stalls(const uint32_t *reg, GString *str)
+{
+    bool stalls = has_stalls(reg[SMMU_ACCEL_IDR0]);
+    uint32_t max = FIELD_EX32(reg[SMMU_ACCEL_IDR5], IDR5, STALL_MAX);
+
+    if (stalls != !!max) {
+        g_string_append_printf(str, "\n  IDR5.STALL_MAX: %u, but IDR0."
+                               "STALL_MODEL: %u; it must %sbe 0 with that", max,
+                               !stalls, stalls ? "not " : "");
+    }
+}
+
 bool smmuv3_accel_spec_validate(const SMMUv3AccelSpec *spec, Error **errp)
 {
     g_autoptr(GString) str = g_string_new(NULL);
@@ -175,6 +193,9 @@ bool smmuv3_accel_spec_validate(const SMMUv3AccelSpec *spec, Error **errp)
         !has_granule(spec->reg[SMMU_ACCEL_IDR5])) {
         g_string_append(str, "\n  IDR5.GRAN4K, GRAN16K, GRAN64K: all 0, "
                              "one must be 1");
+    }
+    if (spec->given[SMMU_ACCEL_IDR0] && spec->given[SMMU_ACCEL_IDR5]) {
+        validate_stalls(spec->reg, str);
     }
     if (str->len) {
         error_setg(errp, "these ID registers cannot be honoured:%s", str->str);
@@ -281,6 +302,36 @@ static uint32_t composed_reg(SMMUv3AccelReg reg, const SMMUv3AccelSpec *spec,
     return value;
 }
 
+/*
+ * STALL_MODEL and STALL_MAX belong together. If one of them is given, it decides
+ * what the other one is.
+ */
+static void compose_stalls(const SMMUv3AccelSpec *spec, uint32_t *reg)
+{
+    uint32_t *idr0 = &reg[SMMU_ACCEL_IDR0], *idr5 = &reg[SMMU_ACCEL_IDR5];
+
+    if (!spec->given[SMMU_ACCEL_IDR5]) {
+        *idr5 = FIELD_DP32(*idr5, IDR5, STALL_MAX,
+                           has_stalls(*idr0) ? SMMU_ACCEL_STALLS : 0);
+    } else if (!spec->given[SMMU_ACCEL_IDR0] &&
+               !FIELD_EX32(*idr5, IDR5, STALL_MAX)) {
+        *idr0 = FIELD_DP32(*idr0, IDR0, STALL_MODEL, 1);
+    }
+}
+
+/* The host has no stalls, but a given STALL_MAX says so */
+static bool check_stalls(const uint32_t *reg, Error **errp)
+{
+    g_autoptr(GString) str = g_string_new(NULL);
+
+    validate_stalls(reg, str);
+    if (str->len) {
+        error_setg(errp, "these ID registers do not fit together:%s", str->str);
+        return false;
+    }
+    return true;
+}
+
 bool smmuv3_accel_regs_compose(const SMMUv3AccelSpec *spec,
                                const SMMUv3AccelHostInfo *host,
                                SMMUv3AccelRegs *out, Error **errp)
@@ -302,6 +353,12 @@ bool smmuv3_accel_regs_compose(const SMMUv3AccelSpec *spec,
         } else if (spec->dropin) {
             out->reg[reg] = composed_reg(reg, spec, NULL);
             out->origin[reg] = SMMU_ACCEL_ORIGIN_DEFAULT;
+        }
+    }
+    if (host || spec->dropin) {
+        compose_stalls(spec, out->reg);
+        if (!check_stalls(out->reg, errp)) {
+            return false;
         }
     }
     out->cmdqv_param = composed_param(spec, host);

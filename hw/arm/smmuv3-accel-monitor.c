@@ -283,6 +283,13 @@ static void print_counters(Monitor *mon, const SMMUv3AccelInfoCounters *c)
     line_count(&line, "lost", c->events_lost);
     line_end(&line);
 
+    line = line_start(mon, ",", "  stalls      ");
+    line_count(&line, "all", c->stalled);
+    line_count(&line, "resumed", c->stalls_resumed);
+    line_count(&line, "terminated", c->stalls_terminated);
+    line_count(&line, "expired", c->stalls_expired);
+    line_end(&line);
+
     line = line_start(mon, ",", "  by CMDQV    ");
     line_count(&line, "doorbells", c->cmdqv_doorbells);
     line_count(&line, "commands", c->cmdqv_commands);

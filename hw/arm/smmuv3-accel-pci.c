@@ -17,6 +17,7 @@
 #include "smmuv3-accel-pci.h"
 #include "smmuv3-accel-state.h"
 #include "smmuv3-ats.h"
+#include "smmuv3-stall.h"
 
 /*
  * Stage 2 of every host device maps all guest memory, so all vSMMUs of a VM,
@@ -78,6 +79,7 @@ static const PCIIOMMUOps smmuv3_accel_ops = {
     .get_address_space = smmu_find_add_as,
     .get_pasid_address_space = smmu_find_add_pasid_as,
     .ats_translate = smmuv3_ats_translate,
+    .stall_translate = smmuv3_stall_translate,
     .get_host_address_space = get_host_address_space,
     .get_msi_doorbell = get_msi_doorbell,
     .get_pasid_cap = get_pasid_cap,

@@ -158,6 +158,7 @@ static SMMUv3AccelInfoHostDevice *query_host_device(SMMUv3AccelDevice *dev)
     info->has_vdevice = info->has_vdevice_sid = dev->hdev->vdevice_id;
     info->vdevice = dev->hdev->vdevice_id;
     info->vdevice_sid = dev->hdev->vsid;
+    info->can_stall = dev->hdev->can_stall;
     query_attachment(dev->hdev->group, info);
     return info;
 }
@@ -291,6 +292,10 @@ static SMMUv3AccelInfoCounters *query_counters(const SMMUv3AccelState *s)
     info->events_delivered = counters->events_delivered;
     info->events_dropped = counters->events_dropped;
     info->events_lost = counters->events_lost;
+    info->stalled = counters->stalled;
+    info->stalls_resumed = counters->stalls_resumed;
+    info->stalls_terminated = counters->stalls_terminated;
+    info->stalls_expired = counters->stalls_expired;
     info->cmdqv_doorbells = counters->cmdqv_doorbells;
     if (s->cmdqv) {
         info->cmdqv_commands = s->cmdqv->dev.commands;

@@ -89,8 +89,10 @@ static const SMMUv3AccelRule rules[] = {
     CHECK(IDR0, TTENDIAN, ONLY(0) | ONLY(2), ONLY(2), ENDIAN, 2,
           "tables are walked by the host, QEMU itself walks little-endian"),
     NONE(IDR0, ATSRECERR, "QEMU does not report ATS errors"),
-    CHECK(IDR0, STALL_MODEL, ONLY(1), ONLY(1), NO_FORCED_STALL, 1,
-          "a stalled transaction could never be resumed"),
+    HOST(IDR0, STALL_MODEL, UPTO(1), UPTO(1), STALLS_LIKE, NULL,
+         1,
+         "0 needs a host that lets software choose; no guest can resume what "
+         "an SMMU with 2 stalls"),
     CHECK(IDR0, TERM_MODEL, UPTO(1), ONLY(1), AT_LEAST, 1,
           "1 keeps to CD.A=1, which is legal everywhere; 0 allows CD.A=0 too"),
     OWN(IDR0, STLEVEL, UPTO(1), UPTO(1), 1,
@@ -151,7 +153,9 @@ static const SMMUv3AccelRule rules[] = {
     NONE(IDR5, DS, "QEMU walks and invalidates no 52 bits with 4K or 16K pages"),
     HOST(IDR5, VAX, UPTO(1), ONLY(0), AT_MOST, NULL, 0,
          "tables are walked by the host, QEMU itself walks up to 48 bits"),
-    NONE(IDR5, STALL_MAX, "a stalled transaction could never be resumed"),
+    OWN(IDR5, STALL_MAX, UPTO(SMMU_ACCEL_STALLS), UPTO(SMMU_ACCEL_STALLS), 0,
+        "QEMU tells a guest of so many stalled transactions at a time; 0 if "
+        "and only if IDR0.STALL_MODEL is 1"),
 
     /* A guest needs the host's value to work around errata */
     FIELD_RULE(IIDR, IMPLEMENTER, .vfio = ANY, .emulated = ANY,

@@ -30,7 +30,7 @@ typedef enum SMMUv3AccelCompare {
     SMMU_ACCEL_AT_LEAST,            /* vSMMU >= host */
     SMMU_ACCEL_SUBSET,              /* every bit of the vSMMU is in the host */
     SMMU_ACCEL_ENDIAN,              /* host has the same, or 0 (mixed) */
-    SMMU_ACCEL_NO_FORCED_STALL,     /* host does not have 2 (stall forced) */
+    SMMU_ACCEL_STALLS_LIKE,         /* the same, or 1 (none) on 0 (a choice) */
     SMMU_ACCEL_OAS_BITS,            /* at most the range of stage 2 */
 } SMMUv3AccelCompare;
 
@@ -41,6 +41,9 @@ typedef enum SMMUv3AccelCompare {
  * a host device is attached.
  */
 #define SMMU_ACCEL_ANY UINT64_MAX
+
+/* IDR5.STALL_MAX of a vSMMU that can stall, unless it is given */
+#define SMMU_ACCEL_STALLS 32
 
 typedef struct SMMUv3AccelRule {
     SMMUv3AccelReg reg;

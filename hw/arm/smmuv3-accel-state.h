@@ -35,6 +35,13 @@ typedef struct SMMUv3AccelEventq {
     bool unsupported;               /* kernel has none; the user was told */
 } SMMUv3AccelEventq;
 
+/* Faults that wait for the guest; see smmuv3-accel-stall.c */
+typedef struct SMMUv3AccelStalls {
+    QEMUTimer *timer;               /* for answers that are overdue */
+    bool polled;                    /* faults are taken from the kernel */
+    bool failed;                    /* they cannot be read any more */
+} SMMUv3AccelStalls;
+
 /*
  * Who is at the registers and the batch, maybe without the BQL; see
  * smmuv3-accel-mmio.c. The rest of the state may change meanwhile.
@@ -79,6 +86,7 @@ struct SMMUv3AccelState {
     SMMUv3AccelBatch batch;
     SMMUv3AccelMMIO mmio;
     SMMUv3AccelEventq eventq;
+    SMMUv3AccelStalls stalls;
     struct SMMUv3AccelCmdqv *cmdqv; /* NULL if the guest cannot have one */
     SMMUv3AccelLimit complaints, exposures;
     QEMUTimer *exposed_timer;       /* runs while a device is exposed */

@@ -149,14 +149,26 @@ SMMUv3AccelTarget smmuv3_accel_target(bool smmuen, uint32_t gbpa,
     return target_ste(ste, idr);
 }
 
+/* On other hosts S1STALLD itself is ILLEGAL, and not needed */
+static bool host_may_stall(const SMMUv3AccelTarget *target, uint32_t host_idr0)
+{
+    return target->kind == SMMU_ACCEL_NESTED &&
+           FIELD_EX32(host_idr0, IDR0, STALL_MODEL) == STALL_MODEL_BOTH;
+}
+
 void smmuv3_accel_target_no_stall(SMMUv3AccelTarget *target,
                                   uint32_t host_idr0)
 {
-    /* On other hosts S1STALLD itself is ILLEGAL, and not needed */
-    if (target->kind == SMMU_ACCEL_NESTED &&
-        FIELD_EX32(host_idr0, IDR0, STALL_MODEL) == STALL_MODEL_BOTH) {
+    if (host_may_stall(target, host_idr0)) {
         target->ste[1] |= STE1_S1STALLD;
     }
+}
+
+bool smmuv3_accel_target_may_stall(const SMMUv3AccelTarget *target,
+                                   uint32_t host_idr0)
+{
+    return host_may_stall(target, host_idr0) &&
+           !(target->ste[1] & STE1_S1STALLD);
 }
 
 void smmuv3_accel_target_no_ats(SMMUv3AccelTarget *target)

@@ -46,12 +46,16 @@ SMMUv3AccelTarget smmuv3_accel_target(bool smmuen, uint32_t gbpa,
  * smmuv3_accel_target_no_stall:
  * @host_idr0: the raw IDR0 of the physical SMMU
  *
- * Make a CD with S=1 illegal on a host that can stall. It is illegal on the
- * vSMMU, which cannot stall: no event of a stall could reach the guest, and no
- * CMD_RESUME could reach the host.
+ * Make a CD with S=1 illegal on a host that can stall. It is illegal on a vSMMU
+ * that cannot stall, and nobody would hear of the stall of a device that the
+ * host's kernel does not let stall: it would last for ever.
  */
 void smmuv3_accel_target_no_stall(SMMUv3AccelTarget *target,
                                   uint32_t host_idr0);
+
+/* Whether transactions may stall that are translated by @target */
+bool smmuv3_accel_target_may_stall(const SMMUv3AccelTarget *target,
+                                   uint32_t host_idr0);
 
 /* Clear EATS in a target, because a member of the group has no ATS */
 void smmuv3_accel_target_no_ats(SMMUv3AccelTarget *target);

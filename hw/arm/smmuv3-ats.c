@@ -17,7 +17,7 @@
 #define ATC_INV_SIZE_ALL        52
 #define ATC_INV_PAGE_BITS       12
 
-static SMMUDevice *find_device(SMMUState *bs, PCIBus *bus, int devfn,
+SMMUDevice *smmuv3_find_device(SMMUState *bs, PCIBus *bus, int devfn,
                                uint32_t pasid)
 {
     AddressSpace *as = pasid == PCI_NO_PASID ?
@@ -80,7 +80,7 @@ bool smmuv3_ats_translate(PCIBus *bus, void *opaque, int devfn,
                           IOMMUTLBEntry *entry)
 {
     SMMUv3State *s = opaque;
-    SMMUDevice *sdev = find_device(ARM_SMMU(s), bus, devfn, pasid);
+    SMMUDevice *sdev = smmuv3_find_device(ARM_SMMU(s), bus, devfn, pasid);
     uint32_t sid = smmu_get_sid(sdev);
     bool forbidden = false, done;
 

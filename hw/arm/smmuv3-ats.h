@@ -10,6 +10,10 @@
 #include "exec/memory.h"
 #include "smmuv3-internal.h"
 
+/* The handle of a function's requests with @pasid; PCI_NO_PASID: without one */
+SMMUDevice *smmuv3_find_device(SMMUState *bs, PCIBus *bus, int devfn,
+                               uint32_t pasid);
+
 /* PCIIOMMUOps::ats_translate; @opaque is the SMMUv3State */
 bool smmuv3_ats_translate(PCIBus *bus, void *opaque, int devfn,
                           uint32_t pasid, hwaddr addr, bool no_write,

@@ -8,6 +8,10 @@
  * translates all addresses, caches the translations, and uses them until it is
  * told to forget them.
  *
+ * With stall=on it is an accelerator of HiSilicon for Linux, which lets such a
+ * function stall. The copy is then executed page by page, and STATUS says that
+ * it is busy while a page has to be mapped.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
@@ -15,51 +19,25 @@
 #include "qapi/error.h"
 #include "qemu/bitops.h"
 #include "qemu/module.h"
-#include "qemu/units.h"
+#include "qemu/timer.h"
 #include "hw/pci/pci_ats.h"
 #include "hw/pci/pci_device.h"
 #include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
-#include "system/dma.h"
 #include "trace.h"
-#include "pasid-testdev-cache.h"
-
-#define TYPE_PASID_TESTDEV "pasid-testdev"
-OBJECT_DECLARE_SIMPLE_TYPE(PasidTestdev, PASID_TESTDEV)
+#include "pasid-testdev.h"
 
 #define DEVICE_ID           0x11ea
+/* The ids that Linux looks for, see quirk_huawei_pcie_sva() */
+#define STALL_VENDOR_ID     0x19e5
+#define STALL_DEVICE_ID     0xa250
+#define STALL_REVISION      0x21
 #define BAR_SIZE            0x1000
 #define EXPRESS             0x80
 #define PASID_CAP           0x100
 #define ATS_CAP             0x110
 
-/* Registers, of 32 bits each; addresses have two of them */
-enum {
-    R_ID,                       /* read-only: ID_VALUE */
-    R_STATUS,                   /* read-only: the result of the last copy */
-    R_SOURCE_LO,
-    R_SOURCE_HI,
-    R_DESTINATION_LO,
-    R_DESTINATION_HI,
-    R_SOURCE_PASID,             /* PASID_VALID, and the PASID */
-    R_DESTINATION_PASID,
-    R_LENGTH,                   /* in bytes */
-    R_COMMAND,                  /* write-only: COMMAND_COPY */
-    R_ENABLED,                  /* read-only: what software has enabled */
-    R_CACHED,                   /* read-only: number of translations */
-    R_INVALIDATIONS,            /* read-only: number of Invalidate Requests */
-    N_REGS,
-};
-
 #define ID_VALUE            0x44495350  /* "PSID" */
-
-#define STATUS_DONE         BIT(0)
-#define STATUS_READ_FAULT   BIT(1)
-#define STATUS_WRITE_FAULT  BIT(2)
-#define STATUS_NOT_SENT     BIT(3)      /* PASIDs or DMA are not enabled */
-
-#define PASID_VALID         BIT(31)
-#define PASID_MASK          MAKE_64BIT_MASK(0, 20)
 
 #define COMMAND_COPY        1
 
@@ -67,138 +45,25 @@ enum {
 #define ENABLED_ATS         BIT(1)
 #define ENABLED_MASTER      BIT(2)
 
-#define LENGTH_MAX          (64 * KiB)
-#define PAGE                (4 * KiB)
-
-struct PasidTestdev {
-    PCIDevice parent_obj;
-
-    MemoryRegion bar;
-    uint8_t pasid_bits;
-    uint32_t regs[N_REGS];
-    PasidTestdevCache cache;
-};
-
 static bool is_enabled(PasidTestdev *s, unsigned reg, unsigned bit)
 {
     return pci_get_word(PCI_DEVICE(s)->config + reg) & bit;
 }
 
-static bool has_pasid(PasidTestdev *s)
+bool pasid_testdev_has_pasid(PasidTestdev *s)
 {
     return is_enabled(s, PASID_CAP + PCI_PASID_CTRL, PCI_PASID_CTRL_ENABLE);
 }
 
-static bool has_ats(PasidTestdev *s)
+bool pasid_testdev_has_ats(PasidTestdev *s)
 {
-    return is_enabled(s, ATS_CAP + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
+    return !s->stall &&
+           is_enabled(s, ATS_CAP + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
 }
 
-static bool is_master(PasidTestdev *s)
+bool pasid_testdev_is_master(PasidTestdev *s)
 {
     return is_enabled(s, PCI_COMMAND, PCI_COMMAND_MASTER);
-}
-
-/* --------------------------------------------------------------- the DMA */
-
-static const IOMMUTLBEntry *translate(PasidTestdev *s, uint32_t pasid,
-                                      hwaddr addr, IOMMUAccessFlags perm)
-{
-    const IOMMUTLBEntry *cached = pasid_testdev_cache_find(&s->cache, pasid,
-                                                           addr, perm);
-    IOMMUTLBEntry entry;
-
-    trace_pasid_testdev_translate(pasid, addr, cached ? "cached" : "requested");
-    if (cached) {
-        return cached;
-    }
-    if (!pci_ats_translate(PCI_DEVICE(s), pasid, addr, perm == IOMMU_RO,
-                           &entry) || !(entry.perm & perm)) {
-        return NULL;
-    }
-    return pasid_testdev_cache_add(&s->cache, pasid, &entry);
-}
-
-static bool translated_dma(PasidTestdev *s, uint32_t pasid, hwaddr addr,
-                           uint8_t *buf, uint32_t len, DMADirection dir)
-{
-    IOMMUAccessFlags perm = dir == DMA_DIRECTION_TO_DEVICE ? IOMMU_RO :
-                            IOMMU_WO;
-
-    while (len) {
-        const IOMMUTLBEntry *entry = translate(s, pasid, addr, perm);
-        hwaddr offset, part;
-
-        if (!entry) {
-            return false;
-        }
-        offset = addr & entry->addr_mask;
-        part = MIN(len, entry->addr_mask - offset + 1);
-        if (dma_memory_rw(entry->target_as, entry->translated_addr + offset,
-                          buf, part, dir, MEMTXATTRS_UNSPECIFIED)) {
-            return false;
-        }
-        addr += part;
-        buf += part;
-        len -= part;
-    }
-    return true;
-}
-
-/* By pages, and up to the first fault, for which there is one event only */
-static bool untranslated_dma(PasidTestdev *s, uint32_t pasid, hwaddr addr,
-                             uint8_t *buf, uint32_t len, DMADirection dir)
-{
-    PCIDevice *dev = PCI_DEVICE(s);
-    AddressSpace *as = pasid == PCI_NO_PASID ? pci_get_address_space(dev) :
-                       pci_device_pasid_address_space(dev, pasid);
-
-    while (as && len) {
-        uint32_t part = MIN(len, PAGE - addr % PAGE);
-
-        if (!dma_memory_valid(as, addr, part, dir, MEMTXATTRS_UNSPECIFIED) ||
-            dma_memory_rw(as, addr, buf, part, dir, MEMTXATTRS_UNSPECIFIED)) {
-            return false;
-        }
-        addr += part;
-        buf += part;
-        len -= part;
-    }
-    return as;
-}
-
-/* Read or write @buf, with the address and PASID of these registers */
-static bool dma(PasidTestdev *s, unsigned r_addr, unsigned r_pasid,
-                uint8_t *buf, DMADirection dir)
-{
-    hwaddr addr = deposit64(s->regs[r_addr], 32, 32, s->regs[r_addr + 1]);
-    uint32_t reg = s->regs[r_pasid], len = s->regs[R_LENGTH];
-    uint32_t pasid = reg & PASID_VALID ? reg & PASID_MASK : PCI_NO_PASID;
-    bool good = has_ats(s) ? translated_dma(s, pasid, addr, buf, len, dir) :
-                untranslated_dma(s, pasid, addr, buf, len, dir);
-
-    trace_pasid_testdev_dma(dir == DMA_DIRECTION_TO_DEVICE ? "read" : "write",
-                            pasid, addr, len, good ? "done" : "fault");
-    return good;
-}
-
-static uint32_t copy(PasidTestdev *s)
-{
-    uint32_t pasids = s->regs[R_SOURCE_PASID] | s->regs[R_DESTINATION_PASID];
-    g_autofree uint8_t *buf = NULL;
-
-    if (!is_master(s) || (pasids & PASID_VALID && !has_pasid(s))) {
-        return STATUS_NOT_SENT;
-    }
-    buf = g_malloc(s->regs[R_LENGTH]);
-    if (!dma(s, R_SOURCE_LO, R_SOURCE_PASID, buf, DMA_DIRECTION_TO_DEVICE)) {
-        return STATUS_READ_FAULT;
-    }
-    if (!dma(s, R_DESTINATION_LO, R_DESTINATION_PASID, buf,
-             DMA_DIRECTION_FROM_DEVICE)) {
-        return STATUS_WRITE_FAULT;
-    }
-    return STATUS_DONE;
 }
 
 /* --------------------------------------------------------- the registers */
@@ -213,9 +78,9 @@ static uint64_t bar_read(void *opaque, hwaddr addr, unsigned size)
     case R_COMMAND:
         return 0;
     case R_ENABLED:
-        return (has_pasid(s) ? ENABLED_PASID : 0) |
-               (has_ats(s) ? ENABLED_ATS : 0) |
-               (is_master(s) ? ENABLED_MASTER : 0);
+        return (pasid_testdev_has_pasid(s) ? ENABLED_PASID : 0) |
+               (pasid_testdev_has_ats(s) ? ENABLED_ATS : 0) |
+               (pasid_testdev_is_master(s) ? ENABLED_MASTER : 0);
     case R_CACHED:
         return pasid_testdev_cache_count(&s->cache);
     default:
@@ -227,6 +92,9 @@ static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
     PasidTestdev *s = opaque;
 
+    if (s->regs[R_STATUS] & STATUS_BUSY) {
+        return;
+    }
     switch (addr / 4) {
     case R_SOURCE_LO ... R_DESTINATION_PASID:
         s->regs[addr / 4] = value;
@@ -236,7 +104,7 @@ static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
         break;
     case R_COMMAND:
         if (value == COMMAND_COPY) {
-            s->regs[R_STATUS] = copy(s);
+            pasid_testdev_start_copy(s);
         }
         break;
     }
@@ -257,8 +125,8 @@ static void invalidate(PCIDevice *dev, const PCIATSInvalidation *inv)
     PasidTestdev *s = PASID_TESTDEV(dev);
 
     trace_pasid_testdev_invalidate(inv->pasid, inv->global, inv->first,
-                                   inv->last, has_ats(s));
-    if (has_ats(s)) {           /* otherwise it is an Unsupported Request */
+                                   inv->last, pasid_testdev_has_ats(s));
+    if (pasid_testdev_has_ats(s)) {     /* else it is an Unsupported Request */
         pasid_testdev_cache_invalidate(&s->cache, inv);
         s->regs[R_INVALIDATIONS]++;
     }
@@ -271,7 +139,7 @@ static void config_write(PCIDevice *dev, uint32_t addr, uint32_t value, int len)
     pci_default_write_config(dev, addr, value, len);
     pcie_cap_flr_write_config(dev, addr, value, len);
     /* A function whose ATS is off has no translations */
-    if (!has_ats(s)) {
+    if (!pasid_testdev_has_ats(s)) {
         pasid_testdev_cache_clear(&s->cache);
     }
 }
@@ -305,9 +173,17 @@ static void pasid_testdev_realize(PCIDevice *dev, Error **errp)
         error_setg(errp, "there is no room for a PCI Express capability");
         return;
     }
+    if (s->stall) {
+        pci_config_set_vendor_id(dev->config, STALL_VENDOR_ID);
+        pci_config_set_device_id(dev->config, STALL_DEVICE_ID);
+        pci_config_set_revision(dev->config, STALL_REVISION);
+    }
+    s->timer = timer_new_us(QEMU_CLOCK_VIRTUAL, pasid_testdev_continue_copy, s);
     pcie_cap_flr_init(dev);
     add_pasid_capability(s);
-    pcie_ats_init(dev, ATS_CAP, true);
+    if (!s->stall) {
+        pcie_ats_init(dev, ATS_CAP, true);
+    }
     memory_region_init_io(&s->bar, OBJECT(s), &bar_ops, s, TYPE_PASID_TESTDEV,
                           BAR_SIZE);
     pci_register_bar(dev, 0, PCI_BASE_ADDRESS_MEM_TYPE_64, &s->bar);
@@ -315,6 +191,7 @@ static void pasid_testdev_realize(PCIDevice *dev, Error **errp)
 
 static void pasid_testdev_exit(PCIDevice *dev)
 {
+    timer_free(PASID_TESTDEV(dev)->timer);
     pcie_cap_exit(dev);
 }
 
@@ -323,9 +200,12 @@ static void pasid_testdev_reset_hold(Object *obj, ResetType type)
     PasidTestdev *s = PASID_TESTDEV(obj);
     PCIDevice *dev = PCI_DEVICE(s);
 
+    timer_del(s->timer);
     memset(s->regs, 0, sizeof(s->regs));
     pci_set_word(dev->config + PASID_CAP + PCI_PASID_CTRL, 0);
-    pci_set_word(dev->config + ATS_CAP + PCI_ATS_CTRL, 0);
+    if (!s->stall) {
+        pci_set_word(dev->config + ATS_CAP + PCI_ATS_CTRL, 0);
+    }
     pasid_testdev_cache_clear(&s->cache);
 }
 
@@ -336,6 +216,7 @@ static const VMStateDescription vmstate_pasid_testdev = {
 
 static const Property pasid_testdev_properties[] = {
     DEFINE_PROP_UINT8("pasid-bits", PasidTestdev, pasid_bits, 10),
+    DEFINE_PROP_BOOL("stall", PasidTestdev, stall, false),
 };
 
 static void pasid_testdev_class_init(ObjectClass *klass, void *data)
@@ -351,7 +232,7 @@ static void pasid_testdev_class_init(ObjectClass *klass, void *data)
     pc->class_id = PCI_CLASS_OTHERS;
     PCI_ATS_FUNCTION_CLASS(klass)->invalidate = invalidate;
     RESETTABLE_CLASS(klass)->phases.hold = pasid_testdev_reset_hold;
-    dc->desc = "PCI function for tests of PASIDs and ATS";
+    dc->desc = "PCI function for tests of PASIDs, ATS and stalls";
     dc->vmsd = &vmstate_pasid_testdev;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     device_class_set_props(dc, pasid_testdev_properties);

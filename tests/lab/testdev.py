@@ -11,7 +11,7 @@ from .checks import eventually, expect
 from .metal import get, memory, put
 from .util import CROSS, HERE, LabError
 
-DONE, READ_FAULT, WRITE_FAULT, NOT_SENT = 1, 2, 4, 8
+DONE, READ_FAULT, WRITE_FAULT, NOT_SENT, BUSY = 1, 2, 4, 8, 16
 PASID, ATS, MASTER = 1, 2, 4        # what is enabled
 PASID_CAPABILITY = 0x1b
 
@@ -38,6 +38,10 @@ class Testdev:
     @staticmethod
     def pasid(pasid):
         return 0 if pasid is None else 1 << 31 | pasid
+
+    def status(self):
+        """The result of the last copy, or BUSY."""
+        return self.read(self.STATUS)
 
     def copy(self, source, destination, length):
         """Copy between two (PASID or None, address); returns STATUS."""
@@ -68,18 +72,22 @@ class Event:
     sid: int
     ssid: int           # None: SSV is 0
     address: int
+    stag: int           # None: it has not stalled
+    reads: bool
 
     @classmethod
     def parse(cls, data):
-        word0, _, address, _ = struct.unpack("<QQQQ", data)
-        return cls(word0 & 0xff, word0 >> 32, word0 >> 12 & 0xfffff if word0 >> 11 & 1 else None, address)
+        word0, word1, address, _ = struct.unpack("<QQQQ", data)
+        return cls(word0 & 0xff, word0 >> 32, word0 >> 12 & 0xfffff if word0 >> 11 & 1 else None, address,
+                   word1 & 0xffff if word1 >> 31 & 1 else None, bool(word1 >> 35 & 1))
 
 
 class Space:
     """Translation tables of one address space: pages of 4 KiB, 39 bits of address."""
 
-    def __init__(self, qtest, number):
+    def __init__(self, qtest, number, stalls=False):
         self.qtest = qtest
+        self.stalls = stalls
         self.asid = number + 1
         self.table = metal.TABLES + 0x10000 * number
         self.used = 1
@@ -102,8 +110,8 @@ class Space:
         self.qtest.send(put(level3 + 8 * (iova >> 12 & 0x1ff), page, 64))
 
     def cd(self, valid=True):
-        """The Context Descriptor of the space: AArch64, 4K, 39 bits, R, A, ASET."""
-        word0 = (25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 30 | valid << 31 | 2 << 32 | 1 << 41
+        """The Context Descriptor of the space: AArch64, 4K, 39 bits, S as the space says, R, A, ASET."""
+        word0 = (25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 30 | valid << 31 | 2 << 32 | 1 << 41 | self.stalls << 44
                  | 1 << 45 | 1 << 46 | 1 << 47 | self.asid << 48)
         return struct.pack("<QQQQ", word0, self.table, 0, 0xff) + bytes(32)
 
@@ -142,10 +150,10 @@ class Contexts:
     def cfgi_cd(self, ssid):
         self.smmu.commands((registers.CFGI_CD | ssid << 12 | self.sid << 32, 1))
 
-    def use(self, s1dss=TERMINATE, eats=0):
+    def use(self, s1dss=TERMINATE, eats=0, s1stalld=False):
         """Write the STE, and invalidate it."""
         word0 = metal.STE_VALID | metal.STAGE1 | self.fmt << 4 | self.L1 | self.bits << 59
-        word1 = s1dss | 1 << 2 | 1 << 4 | 3 << 6 | eats << 28
+        word1 = s1dss | 1 << 2 | 1 << 4 | 3 << 6 | s1stalld << 27 | eats << 28
         self.smmu.qtest.send(memory(metal.STRTAB + self.sid * 64, struct.pack("<QQ", word0, word1) + bytes(48)))
         self.smmu.cfgi_ste(self.sid)
 
@@ -191,26 +199,27 @@ class Bench:
         return found
 
     def expect_event(self, why, **fields):
-        """Wait for the event of a fault: the only one since the last call."""
+        """Wait for the event of a fault, the only one since the last call, and return it."""
         eventually(f"{why}: an event in the guest's queue", lambda: self.smmu.events() != self.seen)
         found = self.new_events()
         expect(len(found) == 1, f"{why}: the guest gets {found}, not one event")
         for name, want in {"sid": self.function.sid, **fields}.items():
             have = getattr(found[0], name)
             expect(have == want, f"{why}: the event's {name} is {have}, not {want}: {found[0]}")
+        return found[0]
 
 
-SOURCE = HERE / "guest/pasid-user.c"
 HEADERS = util.BUILD / "tree/linux-headers"     # newer than those of the sysroot
 
 
-def program():
-    """The path of pasid-user, built if it is not in the cache."""
+def program(name):
+    """The path of a program of guest/, built if it is not in the cache."""
+    source = HERE / f"guest/{name}.c"
     sysroot = roots.sysroot()
-    headers = [(HEADERS / "linux" / name).read_bytes() for name in ("iommufd.h", "vfio.h")]
-    key = util.key_of(SOURCE.read_bytes(), *headers, kernel.compiler(), sysroot.name)
-    with util.cached("pasid-user", key) as (final, work):
+    headers = [(HEADERS / "linux" / header).read_bytes() for header in ("iommufd.h", "vfio.h")]
+    key = util.key_of(source.read_bytes(), *headers, kernel.compiler(), sysroot.name)
+    with util.cached(name, key) as (final, work):
         if work:
             util.run([f"{CROSS}gcc", f"--sysroot={sysroot}", "-static", "-O2", "-s", "-Wall", "-Wextra", "-Werror",
-                      "-I", HEADERS, SOURCE, "-o", work / "pasid-user"])
-    return final / "pasid-user"
+                      "-I", HEADERS, source, "-o", work / name])
+    return final / name

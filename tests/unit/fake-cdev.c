@@ -75,6 +75,7 @@ static int group_attach(FakeIOMMUFD *f, FakeGroup *group, FakeObject *hwpt)
     for (guint i = 0; i < group->devices->len; i++) {
         FakeDevice *dev = group_device(group, i);
 
+        fake_faults_end(dev);
         dev->reports = nested && dev->vdevice && f->kernel >= LINUX_6_15;
         dev->reported_sid = dev->vdevice ? dev->vdevice->vsid : 0;
         if (dev->attached) {
@@ -130,6 +131,7 @@ void fake_device_detach(FakeDevice *dev)
     }
     group->attached = NULL;
     for (guint i = 0; i < group->devices->len; i++) {
+        fake_faults_end(group_device(group, i));
         group_device(group, i)->reports = false;
     }
 }

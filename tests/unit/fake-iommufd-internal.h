@@ -23,6 +23,7 @@ typedef enum FakeCall {
     VIOMMU_ALLOC,
     VDEVICE_ALLOC,
     VEVENTQ_ALLOC,
+    FAULT_QUEUE_ALLOC,
     HW_QUEUE_ALLOC,
     MMAP,
     IOAS_MAP,
@@ -41,6 +42,7 @@ typedef enum FakeKind {
     OBJ_VIOMMU,
     OBJ_VDEVICE,
     OBJ_VEVENTQ,
+    OBJ_FAULT_QUEUE,
     OBJ_HW_QUEUE,
     OBJ_DEVICE,
     OBJ_TOMBSTONE,
@@ -59,6 +61,7 @@ struct FakeObject {
     const void *owner;      /* of a stage 2, in the books of VFIO */
     unsigned n_devices;     /* the same; of an IOAS too */
     uint64_t ste[2];        /* of a nested HWPT */
+    FakeObject *fault_queue;    /* the same; or NULL */
     FakeDevice *dev;        /* of a vDEVICE */
     uint32_t vsid;          /* the same */
 
@@ -70,7 +73,11 @@ struct FakeObject {
     uint32_t index;
     uint64_t iova, length;
 
-    /* Of a vEVENTQ */
+    /* Of a queue of faults: the caller's end, and whose it is */
+    int fd;
+    FakeIOMMUFD *faults_of;
+
+    /* Of a vEVENTQ; the peer also of a queue of faults */
     uint32_t type;
     int peer;
     uint32_t depth;
@@ -100,6 +107,7 @@ struct FakeIOMMUFD {
     GPtrArray *groups;
     FakeObject *ioas;
     GArray *mappings;
+    GPtrArray *stalls;      /* ever */
 
     /* Consumes queues, perhaps in a thread of its own */
     QemuMutex hw_lock;
@@ -189,6 +197,7 @@ int fake_nested_alloc(FakeIOMMUFD *f, struct iommu_hwpt_alloc *alloc,
 int fake_viommu_alloc(FakeIOMMUFD *f, struct iommu_viommu_alloc *alloc);
 int fake_vdevice_alloc(FakeIOMMUFD *f, struct iommu_vdevice_alloc *alloc);
 int fake_veventq_alloc(FakeIOMMUFD *f, struct iommu_veventq_alloc *alloc);
+int fake_fault_queue_alloc(FakeIOMMUFD *f, struct iommu_fault_alloc *alloc);
 int fake_hw_queue_alloc(FakeIOMMUFD *f, struct iommu_hw_queue_alloc *alloc);
 int fake_ioas_map(FakeIOMMUFD *f, struct iommu_ioas_map *map);
 int fake_ioas_unmap(FakeIOMMUFD *f, struct iommu_ioas_unmap *unmap);
@@ -221,6 +230,9 @@ void fake_hw_queue_remove(FakeIOMMUFD *f, FakeObject *queue);
 bool fake_veventq_add(FakeIOMMUFD *f, FakeObject *viommu, uint32_t type,
                       const void *event, size_t size);
 void fake_veventq_deliver(FakeIOMMUFD *f, uint32_t type);
+
+/* The kernel answers what waits when a device is attached to something else */
+void fake_faults_end(FakeDevice *dev);
 
 /* What BIND, ATTACH and DETACH do in the kernel */
 void fake_device_bind(FakeDevice *dev);

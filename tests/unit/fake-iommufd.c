@@ -24,6 +24,7 @@ static const struct {
     [VIOMMU_ALLOC]  = { "viommu-alloc",  "IOMMU_VIOMMU_ALLOC" },
     [VDEVICE_ALLOC] = { "vdevice-alloc", "IOMMU_VDEVICE_ALLOC" },
     [VEVENTQ_ALLOC] = { "veventq-alloc", "IOMMU_VEVENTQ_ALLOC" },
+    [FAULT_QUEUE_ALLOC] = { "fault-queue-alloc", "IOMMU_FAULT_QUEUE_ALLOC" },
     [HW_QUEUE_ALLOC] = { "hw-queue-alloc", "IOMMU_HW_QUEUE_ALLOC" },
     [MMAP]          = { "mmap",          "mmap" },
     [IOAS_MAP]      = { "ioas-map",      "IOMMU_IOAS_MAP" },
@@ -178,6 +179,8 @@ static FakeCall which_call(unsigned long request, void *arg)
         return VDEVICE_ALLOC;
     case IOMMU_VEVENTQ_ALLOC:
         return VEVENTQ_ALLOC;
+    case IOMMU_FAULT_QUEUE_ALLOC:
+        return FAULT_QUEUE_ALLOC;
     case IOMMU_HW_QUEUE_ALLOC:
         return HW_QUEUE_ALLOC;
     case IOMMU_IOAS_MAP:
@@ -222,6 +225,8 @@ static int carry_out(FakeIOMMUFD *f, FakeCall call, void *arg)
         return fake_vdevice_alloc(f, arg);
     case VEVENTQ_ALLOC:
         return fake_veventq_alloc(f, arg);
+    case FAULT_QUEUE_ALLOC:
+        return fake_fault_queue_alloc(f, arg);
     case HW_QUEUE_ALLOC:
         return fake_hw_queue_alloc(f, arg);
     case IOAS_MAP:
@@ -278,7 +283,7 @@ int monitor_fd_param(Monitor *mon, const char *fdname, Error **errp)
 
 static const char *const kinds[] = {
     "IOAS", "stage 2 HWPT", "nested HWPT", "vIOMMU", "vDEVICE", "vEVENTQ",
-    "queue in hardware", "device", "tombstone",
+    "queue of faults", "queue in hardware", "device", "tombstone",
 };
 
 FakeIOMMUFD *fake_iommufd_new(FakeKernel kernel, const char *id)
@@ -292,6 +297,7 @@ FakeIOMMUFD *fake_iommufd_new(FakeKernel kernel, const char *id)
     f->groups = g_ptr_array_new();
     f->log = g_string_new(NULL);
     f->words = g_string_new(NULL);
+    f->stalls = g_ptr_array_new_with_free_func(g_free);
     f->mappings = g_array_new(false, false, sizeof(FakeMapping));
     f->hw_queues = g_array_new(false, false, sizeof(FakeQueue));
     qemu_mutex_init(&f->hw_lock);
@@ -361,6 +367,7 @@ void fake_iommufd_free(FakeIOMMUFD *f)
     g_array_unref(f->hw_queues);
     qemu_mutex_destroy(&f->hw_lock);
     g_array_unref(f->mappings);
+    g_ptr_array_unref(f->stalls);
     g_array_unref(f->commands);
     g_string_free(f->log, true);
     g_string_free(f->words, true);

@@ -138,6 +138,21 @@ uint32_t fake_vfio_psid(FakeDevice *dev);
 
 /* Stage 1 of @dev faults. Returns false if the event went to nobody */
 bool fake_vfio_fault(FakeDevice *dev, uint8_t event, uint64_t addr);
+/*
+ * Stage 1 of @dev faults and stalls, with @pasid or, if negative, without one;
+ * @perm: IOMMU_PGFAULT_PERM_*. Returns NULL if it does not stall. What it
+ * returns is there as long as the iommufd is.
+ */
+typedef struct FakeStall FakeStall;
+typedef enum FakeStallState {
+    FAKE_WAITS,
+    FAKE_RETRIED,
+    FAKE_TERMINATED,        /* by an answer, or by the kernel */
+} FakeStallState;
+FakeStall *fake_vfio_stall(FakeDevice *dev, int64_t pasid, uint64_t addr,
+                           uint32_t perm);
+FakeStallState fake_stall_state(FakeStall *stall);
+
 /* Make what is queued readable, and an empty read if nothing is */
 void fake_iommufd_deliver(FakeIOMMUFD *f);
 /* The next read() of an event queue gives this. Returns false if it is full */

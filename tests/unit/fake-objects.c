@@ -59,6 +59,12 @@ void fake_object_remove(FakeIOMMUFD *f, FakeObject *obj)
         close(obj->peer);
         g_byte_array_unref(obj->events);
     }
+    if (obj->kind == OBJ_FAULT_QUEUE) {
+        close(obj->peer);
+    }
+    if (obj->fault_queue) {
+        obj->fault_queue->users--;
+    }
     if (obj->kind == OBJ_HW_QUEUE) {
         fake_hw_queue_remove(f, obj);
     }
@@ -71,13 +77,19 @@ void fake_object_remove(FakeIOMMUFD *f, FakeObject *obj)
     g_free(obj);
 }
 
-/* Whether the other end of the queue is open */
-static bool veventq_is_open(FakeObject *q)
+/* Whether the other end of the queue is open; it may have left answers */
+static bool queue_is_open(FakeObject *q)
 {
     char c;
+    ssize_t len = recv(q->peer, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 
-    return recv(q->peer, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-           errno == EAGAIN;
+    return len > 0 || (len < 0 && errno == EAGAIN);
+}
+
+static bool is_open_queue(FakeObject *obj)
+{
+    return (obj->kind == OBJ_VEVENTQ || obj->kind == OBJ_FAULT_QUEUE) &&
+           queue_is_open(obj);
 }
 
 int fake_object_destroy(FakeIOMMUFD *f, uint32_t id)
@@ -87,8 +99,7 @@ int fake_object_destroy(FakeIOMMUFD *f, uint32_t id)
     if (!obj) {
         return -ENOENT;
     }
-    if (obj->users || obj->kind == OBJ_DEVICE ||
-        (obj->kind == OBJ_VEVENTQ && veventq_is_open(obj))) {
+    if (obj->users || obj->kind == OBJ_DEVICE || is_open_queue(obj)) {
         return -EBUSY;
     }
     fake_object_remove(f, obj);

@@ -168,12 +168,12 @@ int fake_nested_alloc(FakeIOMMUFD *f, struct iommu_hwpt_alloc *alloc,
 {
     const uint64_t *words = (void *)(uintptr_t)alloc->data_uptr;
     uint64_t ste[2];
-    FakeObject *hwpt;
+    FakeObject *hwpt, *queue = NULL;
 
     if (viommu->smmu != dev->smmu) {
         return -EINVAL;
     }
-    if (alloc->flags || !alloc->data_len) {
+    if (alloc->flags & ~IOMMU_HWPT_FAULT_ID_VALID || !alloc->data_len) {
         return -EOPNOTSUPP;
     }
     if (alloc->data_type != IOMMU_HWPT_DATA_ARM_SMMUV3 ||
@@ -185,7 +185,15 @@ int fake_nested_alloc(FakeIOMMUFD *f, struct iommu_hwpt_alloc *alloc,
     if (!ste_is_legal(ste)) {
         return -EIO;
     }
+    if (alloc->flags & IOMMU_HWPT_FAULT_ID_VALID) {
+        queue = fake_object_get(f, alloc->fault_id, OBJ_FAULT_QUEUE);
+        if (!queue) {
+            return -ENOENT;
+        }
+        queue->users++;
+    }
     hwpt = fake_object_add(f, OBJ_NESTED, viommu, viommu->smmu);
+    hwpt->fault_queue = queue;
     memcpy(hwpt->ste, ste, sizeof(ste));
     alloc->out_hwpt_id = hwpt->id;
     return 0;

@@ -251,7 +251,8 @@ static const char *carry_out(IommufdScript *s, Call *c, Variable *result)
     s->host.say(s->host.opaque, line);
     if (result && !err && r->nr != NR_MMAP) {
         result->id = c->w[iommufd_word_index(r, "out")];
-        result->fd = r->nr == NR_VEVENTQ_ALLOC ? (int)c->w[6] : 0;
+        result->fd = r->nr == NR_VEVENTQ_ALLOC ? (int)c->w[6] :
+                     r->nr == NR_FAULT_QUEUE_ALLOC ? (int)c->w[3] : 0;
         result->offset = r->nr == NR_VIOMMU_ALLOC ? c->data[0] : 0;
     }
     return NULL;

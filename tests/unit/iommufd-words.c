@@ -22,7 +22,7 @@ static const IommufdRequest requests[] = {
       "- flags @ioas - *memory - length - iova -" },
     { "IOMMU_IOAS_UNMAP", NR_IOAS_UNMAP, "- @ioas iova - length -" },
     { "IOMMU_HWPT_ALLOC", NR_HWPT_ALLOC,
-      "- flags @dev @pt <out - type len *ste - fault -" },
+      "- flags @dev @pt <out - type len *ste - ?fault -" },
     { "IOMMU_GET_HW_INFO", NR_GET_HW_INFO,
       "- flags @dev +len *data - >type >pasid >caps -" },
     { "IOMMU_HWPT_INVALIDATE", NR_HWPT_INVALIDATE,
@@ -32,6 +32,7 @@ static const IommufdRequest requests[] = {
     { "IOMMU_VDEVICE_ALLOC", NR_VDEVICE_ALLOC, "- @viommu @dev <out sid -" },
     { "IOMMU_VEVENTQ_ALLOC", NR_VEVENTQ_ALLOC,
       "- flags @viommu type depth <out - -" },
+    { "IOMMU_FAULT_QUEUE_ALLOC", NR_FAULT_QUEUE_ALLOC, "- flags <out -" },
     { "IOMMU_HW_QUEUE_ALLOC", NR_HW_QUEUE_ALLOC,
       "- flags @viommu type index <out iova - length -" },
     { "mmap", NR_MMAP, "- @viommu length" },
@@ -42,10 +43,13 @@ static const IommufdRequest requests[] = {
 };
 
 /* Kinds of ids */
-enum { UNKNOWN, DEVICE, IOAS, HWPT, NESTED, VIOMMU, VDEVICE, VEVENTQ, QUEUE };
+enum {
+    UNKNOWN, DEVICE, IOAS, HWPT, NESTED, VIOMMU, VDEVICE, VEVENTQ, QUEUE,
+    FAULTS,
+};
 static const char *const kinds[] = {
     "unknown", "device", "ioas", "hwpt", "nested", "viommu", "vdevice",
-    "veventq", "hw-queue",
+    "veventq", "hw-queue", "fault-queue",
 };
 
 #define E(name) { name, #name }
@@ -99,7 +103,7 @@ static int next_word(const char **words, char *mark, char name[16])
         return 0;
     }
     *words += used;
-    *mark = strchr("-@<>+*", word[0]) ? word[0] : ' ';
+    *mark = strchr("-@?<>+*", word[0]) ? word[0] : ' ';
     strcpy(name, *mark == ' ' ? word : word + 1);
     return 1;
 }
@@ -161,6 +165,8 @@ static int kind_of(const IommufdRequest *r, int nested)
         return VDEVICE;
     case NR_VEVENTQ_ALLOC:
         return VEVENTQ;
+    case NR_FAULT_QUEUE_ALLOC:
+        return FAULTS;
     case NR_HW_QUEUE_ALLOC:
         return QUEUE;
     case NR_BIND:
@@ -277,6 +283,11 @@ void iommufd_words(IommufdNames *names, const IommufdRequest *r,
         switch (mark) {
         case '@':
             say_id(&text, names, name, before[i]);
+            break;
+        case '?':
+            if (before[i]) {
+                say_id(&text, names, name, before[i]);
+            }
             break;
         case ' ':
             if (before[i]) {

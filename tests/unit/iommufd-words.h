@@ -21,7 +21,8 @@
 enum {
     NR_DESTROY = 0x80, NR_IOAS_ALLOC, NR_IOVA_RANGES = 0x84, NR_IOAS_MAP,
     NR_IOAS_UNMAP, NR_HWPT_ALLOC = 0x89, NR_GET_HW_INFO,
-    NR_HWPT_INVALIDATE = 0x8d, NR_VIOMMU_ALLOC = 0x90, NR_VDEVICE_ALLOC,
+    NR_HWPT_INVALIDATE = 0x8d, NR_FAULT_QUEUE_ALLOC, NR_VIOMMU_ALLOC = 0x90,
+    NR_VDEVICE_ALLOC,
     NR_VEVENTQ_ALLOC = 0x93, NR_HW_QUEUE_ALLOC,
     NR_BIND = 118, NR_ATTACH, NR_DETACH,
     /* Not ioctls, but described like ioctls, with struct IommufdMapping */
@@ -32,10 +33,10 @@ enum {
 
 /*
  * The argument is a struct of u32 words, the first of which is its size. @words
- * has a name for each: "-" is omitted, "@" is an id, "<" an id that the call
- * returns, ">" a value that it returns, "+" a value that it takes and, as
- * "got-", returns. The others are numbers, omitted if they are 0. "*" is a
- * pointer to "ste", "cmds", "ranges" or other data.
+ * has a name for each: "-" is omitted, "@" is an id, "?" an id that is omitted
+ * if it is 0, "<" an id that the call returns, ">" a value that it returns, "+"
+ * a value that it takes and, as "got-", returns. The others are numbers, omitted
+ * if they are 0. "*" is a pointer to "ste", "cmds", "ranges" or other data.
  */
 typedef struct IommufdRequest {
     const char *name;
@@ -68,7 +69,7 @@ static inline IommufdMapping iommufd_mapping(uint32_t viommu, uint32_t length)
 typedef struct IommufdNames {
     uint8_t kind[4096];
     uint16_t number[4096];
-    uint16_t count[9];
+    uint16_t count[10];
 } IommufdNames;
 
 /* Name an id that was returned by a call that is not logged */

@@ -117,12 +117,29 @@ void smmuv3_deliver_event(SMMUv3State *s, Evt *evt)
     events.last = *evt;
 }
 
+static void set_fault(Evt *evt, const SMMUEventInfo *info)
+{
+    EVT_SET_SSV(evt, info->u.f_translation.ssv);
+    EVT_SET_SSID(evt, info->u.f_translation.ssid);
+    EVT_SET_STALL(evt, info->u.f_translation.stall);
+    EVT_SET_STAG(evt, info->u.f_translation.stag);
+    EVT_SET_RNW(evt, info->u.f_translation.rnw);
+    EVT_SET_PNU(evt, info->u.f_translation.pnu);
+    EVT_SET_IND(evt, info->u.f_translation.ind);
+    EVT_SET_CLASS(evt, info->u.f_translation.class);
+    EVT_SET_ADDR(evt, info->u.f_translation.addr);
+}
+
 void smmuv3_record_event(SMMUv3State *s, SMMUEventInfo *info)
 {
     Evt evt = { .word = { info->type, info->sid } };
 
     if (smmuv3_eventq_enabled(s) && info->type != SMMU_EVT_NONE) {
-        evt.word[6] = info->u.f_ste_fetch.addr;
+        if (info->type == SMMU_EVT_F_TRANSLATION) {
+            set_fault(&evt, info);
+        } else {
+            evt.word[6] = info->u.f_ste_fetch.addr;
+        }
         smmuv3_deliver_event(s, &evt);
     }
 }

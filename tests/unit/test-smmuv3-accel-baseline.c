@@ -123,6 +123,7 @@ static const struct Mix {
     { "idr0.VMID16", 0, 1, 0 },
     { "idr0.CD2L", 0, 1, 0 },
     { "idr0.TTENDIAN", 0, 2, 2 },       /* mixed; little */
+    { "idr0.STALL_MODEL", 0, 1, 1 },    /* a choice; none */
     { "idr0.TERM_MODEL", 0, 1, 1 },     /* CD.A can be 0; must be 1 */
     { "idr0.STLEVEL", 0, 1, 0 },
     { "idr1.SIDSIZE", 16, 32, 16 },
@@ -137,6 +138,7 @@ static const struct Mix {
     { "idr5.GRAN16K", 0, 1, 0 },
     { "idr5.GRAN64K", 0, 1, 0 },
     { "idr5.VAX", 0, 1, 0 },
+    { "idr5.STALL_MAX", 0, 32, 0 },
     { "iidr.IMPLEMENTER", 0x43b, 0x43c, 0 },
     { "iidr.REVISION", 1, 2, 0 },
     { "iidr.VARIANT", 1, 2, 0 },
@@ -288,10 +290,13 @@ static void assert_best(const SMMUv3AccelRegs *best,
         if (!r->inherit || r->vfio == SMMU_ACCEL_ANY) {
             continue;
         }
-        for (uint32_t v = value + 1; v < 1U << r->length; v++) {
+        for (uint32_t v = 0; v < 1U << r->length; v++) {
             SMMUv3AccelRegs more = *best;
+            /* The one field whose feature is a lower value */
+            bool is_more = r->compare == SMMU_ACCEL_STALLS_LIKE ? v < value :
+                           v > value;
 
-            if (r->vfio & r->emulated & BIT_ULL(v)) {
+            if (is_more && r->vfio & r->emulated & BIT_ULL(v)) {
                 more.reg[r->reg] = deposit32(more.reg[r->reg], r->shift,
                                              r->length, v);
                 g_assert_false(all_fit(&more, hosts));

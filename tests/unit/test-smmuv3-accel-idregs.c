@@ -35,7 +35,7 @@ static const Expect expect[] = {
     { "IDR0.VMID16",      '-', 0, 1, 0, 1 },
     { "IDR0.CD2L",        '<', 0, 1, 0, 1 },
     { "IDR0.TTENDIAN",    'e', 0, 2, 0, 2 },
-    { "IDR0.STALL_MODEL", 's', 1, 1, 1, 1 },
+    { "IDR0.STALL_MODEL", 's', 0, 1, 0, 1 },
     { "IDR0.TERM_MODEL",  '>', 0, 1, 0, 1 },
     { "IDR0.STLEVEL",     '-', 0, 1, 0, 1 },
     { "IDR1.SIDSIZE",     '-', 16, 32, 16, 32 },
@@ -53,6 +53,7 @@ static const Expect expect[] = {
     { "IDR5.GRAN16K",     '&', 0, 1, 0, 1 },
     { "IDR5.GRAN64K",     '&', 0, 1, 0, 1 },
     { "IDR5.VAX",         '<', 0, 1, 0, 1 },
+    { "IDR5.STALL_MAX",   '-', 0, 32, 0, 32 },
     { "IIDR.IMPLEMENTER", '-', 0, 63, 0, 63 },
     { "IIDR.REVISION",    '-', 0, 63, 0, 63 },
     { "IIDR.VARIANT",     '-', 0, 63, 0, 63 },
@@ -104,7 +105,7 @@ static bool relation_holds(char relation, int vsmmu, int host)
     case 'e':
         return host == 0 || host == vsmmu;
     case 's':
-        return host != 2;
+        return host == vsmmu || (host == 0 && vsmmu == 1);
     case 'o':
         return oas_bits[vsmmu] <= oas_bits[host];
     default:
@@ -223,6 +224,18 @@ static void test_table(void)
     }
 }
 
+/* STALL_MAX is 0 if and only if STALL_MODEL is not: change the other one */
+static void make_stalls_agree(uint32_t *reg, const char *field)
+{
+    if (!strcmp(field, "IDR0.STALL_MODEL") &&
+        !FIELD_EX32(reg[SMMU_ACCEL_IDR0], IDR0, STALL_MODEL)) {
+        reg[SMMU_ACCEL_IDR5] |= 7 << 16;
+    }
+    if (!strcmp(field, "IDR5.STALL_MAX") && reg[SMMU_ACCEL_IDR5] >> 16) {
+        reg[SMMU_ACCEL_IDR0] &= ~R_IDR0_STALL_MODEL_MASK;
+    }
+}
+
 /* Every value of every field, given on the command line */
 static void test_validate_fields(void)
 {
@@ -242,6 +255,7 @@ static void test_validate_fields(void)
             spec.reg[SMMU_ACCEL_IDR5] |= R_IDR5_GRAN64K_MASK;
             spec.reg[rules[i].reg] = put(&rules[i], spec.reg[rules[i].reg],
                                          value);
+            make_stalls_agree(spec.reg, field);
             ok = smmuv3_accel_spec_validate(&spec, &err);
             g_assert_cmpint(ok, ==, in_range(e, value, false));
             if (!ok) {
@@ -312,6 +326,49 @@ static void test_validate_messages(void)
     error_free(err);
     for (int reg = 0; reg < SMMU_ACCEL_NR_REGS; reg++) {
         g_assert_cmphex(regs.reg[reg], ==, 0);
+    }
+}
+
+/* STALL_MODEL and STALL_MAX, where none, one or both are given */
+static void test_stalls(void)
+{
+    static const struct {
+        int host;                   /* STALL_MODEL */
+        int model, max;             /* -1: not given */
+        int want_model, want_max;   /* -1: an error */
+    } cases[] = {
+        { 0, -1, -1, 0, 32 }, { 1, -1, -1, 1, 0 }, { 2, -1, -1, 1, 0 },
+        { 0, 0, -1, 0, 32 }, { 0, 1, -1, 1, 0 }, { 1, 0, -1, 0, 32 },
+        { 0, -1, 0, 1, 0 }, { 0, -1, 5, 0, 5 }, { 1, -1, 0, 1, 0 },
+        { 1, -1, 5, -1, -1 }, { 0, 0, 5, 0, 5 }, { 0, 1, 0, 1, 0 },
+        { 0, 0, 0, -1, -1 }, { 0, 1, 5, -1, -1 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        SMMUv3AccelHostInfo host = rich_host;
+        SMMUv3AccelSpec spec;
+        SMMUv3AccelRegs regs;
+        Error *err = NULL;
+        bool ok;
+
+        host.idr[0] = FIELD_DP32(host.idr[0], IDR0, STALL_MODEL, cases[i].host);
+        spec_of(&spec, modest);
+        spec.given[SMMU_ACCEL_IDR0] = cases[i].model >= 0;
+        spec.given[SMMU_ACCEL_IDR5] = cases[i].max >= 0;
+        spec.reg[SMMU_ACCEL_IDR0] = FIELD_DP32(modest[SMMU_ACCEL_IDR0], IDR0,
+                                               STALL_MODEL,
+                                               MAX(cases[i].model, 0));
+        spec.reg[SMMU_ACCEL_IDR5] |= MAX(cases[i].max, 0) << 16;
+        ok = smmuv3_accel_regs_compose(&spec, &host, &regs, &err);
+        g_assert_cmpint(ok, ==, cases[i].want_model >= 0);
+        if (!ok) {
+            assert_names(err, "IDR5.STALL_MAX");
+            continue;
+        }
+        g_assert_cmpint(FIELD_EX32(regs.reg[SMMU_ACCEL_IDR0], IDR0,
+                                   STALL_MODEL), ==, cases[i].want_model);
+        g_assert_cmpint(regs.reg[SMMU_ACCEL_IDR5] >> 16, ==,
+                        cases[i].want_max);
     }
 }
 
@@ -413,8 +470,9 @@ static void test_compare_message(void)
         "device 0000:03:00.0: its SMMU smmu3.0x9050000 cannot back this vSMMU:"
         "\n  IDR0.S2P: host device needs 0, vSMMU 1 (idr0=0xd44001a)"
         "\n  IDR0.ASID16: host 0, vSMMU 1 (idr0=0xd44001a)"
-        "\n  IDR0.STALL_MODEL: host 2, vSMMU 1 (no option helps: a stalled "
-        "transaction could never be resumed)"
+        "\n  IDR0.STALL_MODEL: host 2, vSMMU 1 (no option helps: 0 needs a "
+        "host that lets software choose; no guest can resume what an SMMU with "
+        "2 stalls)"
         "\n  IDR3.RIL: host 0, vSMMU 1 (idr3=0x0)"
         "\n  IDR3.BBML: host 0, vSMMU 2 (idr3=0x0)"
         "\n  IDR5.OAS: host 40 bits, vSMMU 44 bits (oas=40)"
@@ -462,20 +520,20 @@ static void test_inherit(void)
     }, {
         "substreams in a linear table",
         { .idr = { 0x0000100e, 0x00000410, 0, 0, 0, 0x50 }, .oas_bits = 40 },
-        { 0x0d40301a, 0x02730410, 0, 0, 0, 0x52, 0, 0 },
+        { 0x0c40301a, 0x02730410, 0, 0, 0, 0x200052, 0, 0 },
     }, {
         "SMMUv3.0: no RIL, no BBML, 4K only, 8-bit ASIDs, linear, AIDR 0",
         { .idr = { 0x0000000e, 0x00000010, 0, 0, 0, 0x10 }, .oas_bits = 40 },
-        { 0x0d40201a, 0x02730010, 0, 0, 0, 0x12, 0, 0 },
+        { 0x0c40201a, 0x02730010, 0, 0, 0, 0x200012, 0, 0 },
     }, {
-        "64K only, an aperture that is no size of OAS",
-        { .idr = { 0x0000100e, 0x00000010, 0, 0x400, 0, 0x40 },
+        "64K only, an aperture that is no size of OAS, no stalls",
+        { .idr = { 0x0100100e, 0x00000010, 0, 0x400, 0, 0x40 },
           .oas_bits = 43 },
         { 0x0d40301a, 0x02730010, 0, 0x400, 0, 0x43, 0, 0 },
     }, {
         "OAS unknown",
         { .idr = { 0x0000100e, 0x00000010, 0, 0, 0, 0x57 } },
-        { 0x0d40301a, 0x02730010, 0, 0, 0, 0x54, 0, 0 },
+        { 0x0c40301a, 0x02730010, 0, 0, 0, 0x200054, 0, 0 },
     } };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -926,6 +984,7 @@ int main(int argc, char **argv)
                     test_validate_reserved);
     g_test_add_func("/smmuv3-accel/idregs/validate/messages",
                     test_validate_messages);
+    g_test_add_func("/smmuv3-accel/idregs/validate/stalls", test_stalls);
     g_test_add_func("/smmuv3-accel/idregs/validate/shorthands",
                     test_shorthand_conflict);
     g_test_add_func("/smmuv3-accel/idregs/compare/fields",

@@ -79,6 +79,9 @@ static void test_host_stalls(void)
     FakeDevice *dev;
 
     stalling.info.idr[0] &= ~(3U << 24);
+    /* With STALL_MAX 0, so STALL_MODEL is 1 */
+    rig->s->spec.given[SMMU_ACCEL_IDR5] = true;
+    rig->s->spec.reg[SMMU_ACCEL_IDR5] = stalling.info.idr[5] & 0xffff;
     rig_set_s1(SID(1), 0x1000);
     rig_write_cr0(rig, CR0_SMMUEN);
     dev = fake_vfio_bind(rig->iommufd, &stalling, "dev", rig->s);

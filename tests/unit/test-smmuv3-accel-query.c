@@ -181,7 +181,8 @@ static void test_plug(void)
     Rig *rig = rig_new(LINUX_7_3);
     g_autoptr(SMMUv3AccelInfo) info = NULL, later = NULL;
     SMMUv3AccelInfoRegisterList *reg;
-    PCIDevice pdev = { .qdev.id = (char *)"dev1" };
+    uint8_t config[PCI_CONFIG_SPACE_SIZE] = { 0 };
+    PCIDevice pdev = { .qdev.id = (char *)"dev1", .config = config };
 
     rig->s->host_smmu = g_strdup("smmu3.0");
     rig->s3->eventq.log2size = 4;

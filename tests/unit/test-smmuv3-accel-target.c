@@ -257,10 +257,13 @@ static void test_no_stall(void)
         SMMUv3AccelTarget t = smmuv3_accel_target(true, 0, &ste,
                                                   SMMU_EVT_NONE, idr);
 
+        g_assert(smmuv3_accel_target_may_stall(&t, model << 24 | 2) == !model);
         smmuv3_accel_target_no_stall(&t, model << 24 | 2);
         g_assert_cmphex(t.ste[1], ==, model ? CACHE : CACHE | STALLD);
+        g_assert(!smmuv3_accel_target_may_stall(&t, model << 24 | 2));
         t = smmuv3_accel_target(true, 0, &bypass, SMMU_EVT_NONE, idr);
         smmuv3_accel_target_no_stall(&t, model << 24 | 2);
+        g_assert(!smmuv3_accel_target_may_stall(&t, model << 24 | 2));
         check_target(&t);
     }
 }

@@ -28,8 +28,8 @@ static const char *host_must_have(SMMUv3AccelCompare compare)
         return "every bit that is set";
     case SMMU_ACCEL_ENDIAN:
         return "the same, or 0 (mixed)";
-    case SMMU_ACCEL_NO_FORCED_STALL:
-        return "anything but 2 (forced)";
+    case SMMU_ACCEL_STALLS_LIKE:
+        return "the same, or 0 (software's choice)";
     case SMMU_ACCEL_OAS_BITS:
         return "a stage 2 of at least so many bits";
     }

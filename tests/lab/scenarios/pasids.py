@@ -153,15 +153,14 @@ def without_pasid(lab):
 def initrd(table):
     """The guest's initrd with pasid-user, and without RMR: Linux gives VFIO no device with a reserved range."""
     cpio = images.Cpio()
-    cpio.file("bin/pasid-user", testdev.program().read_bytes(), 0o755)
+    cpio.file("bin/pasid-user", testdev.program("pasid-user").read_bytes(), 0o755)
     return images.acpi_override("iort", iort.without_rmr(table)) + images.initrd() + cpio.finish()
 
 
-@scenario(platform=PASIDS, named=True)
-def pasids_of_a_process(lab):
-    """Linux as guest: a process gives one device three address spaces by iommufd, two of them by PASID."""
+def share_with_a_process(lab, **vsmmu):
+    """Boot Linux with the function, and let a process give it three address spaces by iommufd; returns guest and BDF."""
     host, _ = lab.vfio("pasid0")
-    args = options.iommufd() + options.root_complex(lab.qemu) + options.vfio(host)
+    args = options.iommufd() + options.root_complex(lab.qemu, **vsmmu) + options.vfio(host)
     guest = lab.start(args)
     table = guest.agent.run("cat /sys/firmware/acpi/tables/IORT").data
     guest.stop()
@@ -175,9 +174,28 @@ def pasids_of_a_process(lab):
         ls vfio-dev""").out
     said = guest.sh(f"pasid-user /dev/vfio/devices/{cdev}").out
     expect(said.endswith("all right"), said)
+    return guest, bdf
+
+
+@scenario(platform=PASIDS, named=True)
+def pasids_of_a_process(lab):
+    """Linux as guest: a process gives one device three address spaces by iommufd, two of them by PASID."""
+    guest, bdf = share_with_a_process(lab)
     log = guest.sh("dmesg").out
     for event in "F_TRANSLATION", "C_BAD_CD":
         expect(re.search(rf"event: {event} client: {bdf} .*ssid: 0x2", log), f"no {event} of PASID 2: {log[-2000:]}")
+
+
+@scenario(platform=PASIDS, named=True)
+def ats_of_a_process(lab):
+    """The same with ats=on: Linux enables ATS, and its invalidations reach the device before it frees a page."""
+    with Watched(lab.l1) as watched:
+        share_with_a_process(lab, ats="on")
+    used = [line for line in watched.text.splitlines() if "testdev_translate" in line]
+    expect(any("requested" in line for line in used), "the device has requested no translation")
+    forgets = [what for before, what, after in watched.invalidations() if before == "ATC_INV"]
+    expect(any(ats and pasid == 1 for pasid, _, _, _, ats in forgets), f"no ATC_INV for PASID 1: {forgets}")
+    expect(any(ats and pasid == 2 for pasid, _, _, _, ats in forgets), f"no ATC_INV for PASID 2: {forgets}")
 
 
 TRACED = ("smmuv3_cmdq_opcode", "pasid_testdev_*")

@@ -55,6 +55,7 @@ static const struct request {
     { "IOMMU_VIOMMU_ALLOC", NR_VIOMMU_ALLOC, "- - type dev hwpt out" },
     { "IOMMU_VDEVICE_ALLOC", NR_VDEVICE_ALLOC, "- viommu dev out sid" },
     { "IOMMU_VEVENTQ_ALLOC", NR_VEVENTQ_ALLOC, "- - viommu - depth out evfd" },
+    { "IOMMU_FAULT_QUEUE_ALLOC", NR_FAULT_QUEUE_ALLOC, "- - out ffd" },
     { "IOMMU_HW_QUEUE_ALLOC", NR_HW_QUEUE_ALLOC, "- - viommu - index out" },
     { "mmap", NR_MMAP, "- viommu length" },
     { "munmap", NR_MUNMAP, "- viommu length" },
@@ -300,6 +301,9 @@ static void done(const struct request *r, int fd, uint32_t *w, uint32_t room)
         break;
     case NR_VEVENTQ_ALLOC:
         *file(w[6]) = (struct file) { .kind = QUEUE, .id = w[5] };
+        break;
+    case NR_FAULT_QUEUE_ALLOC:
+        *file(w[3]) = (struct file) { .kind = QUEUE, .id = w[2] };
         break;
     case NR_BIND:
         *file(fd) = (struct file) { .kind = DEVICE, .id = w[3] };

@@ -15,8 +15,8 @@ from . import images, kernel, roots, util
 from .util import LabError
 
 REDUCED = util.ROOT / "packaging/kernel/reduced.modules"    # of a kernel package for the lab's server
-# For the channel of the lab, and for the disk under test
-MODULES = ("virtio_mmio", "virtio_console", "nvme")
+# For the channel of the lab, for the disk under test, and for memory that grows
+MODULES = ("virtio_mmio", "virtio_console", "nvme", "virtio_pci", "virtio_mem")
 
 
 @dataclass(frozen=True)

@@ -117,9 +117,10 @@ class L1(Host):
         """The PCI address in L1 of one of the platform's devices."""
         if name not in self._bdfs:
             device = next(d for d in self.platform.devices if d.name == name)
-            port = (f"/sys/bus/pci/devices/0000:{device.bus_nr:02x}:{device.slot:02x}"
-                    f".{device.function or 0}")
-            self._bdfs[name] = self.sh(f"cd {port} && ls -d 0000:??:??.{device.part or 0}").out
+            slot = f"0000:{device.bus_nr:02x}:{device.slot:02x}.{device.function or 0}"
+            below = "." if device.integrated else f"0000:??:??.{device.part or 0}"
+            self._bdfs[name] = self.sh(
+                f"cd /sys/bus/pci/devices/{slot} && basename $(readlink -f {below})").out
         return self._bdfs[name]
 
     def chardev(self, slot, port):

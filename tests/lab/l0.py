@@ -33,9 +33,12 @@ class Assignable:
     mb: int = images.DISK_MB
     part: int = None        # its own function, if there are several below its root port
     more: str = ""          # more options of the device
+    integrated: bool = False    # in the slot itself, without a root port
 
     @property
     def port_id(self):
+        if self.integrated:
+            return self.bus
         return f"rp-{self.name}" if self.part is None else f"rp-slot{self.slot}"
 
     def port(self):
@@ -50,7 +53,9 @@ class Assignable:
         device = f"{self.kind},bus={self.port_id}"
         if self.part is not None:
             device += f",addr=0.{self.part},multifunction=on"
-        args = [] if self.part else ["-device", self.port()]
+        if self.integrated:
+            device += f",addr={self.slot:#x}"
+        args = [] if self.part or self.integrated else ["-device", self.port()]
         if self.kind == "nvme":
             disk = images.disk(self.name, self.mb)
             args += ["-drive", f"if=none,id=d-{self.name},file={disk},format=raw,snapshot=on"]
@@ -109,6 +114,9 @@ TWO_SMMUS = Platform(
              "-device", f"arm-smmuv3-accel,bus=pcie.1,{NEWER}"),
     devices=(Assignable("nvme0", "nvme", 1), Assignable("nvme1", "nvme", 2, "pcie.1", 32)),
     mend=iort.without_rmr)
+
+# The first disk is on the root bus, so that nothing can reset it when its FLR is not used.
+INTEGRATED = Platform(name="integrated", devices=(Assignable("nvme0", "nvme", 1, integrated=True), *DEVICES[1:]))
 
 # Unchanged: neither CANWBS nor FWB, so Linux provides no vIOMMU.
 NO_CANWBS = Platform(name="no-canwbs", mend=None)

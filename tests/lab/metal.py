@@ -308,10 +308,10 @@ class Nvme(registers.Nvme):
         config = ECAM + (self.sid << 12)
         self.qtest.send(put(config + 0x10, self.bar), put(config + 0x14, 0), put(config + 4, 0x406, 16))
 
-    def identify(self, base, enable=True, to=None):
+    def identify(self, base, enable=True, to=None, queue=None):
         """The serial number, read by DMA with RAM at this IOVA; None if DMA is blocked.
 
-        to: another IOVA, for the data alone
+        to: another IOVA, for the data alone.  queue: another IOVA, where the caller has put the command
         """
         if self.port.bus and enable:
             self.enable()
@@ -321,7 +321,8 @@ class Nvme(registers.Nvme):
         self.qtest.send(memory(QUEUE, self.identify_command(data)),
                         memory(DONE, bytes(16)), memory(DATA, bytes(64)), put(regs + self.CC, 0))
         self._wait(self.READY, 0)
-        self.qtest.send(put(regs + self.AQA, self.TWO_ENTRIES), put(regs + self.ASQ, QUEUE + offset, 64),
+        self.qtest.send(put(regs + self.AQA, self.TWO_ENTRIES),
+                        put(regs + self.ASQ, QUEUE + offset if queue is None else queue, 64),
                         put(regs + self.ACQ, DONE + offset, 64), put(regs + self.CC, self.ENABLE))
         self._wait(self.READY, self.READY)
         self.qtest.send(put(regs + self.DOORBELL, 1))

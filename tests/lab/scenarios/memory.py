@@ -21,8 +21,31 @@ HUGE = 2                    # MiB
 GUEST = 512                 # MiB
 
 
-class Removable(Bench):
-    """A machine with a DIMM whose memory is a file in L1, so that the lab sees it after the DIMM is removed."""
+class Elsewhere(Bench):
+    """A machine with memory that is a file in L1, so that the lab sees it after the guest has lost it."""
+
+    address = file = None       # of this memory: in the guest, in L1
+
+    def map_memory(self):
+        """Map it in stage 1: the GiB that it begins in."""
+        self.smmu.qtest.send(put(metal.TABLES + 8 * BLOCK, metal.block(self.address & ~0x3fffffff), 64))
+        self.smmu.commands((registers.TLBI_NH_ALL, 0))
+
+    def iova(self, offset=0):
+        return (BLOCK << 30) + (self.address & 0x3fffffff) + offset
+
+    def write(self, offset=0):
+        """Let the disk write its serial number to the start of this memory, or to where it was."""
+        self.disks[1].identify(self.smmu.va(0), to=self.iova(offset))
+
+    def in_file(self, offset=0):
+        """What is at the start of the memory, as L1 sees it."""
+        data = self.lab.l1.sh(f"tail -c +{offset + 1} {self.file} | head -c 24").data
+        return data[4:24].decode(errors="replace").rstrip("\0 ")
+
+
+class Removable(Elsewhere):
+    """This memory is a DIMM."""
 
     mem = "512M,slots=1,maxmem=2G"
     cycle = 0
@@ -40,8 +63,7 @@ class Removable(Bench):
         self.guest.device_add("pc-dimm", id="dimm1", memdev="mem1")
         dimm, = self.guest.qmp.cmd("query-memory-devices")
         self.address = dimm["data"]["addr"]
-        self.smmu.qtest.send(put(metal.TABLES + 8 * BLOCK, metal.block(self.address & ~0x3fffffff), 64))
-        self.smmu.commands((registers.TLBI_NH_ALL, 0))
+        self.map_memory()
 
     def unplug_dimm(self):
         """As a guest releases it: it ejects the DIMM in the slot."""
@@ -49,14 +71,6 @@ class Removable(Bench):
         self.smmu.qtest.send(put(MEMHP + SLOT, 0), put(MEMHP + FLAGS, EJECT, 8))
         self.guest.qmp.event("DEVICE_DELETED", 10, lambda data: data.get("device") == "dimm1")
         self.guest.qmp.cmd("object-del", id="mem1")
-
-    def write(self):
-        """Let the disk write its serial number to the start of the DIMM, or to where it was."""
-        self.disks[1].identify(self.smmu.va(0), to=(BLOCK << 30) + (self.address & 0x3fffffff))
-
-    def in_file(self):
-        """What is at the start of the memory, as L1 sees it."""
-        return self.lab.l1.sh(f"head -c 24 {self.file}").data[4:24].decode(errors="replace").rstrip("\0 ")
 
     def clear_file(self):
         self.lab.l1.sh(f"dd if=/dev/zero of={self.file} bs=64 count=1 conv=notrunc 2>/dev/null")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import images, kernel, roots, util
+from .kernel import plain
 from .util import LabError
 
 REDUCED = util.ROOT / "packaging/kernel/reduced.modules"    # of a kernel package for the lab's server
@@ -90,7 +91,7 @@ def of_host(name):
     if not found:
         raise LabError(f"there is no kernel package: make kernel-deb FLAVOUR=arm64 MODULES={REDUCED.relative_to(util.ROOT)}")
     deb = max(found, key=lambda path: path.stat().st_mtime)
-    wanted = [plain(line) for line in REDUCED.read_text().split("\n") if line and line[0] != "#"]
+    wanted = kernel.read_modules(REDUCED)
     with util.cached("host-kernel", util.key_of(util.file_key(deb), *wanted)) as (final, work):
         if work:
             root = work / "root"
@@ -126,10 +127,6 @@ def modules(tree, wanted=MODULES):
     for name in wanted:
         load(name)
     return list(done.values())
-
-
-def plain(name):
-    return name.replace("-", "_")
 
 
 def content(path):

@@ -70,6 +70,17 @@ def read_lines(text):
     return wanted
 
 
+def read_modules(path):
+    """The modules that a file lists, one on each line, as the kernel spells them."""
+    lines = (line.partition("#")[0].strip() for line in Path(path).read_text().splitlines())
+    return [plain(line) for line in lines if line]
+
+
+def plain(name):
+    """The kernel's spelling of the name of a module, whose file may have dashes."""
+    return name.replace("-", "_")
+
+
 def check_config(config, wanted, fragment=FRAGMENT):
     """Every symbol of the fragment must be in .config as requested."""
     lines = set(config.splitlines())

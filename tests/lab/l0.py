@@ -84,12 +84,17 @@ class Platform:
     # so the table has to have CANWBS.
     mend: Callable = iort.with_canwbs
     root: Callable = roots.l1_root      # packages of L1's own disk
-    libvirts: tuple = ()    # suites whose libvirt has an additional root disk
+    libvirts: tuple = ()    # suites whose libvirt has an additional root disk, or roots.LIBVIRT_DEB
     append: tuple = ()      # more words for L1's kernel
     kernel: str = ""        # L1's, as guests.of_host() names it
     guests: tuple = ()      # of guests.KERNELS, whose disks L1 has
     stock: bool = False     # L0 is Debian's QEMU: no patch of ours, and nothing to build
     firmware: bool = True   # UEFI; without it L1 has only a device tree
+
+    @property
+    def installed(self):
+        """Whether its emulator comes from the packages of `make deb', and not from a build directory."""
+        return self.root == roots.deb_root or roots.LIBVIRT_DEB in self.libvirts
 
     def args(self):
         args = list(self.machine)
@@ -132,6 +137,8 @@ LIBVIRT = Platform(name="libvirt", append=("lsm=apparmor",), libvirts=roots.LIBV
 
 # A server on which our Debian packages are installed.
 DEB_INSTALLED = Platform(name="deb-installed", root=roots.deb_root)
+# The same, with Debian's libvirt.
+DEB_LIBVIRT = Platform(name="deb-libvirt", append=LIBVIRT.append, libvirts=(roots.LIBVIRT_DEB,))
 
 # A server on which somebody measures a disk.
 WITH_FIO = Platform(name="with-fio", root=roots.fio_root)

@@ -8,9 +8,11 @@ import shlex
 from . import images, util
 from .channel import Agent, LabError
 from .checks import expect
-from .roots import EMULATOR
+from .roots import EMULATOR, LIBVIRT_DEB
 
 EXAMPLES = util.ROOT / "docs/system/arm/smmuv3-accel-libvirt"
+# What AppArmor allows QEMU in addition to libvirt's own rules
+RULES = "/etc/apparmor.d/abstractions/libvirt-qemu.d/smmuv3-accel"
 
 # The state that udev and systemd would create, and files in /var/lib/libvirt/images.
 PREPARE = f"""
@@ -25,10 +27,12 @@ mounted $root || {{
     mount --bind /dev dev
     mount -t tmpfs run run
     mount -t tmpfs tmp tmp
-    mkdir -p lab/qemu
-    mount --bind /lab/qemu lab/qemu
-    touch .{EMULATOR}
-    mount --bind /lab/qemu/qemu-system-aarch64 .{EMULATOR}
+    [ -e .{EMULATOR} ] || {{
+        mkdir -p lab/qemu
+        mount --bind /lab/qemu lab/qemu
+        touch .{EMULATOR}
+        mount --bind /lab/qemu/qemu-system-aarch64 .{EMULATOR}
+    }}
     mkdir -p var/lib/libvirt/images var/log/libvirt/qemu run/libvirt
     rm -rf var/run && ln -s /run var/run
     [ -e usr/bin/sh ] || ln -s dash usr/bin/sh
@@ -84,8 +88,8 @@ class Libvirt:
         self.root = f"/lab/{self.name}"
         self.domains = []
         self.l1.sh(f"root={self.root} name={self.name}\n{PREPARE}", 120)
-        self.put("/etc/apparmor.d/abstractions/libvirt-qemu.d/smmuv3-accel",
-                 (EXAMPLES / "apparmor").read_text())
+        if suite != LIBVIRT_DEB:    # the package has its own
+            self.put(RULES, (EXAMPLES / "apparmor").read_text())
         self.sh("""
             apparmor_parser -r /etc/apparmor.d/usr.sbin.libvirtd /etc/apparmor.d/usr.lib.libvirt.virt-aa-helper &&
             virtlogd -d && libvirtd -d || exit

@@ -46,6 +46,7 @@ LIBVIRT_PACKAGES = ["libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-dae
                     # of the QEMU under test
                     "libglib2.0-0t64", "libfdt1", "libpixman-1-0", "libslirp0", "zlib1g"]
 LIBVIRT_SUITES = ("trixie", "forky")
+LIBVIRT_DEB = "deb"     # in place of a suite: that of L1_SUITE, on which the packages of `make deb` are installed
 
 
 def sources(suites):
@@ -197,11 +198,16 @@ def fio_root():
 
 def deb_root():
     """A root with the arm64 packages of `make deb` and their dependencies, without files of the build."""
+    debs = built_debs()
+    return root_image("deb-root", [L1_SUITE], ["busybox-static", *depends(debs)], BULK, debs=debs)
+
+
+def built_debs():
+    """The paths of the arm64 packages of `make deb`."""
     found = [sorted((util.BUILD / f"deb/{L1_SUITE}").glob(f"{name}_*_arm64.deb")) for name in DEBS]
     if not all(found):
         raise LabError(f"{util.BUILD}/deb/{L1_SUITE} does not have {' and '.join(DEBS)}: build them with `make deb'")
-    debs = [paths[-1] for paths in found]
-    return root_image("deb-root", [L1_SUITE], ["busybox-static", *depends(debs)], BULK, debs=debs)
+    return [paths[-1] for paths in found]
 
 
 def depends(debs):
@@ -258,7 +264,9 @@ LIBVIRT_DROP = ("usr/share/AAVMF/AAVMF_CODE.secboot*", "usr/share/AAVMF/*.ms.fd"
 
 def libvirt_root(suite):
     bulk = [path for path in BULK if "AAVMF" not in path]
-    return root_image(f"libvirt-{suite}", [suite], LIBVIRT_PACKAGES, (*LIBVIRT_DROP, *bulk), LIBVIRT_FILES)
+    debs = built_debs() if suite == LIBVIRT_DEB else []
+    packages = sorted({*LIBVIRT_PACKAGES, *depends(debs)}) if debs else LIBVIRT_PACKAGES
+    return root_image(f"libvirt-{suite}", [L1_SUITE if debs else suite], packages, (*LIBVIRT_DROP, *bulk), LIBVIRT_FILES, debs)
 
 
 def libvirt_tree(suite, packages):

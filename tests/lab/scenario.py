@@ -82,8 +82,8 @@ class Lab:
         """L1, booted for the first scenario that uses it."""
         if not self.l1_:
             rival = roots.rival_root() / "image" if self.rival else None
-            qemu = under_test() if under_test().exists() else None
-            if not qemu and not self.rival and self.platform.root == roots.l1_root:
+            qemu = under_test() if under_test().exists() and not self.platform.installed else None
+            if not (qemu or self.rival or self.platform.installed):
                 raise Skip(f"{under_test()} is not built")
             self.l1_ = host.L1(util.LOGS / "l1", self.platform, qemu, rival)
         return self.l1_

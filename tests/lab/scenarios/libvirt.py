@@ -54,17 +54,22 @@ def libvirt_two_vsmmus(lab):
             proven(domain, serial, 2)
 
 
+def plug(domain, cdev):
+    """Plug a host device with QMP and descriptors, as the page says for older libvirts."""
+    for name, path in (("iommu", "/dev/iommu"), ("dev0", cdev)):
+        domain.qmp("getfd", fds={5: path}, fdname=name)
+    domain.qmp("object-add", **{"qom-type": "iommufd", "id": "iommufd0", "fd": "iommu"})
+    domain.qmp("device_add", driver="vfio-pci", id="dev0", bus="pci.2", addr="0x0",
+               iommufd="iommufd0", fd="dev0")
+
+
 @scenario(platform=l0.LIBVIRT)
 def libvirt_override(lab):
     """The libvirt of Debian 13 works with <qemu:commandline>; QMP plugs the device, with descriptors."""
     _, cdev = lab.vfio("nvme0")
     with Libvirt(lab, "trixie") as libvirt:
         domain = libvirt.define("guest-libvirt-11.xml").start()
-        for name, path in (("iommu", "/dev/iommu"), ("dev0", cdev)):
-            domain.qmp("getfd", fds={5: path}, fdname=name)
-        domain.qmp("object-add", **{"qom-type": "iommufd", "id": "iommufd0", "fd": "iommu"})
-        domain.qmp("device_add", driver="vfio-pci", id="dev0", bus="pci.2", addr="0x0",
-                   iommufd="iommufd0", fd="dev0")
+        plug(domain, cdev)
         proven(domain, "nvme0")
 
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from lab import checks, l0, options, roots
 from lab.checks import expect
+from lab.libvirt import RULES, Libvirt
 from lab.scenario import scenario
+from lab.scenarios.libvirt import plug, proven
 from lab.scenarios.specification import pasted
 
 INSTALLED = replace(options.OURS, path=roots.EMULATOR)
@@ -32,3 +34,21 @@ def deb_installed(lab):
     checks.proven(guest, "nvme0", bdf, viommus=1)
     guest.device_del("dev1")
     checks.gone(guest, "nvme0")
+
+
+@scenario(platform=l0.DEB_LIBVIRT, named=True)
+def deb_libvirt(lab):
+    """The libvirt of Debian 13 runs the emulator of our package; AppArmor allows it, by the package's own file alone."""
+    _, cdev = lab.vfio("nvme0")
+    with Libvirt(lab, roots.LIBVIRT_DEB) as libvirt:
+        version = libvirt.sh(f"{roots.EMULATOR} --version").out
+        expect("+accel" in version, f"this is not our package: {version}")
+        domain = libvirt.define("guest-libvirt-11.xml")
+
+        libvirt.sh(f"mv {RULES} /root/rules")
+        libvirt.refuses(f"start {domain.name}", roots.EMULATOR, "Permission denied")
+        libvirt.sh(f"mv /root/rules {RULES}")
+
+        domain.start()
+        plug(domain, cdev)
+        proven(domain, "nvme0")

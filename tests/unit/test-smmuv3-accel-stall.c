@@ -309,8 +309,11 @@ static void test_ids(void)
 
     for (int i = 0; i < ARRAY_SIZE(cases); i++) {
         Rig *rig = rig_new_stall();
-        uint64_t want = cases[i].stalls ? 0 : S1STALLD;
+        uint64_t want = S1STALLD;
 
+        if (cases[i].stalls) {
+            want = 0;
+        }
         set_ids(cases[i].vendor, cases[i].device, cases[i].revision);
         g_assert(rig_plug(rig, 1, &error_abort));
         rig_write_cr0(rig, BOTH);

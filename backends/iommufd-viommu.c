@@ -192,18 +192,16 @@ bool iommufd_backend_alloc_fault_queue(IOMMUFDBackend *be, uint32_t *fault_id,
     return true;
 }
 
-bool iommufd_backend_alloc_hwpt_with_faults(IOMMUFDBackend *be,
-                                            uint32_t dev_id, uint32_t pt_id,
-                                            uint32_t fault_id,
-                                            uint32_t data_type,
-                                            uint32_t data_len, void *data,
-                                            uint32_t *hwpt_id, Error **errp)
+int iommufd_backend_alloc_nested(IOMMUFDBackend *be, uint32_t dev_id,
+                                 uint32_t viommu_id, uint32_t fault_id,
+                                 uint32_t data_type, uint32_t data_len,
+                                 void *data, uint32_t *hwpt_id, Error **errp)
 {
     struct iommu_hwpt_alloc alloc = {
         .size = sizeof(alloc),
-        .flags = IOMMU_HWPT_FAULT_ID_VALID,
+        .flags = fault_id ? IOMMU_HWPT_FAULT_ID_VALID : 0,
         .dev_id = dev_id,
-        .pt_id = pt_id,
+        .pt_id = viommu_id,
         .data_type = data_type,
         .data_len = data_len,
         .data_uptr = (uintptr_t)data,
@@ -211,16 +209,16 @@ bool iommufd_backend_alloc_hwpt_with_faults(IOMMUFDBackend *be,
     };
     int ret = iommufd_ioctl(be, IOMMU_HWPT_ALLOC, &alloc);
 
-    trace_iommufd_backend_alloc_hwpt_with_faults(be->fd, dev_id, pt_id,
-                                                 fault_id, data_type,
-                                                 alloc.out_hwpt_id, ret);
+    trace_iommufd_backend_alloc_hwpt(be->fd, dev_id, viommu_id, alloc.flags,
+                                     data_type, data_len, alloc.data_uptr,
+                                     alloc.out_hwpt_id, ret);
     if (ret) {
         iommufd_set_error(errp, ret, "IOMMU_HWPT_ALLOC");
-        return false;
+        return ret;
     }
 
     *hwpt_id = alloc.out_hwpt_id;
-    return true;
+    return 0;
 }
 
 int iommufd_backend_invalidate(IOMMUFDBackend *be, uint32_t viommu_id,

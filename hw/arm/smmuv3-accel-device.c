@@ -257,6 +257,8 @@ static void device_remove(SMMUv3AccelState *s, SMMUv3AccelDevice *dev)
      * STE what kept the others of its group from what they want.
      */
     smmuv3_accel_evaluate(s, 0, UINT32_MAX);
+    /* What waited for it does not any more: there is room for others */
+    smmuv3_accel_stall_update(s);
 }
 
 bool smmuv3_accel_device_plug(SMMUv3AccelState *s, PCIBus *bus, int devfn,

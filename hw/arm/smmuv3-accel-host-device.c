@@ -196,10 +196,11 @@ static void set_target(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
 
 /*
  * The first call moves the group with all members that are attached; further
- * calls change nothing for them. New members are attached last.
+ * calls change nothing for them. New members are attached last. Returns: 0, or
+ * -errno with @errp set.
  */
-static bool attach_members(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
-                           uint32_t hwpt_id, Error **errp)
+static int attach_members(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
+                          uint32_t hwpt_id, Error **errp)
 {
     SMMUv3AccelHostDevice *dev;
 
@@ -210,10 +211,10 @@ static bool attach_members(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
                                 !ret)) {
             group->outdated |= dev != QTAILQ_FIRST(&group->members);
             group->incomplete = ret == -ENOENT;
-            return false;
+            return ret;
         }
     }
-    return true;
+    return 0;
 }
 
 static bool detach_members(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
@@ -234,50 +235,65 @@ static bool detach_members(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
 }
 
 /* A stall that nobody is told of would last for ever, so it needs the queue */
-static bool alloc_nested(SMMUv3AccelHost *host,
-                         const SMMUv3AccelHostDevice *dev,
-                         const SMMUv3AccelTarget *target, uint32_t *hwpt_id,
-                         Error **errp)
+static int alloc_nested(SMMUv3AccelHost *host,
+                        const SMMUv3AccelHostDevice *dev,
+                        const SMMUv3AccelTarget *target, uint32_t *hwpt_id,
+                        Error **errp)
 {
+    bool stalls = smmuv3_accel_target_may_stall(target, dev->smmu.idr[0]);
     struct iommu_hwpt_arm_smmuv3 ste = {
         .ste = { cpu_to_le64(target->ste[0]), cpu_to_le64(target->ste[1]) },
     };
-    bool ok;
+    int ret = iommufd_backend_alloc_nested(host->iommufd, dev->hiodi->devid,
+                                           host->viommu_id,
+                                           stalls ? host->fault_queue_id : 0,
+                                           IOMMU_HWPT_DATA_ARM_SMMUV3,
+                                           sizeof(ste), &ste, hwpt_id, errp);
 
-    if (smmuv3_accel_target_may_stall(target, dev->smmu.idr[0])) {
-        ok = iommufd_backend_alloc_hwpt_with_faults(host->iommufd,
-                                                    dev->hiodi->devid,
-                                                    host->viommu_id,
-                                                    host->fault_queue_id,
-                                                    IOMMU_HWPT_DATA_ARM_SMMUV3,
-                                                    sizeof(ste), &ste, hwpt_id,
-                                                    errp);
-    } else {
-        ok = iommufd_backend_alloc_hwpt(host->iommufd, dev->hiodi->devid,
-                                        host->viommu_id, 0,
-                                        IOMMU_HWPT_DATA_ARM_SMMUV3,
-                                        sizeof(ste), &ste, hwpt_id, errp);
-    }
-    return smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HWPT_ALLOC, ok);
+    smmuv3_accel_count(host->counters, SMMU_ACCEL_IOCTL_HWPT_ALLOC, !ret);
+    return ret;
 }
 
+static int try_nested(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
+                      const SMMUv3AccelTarget *target, Error **errp)
+{
+    SMMUv3AccelHostDevice *dev = QTAILQ_FIRST(&group->members);
+    uint32_t hwpt_id;
+    int ret = alloc_nested(host, dev, target, &hwpt_id, errp);
+
+    if (ret) {
+        return ret;
+    }
+    trace_smmuv3_accel_nested_hwpt(dev->name, hwpt_id, target->ste[0],
+                                   target->ste[1]);
+    ret = attach_members(host, group, hwpt_id, errp);
+    if (ret) {
+        smmuv3_accel_host_put_id(host, hwpt_id);
+        return ret;
+    }
+    set_target(host, group, target, hwpt_id);
+    return 0;
+}
+
+/* A kernel without CONFIG_ARM_SMMU_V3_SVA reports no stalls */
 static bool attach_nested(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
                           const SMMUv3AccelTarget *target, Error **errp)
 {
     SMMUv3AccelHostDevice *dev = QTAILQ_FIRST(&group->members);
-    uint32_t hwpt_id;
+    bool stalls = smmuv3_accel_target_may_stall(target, dev->smmu.idr[0]);
+    SMMUv3AccelTarget plain = *target;
+    Error *err = NULL;
+    int ret = try_nested(host, group, target, &err);
 
-    if (!alloc_nested(host, dev, target, &hwpt_id, errp)) {
-        return false;
+    if (ret != -EOPNOTSUPP || !stalls) {
+        error_propagate(errp, err);
+        return !ret;
     }
-    trace_smmuv3_accel_nested_hwpt(dev->name, hwpt_id, target->ste[0],
-                                   target->ste[1]);
-    if (!attach_members(host, group, hwpt_id, errp)) {
-        smmuv3_accel_host_put_id(host, hwpt_id);
-        return false;
-    }
-    set_target(host, group, target, hwpt_id);
-    return true;
+    trace_smmuv3_accel_cannot_stall(dev->name, error_get_pretty(err));
+    error_free(err);
+    dev->can_stall = false;
+    smmuv3_accel_target_no_stall(&plain, dev->smmu.idr[0]);
+    return !try_nested(host, group, &plain, errp);
 }
 
 static bool attach_abort(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
@@ -285,7 +301,7 @@ static bool attach_abort(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
 {
     Error *err = NULL;
 
-    if (attach_members(host, group, host->abort_hwpt_id, &err)) {
+    if (!attach_members(host, group, host->abort_hwpt_id, &err)) {
         set_target(host, group, target, host->abort_hwpt_id);
         return true;
     }
@@ -327,7 +343,7 @@ bool smmuv3_accel_host_attach(SMMUv3AccelHost *host, SMMUv3AccelGroup *group,
         return attach_nested(host, group, target, errp);
     case SMMU_ACCEL_BYPASS:
         /* Stage 2 alone needs no nested HWPT, and no vDEVICE on any kernel */
-        if (!attach_members(host, group, host->stage2_hwpt_id, errp)) {
+        if (attach_members(host, group, host->stage2_hwpt_id, errp)) {
             return false;
         }
         set_target(host, group, target, host->stage2_hwpt_id);

@@ -25,6 +25,9 @@
  */
 #define ANSWER_MS 30000
 
+/* Others want the lock, too: a device may fault faster than QEMU reads */
+#define READ_AT_ONCE 64
+
 /* CMD_RESUME (IHI 0070, 4.6.1). Ab says how to terminate, the kernel cannot */
 #define RESUME_AC(cmd)          extract32((cmd)->word[0], 12, 1)
 #define RESUME_STAG(cmd)        extract32((cmd)->word[2], 0, 16)
@@ -124,7 +127,7 @@ void smmuv3_accel_stall_update(SMMUv3AccelState *s)
 {
     bool wanted;
 
-    if (!s->host || !s->host->fault_queue_id || s->stalls.failed) {
+    if (!s->host || !s->host->fault_queue_id) {
         return;
     }
     wanted = wants_faults(s);
@@ -143,15 +146,14 @@ static void stop_polling(SMMUv3AccelState *s)
     }
 }
 
-/* The next read would fail as well, and the main loop would spin */
+/* Until the guest writes a register again, so that the main loop does not spin */
 static void read_failed(SMMUv3AccelState *s, int os_errno)
 {
     Error *err = NULL;
 
     stop_polling(s);
-    s->stalls.failed = true;
     error_setg_errno(&err, os_errno, "arm-smmuv3-accel: cannot read faults; "
-                     "devices whose DMA stalls have to be reset");
+                     "the DMA of devices that have stalled waits");
     smmuv3_accel_complain(s, err);
 }
 
@@ -161,7 +163,8 @@ static void read_faults(void *opaque)
     SMMUv3AccelState *s = opaque;
     SMMUv3AccelFault fault;
 
-    while (s->host && s->stalls.polled && wants_faults(s)) {
+    for (int i = 0; i < READ_AT_ONCE && s->host && s->stalls.polled &&
+                    wants_faults(s); i++) {
         int ret = smmuv3_accel_host_next_fault(s->host, &fault);
 
         if (!ret) {
@@ -203,7 +206,6 @@ void smmuv3_accel_stall_host_gone(SMMUv3AccelState *s)
 {
     stop_polling(s);
     smmuv3_accel_host_close_faults(s->host);
-    s->stalls.failed = false;
     g_clear_pointer(&s->stalls.timer, timer_free);
 }
 

@@ -39,7 +39,6 @@ typedef struct SMMUv3AccelEventq {
 typedef struct SMMUv3AccelStalls {
     QEMUTimer *timer;               /* for answers that are overdue */
     bool polled;                    /* faults are taken from the kernel */
-    bool failed;                    /* they cannot be read any more */
 } SMMUv3AccelStalls;
 
 /*

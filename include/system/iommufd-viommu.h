@@ -166,7 +166,7 @@ int iommufd_backend_alloc_veventq(IOMMUFDBackend *be, uint32_t viommu_id,
  *
  * @be: connected iommufd backend
  * @fault_id: (out) id of the queue, for
- *            iommufd_backend_alloc_hwpt_with_faults(); such page tables pin it
+ *            iommufd_backend_alloc_nested(); such page tables pin it
  * @fd: (out) file descriptor to poll, to read() a struct iommu_hwpt_pgfault for
  *      each fault, and to write() a struct iommu_hwpt_page_response for each
  *      answer, close-on-exec. read() never blocks, it returns 0 when there is
@@ -183,29 +183,25 @@ bool iommufd_backend_alloc_fault_queue(IOMMUFDBackend *be, uint32_t *fault_id,
                                        int *fd, Error **errp);
 
 /**
- * iommufd_backend_alloc_hwpt_with_faults: make a nested page table whose
- * devices may stall
+ * iommufd_backend_alloc_nested: make a page table for stage 1 of a guest
  *
  * @be: connected iommufd backend
  * @dev_id: iommufd id of a device
- * @pt_id: virtual IOMMU
- * @fault_id: queue that faults are reported to
+ * @viommu_id: virtual IOMMU, which the page table pins
+ * @fault_id: queue of the faults of devices that stall, which the page table
+ *            pins as well; 0: none
  * @data_type: enum iommu_hwpt_data_type
  * @data_len: size of @data
  * @data: the struct for @data_type
  * @hwpt_id: (out) id of the new object
  * @errp: (out) error
  *
- * Otherwise as iommufd_backend_alloc_hwpt().
- *
- * Returns: true, or false with @errp set.
+ * Returns: 0, or -errno with @errp set.
  */
-bool iommufd_backend_alloc_hwpt_with_faults(IOMMUFDBackend *be,
-                                            uint32_t dev_id, uint32_t pt_id,
-                                            uint32_t fault_id,
-                                            uint32_t data_type,
-                                            uint32_t data_len, void *data,
-                                            uint32_t *hwpt_id, Error **errp);
+int iommufd_backend_alloc_nested(IOMMUFDBackend *be, uint32_t dev_id,
+                                 uint32_t viommu_id, uint32_t fault_id,
+                                 uint32_t data_type, uint32_t data_len,
+                                 void *data, uint32_t *hwpt_id, Error **errp);
 
 /**
  * iommufd_backend_invalidate: run a guest's invalidation commands

@@ -400,6 +400,43 @@ static void test_refused(void)
     rig_free(rig);
 }
 
+/* A kernel that has the queue, but whose SMMU driver reports no stalls */
+static void test_not_supported(void)
+{
+    const char *const calls[] = { "nested-alloc!", "attach!" };
+
+    for (int i = 0; i < ARRAY_SIZE(calls); i++) {
+        Rig *rig = rig_new_stall();
+        bool seen = false;
+
+        g_assert(rig_plug(rig, 1, &error_abort));
+        for (int variant = 0; variant < FAKE_VARIANTS && !seen; variant++) {
+            g_autofree char *log = NULL, *dma = NULL;
+
+            rig_write_cr0(rig, 0);
+            rig->s->devices.lh_first->hdev->can_stall = true;
+            g_free(fake_iommufd_calls(rig->iommufd));
+            fake_iommufd_fail_nth(rig->iommufd, i + 1, variant);
+            rig_write_cr0(rig, CR0_SMMUEN);
+            fake_iommufd_fail_nth(rig->iommufd, 0, 0);
+            log = fake_iommufd_calls(rig->iommufd);
+            dma = fake_vfio_dma(rig->dev[1]);
+            g_free(rig_messages());
+            if (!strstr(log, calls[i]) || !g_str_has_prefix(dma, "s1 ")) {
+                continue;
+            }
+            seen = true;
+            g_assert_cmphex(fake_vfio_ste(rig->dev[1])[1], ==, S1STALLD);
+            g_assert(!rig->s->devices.lh_first->hdev->can_stall);
+            /* It is not tried again */
+            rig_cfgi_ste(rig, SID(1));
+            g_assert(!strstr(fake_iommufd_calls(rig->iommufd), "attach"));
+        }
+        g_assert(seen);
+        rig_free(rig);
+    }
+}
+
 /* The queue is not asked for if the vSMMU cannot stall */
 static void test_no_queue(void)
 {
@@ -432,6 +469,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/stall/ids", test_ids);
     g_test_add_func("/smmuv3-accel/stall/no-stall", test_no_stall);
     g_test_add_func("/smmuv3-accel/stall/refused", test_refused);
+    g_test_add_func("/smmuv3-accel/stall/not-supported", test_not_supported);
     g_test_add_func("/smmuv3-accel/stall/no-queue", test_no_queue);
     return g_test_run();
 }

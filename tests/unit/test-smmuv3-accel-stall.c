@@ -292,6 +292,27 @@ static void test_unplug(void)
     rig_free(rig);
 }
 
+/* A device that has used up STALL_MAX makes room when it goes */
+static void test_unplug_makes_room(void)
+{
+    Rig *rig = rig_new_plugged();
+    FakeStall *other;
+
+    rig->bus[2].bus.devices[0] = &pdev;
+    rig_set_s1(SID(2), 0x1000);
+    g_assert(rig_plug(rig, 2, &error_abort));
+    for (int i = 0; i < STALL_MAX; i++) {
+        stall(rig, i << 12);
+    }
+    g_assert_cmpuint(rig_events().n, ==, STALL_MAX);
+    other = fake_vfio_stall(rig->dev[2], NO_PASID, 0, READ);
+    g_assert_cmpuint(rig_events().n, ==, 0);
+    rig_unplug(rig, 1);
+    resume(rig, SID(2), event_stag(), RETRY);
+    assert_state(other, FAKE_RETRIED);
+    rig_free(rig);
+}
+
 /* S1STALLD for a device that the host's kernel does not let stall */
 static void test_ids(void)
 {
@@ -466,6 +487,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/stall/max", test_max);
     g_test_add_func("/smmuv3-accel/stall/expire", test_expire);
     g_test_add_func("/smmuv3-accel/stall/unplug", test_unplug);
+    g_test_add_func("/smmuv3-accel/stall/unplug-makes-room",
+                    test_unplug_makes_room);
     g_test_add_func("/smmuv3-accel/stall/ids", test_ids);
     g_test_add_func("/smmuv3-accel/stall/no-stall", test_no_stall);
     g_test_add_func("/smmuv3-accel/stall/refused", test_refused);

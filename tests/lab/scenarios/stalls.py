@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from lab import images, l0, options, testdev
 from lab.checks import eventually, expect
-from lab.metal import get
 from lab.registers import C_BAD_CD, F_TRANSLATION, RESUME, STALL_TERM, Smmu
 from lab.scenario import scenario
 from lab.scenarios.pasids import PAGE, PASIDS, RAM

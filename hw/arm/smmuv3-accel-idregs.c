@@ -306,16 +306,21 @@ static uint32_t composed_reg(SMMUv3AccelReg reg, const SMMUv3AccelSpec *spec,
  * STALL_MODEL and STALL_MAX belong together. If one of them is given, it decides
  * what the other one is.
  */
-static void compose_stalls(const SMMUv3AccelSpec *spec, uint32_t *reg)
+static void compose_stalls(const SMMUv3AccelSpec *spec, bool has_host,
+                           uint32_t *reg)
 {
     uint32_t *idr0 = &reg[SMMU_ACCEL_IDR0], *idr5 = &reg[SMMU_ACCEL_IDR5];
 
     if (!spec->given[SMMU_ACCEL_IDR5]) {
         *idr5 = FIELD_DP32(*idr5, IDR5, STALL_MAX,
                            has_stalls(*idr0) ? SMMU_ACCEL_STALLS : 0);
-    } else if (!spec->given[SMMU_ACCEL_IDR0] &&
-               !FIELD_EX32(*idr5, IDR5, STALL_MAX)) {
-        *idr0 = FIELD_DP32(*idr0, IDR0, STALL_MODEL, 1);
+    } else if (!spec->given[SMMU_ACCEL_IDR0]) {
+        bool max = FIELD_EX32(*idr5, IDR5, STALL_MAX);
+
+        /* A host without stalls stays so, which is an error then */
+        if (!max || !has_host) {
+            *idr0 = FIELD_DP32(*idr0, IDR0, STALL_MODEL, !max);
+        }
     }
 }
 
@@ -326,7 +331,7 @@ static bool check_stalls(const uint32_t *reg, Error **errp)
 
     validate_stalls(reg, str);
     if (str->len) {
-        error_setg(errp, "these ID registers do not fit together:%s", str->str);
+        error_setg(errp, "these ID registers cannot be honoured:%s", str->str);
         return false;
     }
     return true;
@@ -356,7 +361,7 @@ bool smmuv3_accel_regs_compose(const SMMUv3AccelSpec *spec,
         }
     }
     if (host || spec->dropin) {
-        compose_stalls(spec, out->reg);
+        compose_stalls(spec, host, out->reg);
         if (!check_stalls(out->reg, errp)) {
             return false;
         }

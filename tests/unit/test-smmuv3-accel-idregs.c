@@ -372,6 +372,24 @@ static void test_stalls(void)
     }
 }
 
+/* Without a host, nothing can be wrong that realize has not seen */
+static void test_stalls_without_host(void)
+{
+    SMMUv3AccelSpec spec;
+    SMMUv3AccelRegs regs;
+
+    for (int max = 0; max < 2; max++) {
+        spec_of(&spec, modest);
+        spec.dropin = true;
+        spec.given[SMMU_ACCEL_IDR0] = false;
+        spec.reg[SMMU_ACCEL_IDR5] |= max << 16;
+        g_assert_true(smmuv3_accel_regs_compose(&spec, NULL, &regs,
+                                                &error_abort));
+        g_assert_cmpint(FIELD_EX32(regs.reg[SMMU_ACCEL_IDR0], IDR0,
+                                   STALL_MODEL), ==, !max);
+    }
+}
+
 /* Each shorthand with a register that agrees, and with one that does not */
 static void test_shorthand_conflict(void)
 {
@@ -985,6 +1003,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/idregs/validate/messages",
                     test_validate_messages);
     g_test_add_func("/smmuv3-accel/idregs/validate/stalls", test_stalls);
+    g_test_add_func("/smmuv3-accel/idregs/validate/stalls-without-host",
+                    test_stalls_without_host);
     g_test_add_func("/smmuv3-accel/idregs/validate/shorthands",
                     test_shorthand_conflict);
     g_test_add_func("/smmuv3-accel/idregs/compare/fields",

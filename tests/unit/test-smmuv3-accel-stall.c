@@ -9,7 +9,6 @@
 #include "hw/pci/pci_device.h"
 #include "qemu/timer.h"
 #include "system/cpu-timers.h"
-#include "qemu/timer.h"
 
 #define STALL_MODEL     (3U << 24)
 #define STALL_MAX       32      /* unless it is given */
@@ -458,6 +457,32 @@ static void test_not_supported(void)
     }
 }
 
+/* Faults that cannot be read are read after the next register write */
+static void test_read_fails(void)
+{
+    Rig *rig = rig_new_plugged();
+    int queue = rig->s->host->fault_queue_fd, saved = dup(queue);
+    int fd = open("/dev/null", O_WRONLY);       /* always ready, EBADF */
+    g_autofree char *messages = NULL;
+    FakeStall *st = stall(rig, 0);
+
+    g_assert_cmpint(dup2(fd, queue), ==, queue);
+    close(fd);
+    rig_events();
+    messages = rig_messages();
+    g_assert(strstr(messages, "cannot read faults; the DMA of devices"));
+    g_assert_cmpuint(rig->s->counters.complaints, ==, 1);
+
+    g_assert_cmpint(dup2(saved, queue), ==, queue);
+    close(saved);
+    rig_set_any_register(true);
+    rig_write(rig, A_EVENTQ_CONS, rig->s3->eventq.cons);
+    rig_set_any_register(false);
+    resume(rig, SID(1), event_stag(), RETRY);
+    assert_state(st, FAKE_RETRIED);
+    rig_free(rig);
+}
+
 /* The queue is not asked for if the vSMMU cannot stall */
 static void test_no_queue(void)
 {
@@ -493,6 +518,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-accel/stall/no-stall", test_no_stall);
     g_test_add_func("/smmuv3-accel/stall/refused", test_refused);
     g_test_add_func("/smmuv3-accel/stall/not-supported", test_not_supported);
+    g_test_add_func("/smmuv3-accel/stall/read-fails", test_read_fails);
     g_test_add_func("/smmuv3-accel/stall/no-queue", test_no_queue);
     return g_test_run();
 }
